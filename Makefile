@@ -1,0 +1,57 @@
+# The commands of this repository. Each sets up what it needs by itself and asks nothing.
+
+SHELL := /bin/sh
+BIN := .venv/bin
+RUN := $(BIN)/python -m
+DEMO := annotary-demo
+export PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format coverage bench soak serve lock clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: .venv/ready ## make .venv inside this folder, with annotary and all it needs
+
+.venv/ready: pyproject.toml requirements-dev.txt scripts/setup.sh
+	@sh scripts/setup.sh
+
+demo: setup ## load the sample project, export it, say what was made and where
+	@$(BIN)/annotary demo
+
+test: setup ## run the whole test suite, on SQLite and PostgreSQL
+	@sh scripts/postgres.sh
+	$(RUN) pytest -n auto
+
+check: setup ## formatter, linter, types, import contracts, docs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(RUN) mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(RUN) pytest -q tests/test_docs.py
+
+format: setup ## format the code and mend what the linter can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+coverage: setup ## run the tests and list the lines that none of them reaches
+	@sh scripts/postgres.sh
+	$(RUN) pytest -n auto --cov --cov-report=term-missing
+
+bench: setup ## run the benchmarks: ratios measured in one run
+	$(RUN) bench
+
+soak: setup ## run the long tests
+	@sh scripts/postgres.sh
+	$(RUN) pytest -m soak
+
+serve: setup ## serve the demo store with its web page
+	@$(BIN)/annotary --at $(DEMO) serve
+
+lock: setup ## write requirements-dev.txt anew, with the newest releases
+	@sh scripts/lock.sh
+
+clean: ## remove what the other commands made, .venv included
+	rm -rf .venv dist .coverage .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

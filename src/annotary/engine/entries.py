@@ -1,0 +1,316 @@
+"""Rows from a file as the store wants them: ids, dates and defaults filled in, sections rendered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from annotary.engine.places import Place
+from annotary.engine.resolve import Resolver, Unfit
+from annotary.formats import _raster as raster
+from annotary.model import moment, sections
+from annotary.model.annotation import Annotations, MaskObject
+from annotary.model.base import derived_id, feature_hash, to_json
+from annotary.model.carried import Extras, below, decode
+from annotary.model.geometry import MaskLink
+from annotary.model.row import (
+    DataRow,
+    DataRowDetails,
+    Label,
+    LabelDetails,
+    MediaAttributes,
+    Performance,
+    ProjectDetails,
+    ProjectPart,
+    Row,
+    RunPart,
+)
+
+LOCAL_USER = "annotary@localhost"
+"""Who has made what a file names no maker of."""
+
+
+@dataclass(slots=True)
+class Origin:
+    """What an import fills in where files say nothing: its instant and its user."""
+
+    now: str
+    user: str = LOCAL_USER
+
+
+@dataclass(slots=True)
+class Share:
+    """What a row brings to one project or run; `given` is its ProjectPart or RunPart, if any."""
+
+    place: Place
+    labels: list[tuple[Label, Extras]]
+    predictions: list[tuple[Label, Extras]]
+    given: ProjectPart | RunPart | None
+    extras: Extras
+
+
+@dataclass(slots=True)
+class Entry:
+    """A data row on its way into the store, with what it brings to projects and runs.
+
+    `known` is the stored data row where there is one; `clash` the id of another that has its global key.
+    """
+
+    row: Row
+    extras: Extras
+    place: str
+    id: str
+    number: int = 0
+    known: Any = None
+    clash: str = ""
+    shares: list[Share] = field(default_factory=list)
+
+
+def canonical(text: Any, place: str, name: str) -> Any:
+    """A date as the store writes it; UNSET stays. Raises Unfit."""
+    if text is UNSET or text is None:
+        return UNSET
+    try:
+        return moment.canonical(text)
+    except ValueError:
+        raise Unfit(f"{place}.{name}", repr(text), f"not a date; give {moment.WANTED}") from None
+
+
+def data_row_details(
+    given: Any, before: DataRowDetails | None, dataset: str, dataset_name: str, origin: Origin
+) -> DataRowDetails:
+    """Details with every field set: what is given, else what was there, else what follows."""
+    said = given if isinstance(given, DataRowDetails) else DataRowDetails()
+    created = canonical(said.created_at, ".data_row.details", "created_at")
+    updated = canonical(said.updated_at, ".data_row.details", "updated_at")
+    creator = said.created_by
+    if before is not None:
+        created = before.created_at if created is UNSET else created
+        updated = before.updated_at if updated is UNSET else updated
+        creator = before.created_by if creator is UNSET or creator is None else creator
+    created = origin.now if created is UNSET else created
+    return DataRowDetails(
+        dataset_id=dataset,
+        dataset_name=dataset_name,
+        created_at=created,
+        updated_at=created if updated is UNSET else updated,
+        created_by=origin.user if creator is UNSET or creator is None else creator,
+    )
+
+
+def render_data_row(
+    entry: Entry, before: Any, dataset: str, dataset_name: str, origin: Origin
+) -> tuple[str, str, str, str, str]:
+    """The five sections of a data row: head, details, media, attachments, metadata.
+
+    `before` holds the stored ones of a known data row, which stay where the file says nothing.
+    """
+    row = entry.row
+    known = _stored_data_row(before) if before is not None else None
+    given = row.data_row
+    old = known[0] if known else None
+    bare = DataRow(
+        id=entry.id,
+        global_key=given.global_key or (old.global_key if old else UNSET),
+        external_id=given.external_id
+        if given.external_id is not UNSET and given.external_id is not None
+        else (old.external_id if old else UNSET),
+        row_data=given.row_data or (old.row_data if old else ""),
+    )
+    details = data_row_details(given.details, known[1] if known else None, dataset, dataset_name, origin)
+    media = row.media_attributes
+    if known and media == MediaAttributes() and not below(entry.extras, "media_attributes"):
+        media_text = before.media
+    else:
+        media_text = sections.media(media, entry.extras)
+    attachments = before.attachments if before is not None else "[]"
+    if isinstance(row.attachments, tuple):
+        attachments = sections.attachments(row.attachments, entry.extras)
+    metadata = before.metadata if before is not None else "[]"
+    if isinstance(row.metadata_fields, tuple):
+        metadata = sections.metadata(row.metadata_fields, entry.extras)
+    head_text = sections.head(bare, entry.extras or (known[2] if known else ()))
+    return head_text, sections.details(details, entry.extras), media_text, attachments, metadata
+
+
+def _stored_data_row(stored: Any) -> tuple[DataRow, DataRowDetails, Extras]:
+    row, extras = decode("{" + stored.head + "}", DataRow)
+    details, _ = decode("{" + stored.details + '"}', DataRowDetails)
+    return row, details, [(("data_row", *path), value) for path, value in extras]
+
+
+def latest(row: Row) -> str | None:
+    """The last activity that a file's dates imply; None where it has none at all."""
+    said = row.data_row.details
+    found: list[Any] = []
+    if isinstance(said, DataRowDetails):
+        if said.last_activity_at is not UNSET:
+            return str(canonical(said.last_activity_at, ".data_row.details", "last_activity_at"))
+        found += [canonical(said.updated_at, ".data_row.details", "updated_at")]
+        found += [canonical(said.created_at, ".data_row.details", "created_at")]
+    for part in row.projects.values():
+        for label in part.labels:
+            dates = label.label_details
+            if isinstance(dates, LabelDetails):
+                found += [canonical(dates.updated_at, ".label_details", "updated_at")]
+                found += [canonical(dates.created_at, ".label_details", "created_at")]
+                found += [canonical(review.created_at, ".reviews", "created_at") for review in dates.reviews]
+        if isinstance(part.project_details, ProjectDetails):
+            for event in part.project_details.workflow_history:
+                found.append(canonical(event.created_at, ".workflow_history", "created_at"))
+    return max((text for text in found if text is not UNSET), default=None)
+
+
+def render_label(
+    label: Label,
+    extras: Extras,
+    resolver: Resolver,
+    media: MediaAttributes,
+    link: Any,
+    origin: Origin,
+    before: dict[str, Any] | None,
+) -> tuple[dict[str, Any], dict[str, bytes], list[int]]:
+    """A label's columns, the PNGs of its masks by their hash, and its objects' feature hashes.
+
+    `link` gives the address of one of annotary's own masks by feature id.
+    """
+    given = resolver.annotations(label.annotations, label.id)
+    given, pngs, kept = _with_masks(given, media, link, before)
+    said = label.label_details if isinstance(label.label_details, LabelDetails) else None
+    columns: dict[str, Any] = {
+        "id": label.id,
+        "head": sections.label_head(label, extras),
+        "annotations": sections.annotations(given, extras),
+        "v1": to_json(label.v1) if label.v1 is not UNSET else (before["v1"] if before else None),
+        "masks": to_json(kept) if kept else None,
+    }
+    if before is not None and said is None:
+        columns["details"], columns["created_at"] = before["details"], before["created_at"]
+    else:
+        details = label_details(said or LabelDetails(), origin, before)
+        columns["details"] = sections.label_details(details, extras)
+        columns["created_at"] = details.created_at
+    if isinstance(label.performance_details, Performance):
+        columns["performance"] = sections.performance(label.performance_details, extras)
+    else:
+        columns["performance"] = before["performance"] if before else _NO_PERFORMANCE
+    return columns, pngs, [feature_hash(drawn.feature_id) for drawn in given.objects]
+
+
+_NO_PERFORMANCE = to_json(Performance())
+
+
+def label_details(said: LabelDetails, origin: Origin, before: dict[str, Any] | None) -> LabelDetails:
+    """Label details with every field set."""
+    old = decode(before["details"], LabelDetails)[0] if before is not None else LabelDetails()
+
+    def pick(name: str, fallback: Any) -> Any:
+        given = canonical(getattr(said, name), ".label_details", name)
+        if given is UNSET:
+            given = getattr(old, name)
+        return fallback if given is UNSET or given is None else given
+
+    created = pick("created_at", origin.now)
+    updated = pick("updated_at", created)
+    creator = said.created_by or old.created_by
+    return LabelDetails(
+        created_at=created,
+        updated_at=updated,
+        created_by=origin.user if creator is UNSET or creator is None else creator,
+        content_last_updated_at=pick("content_last_updated_at", updated),
+        reviews=tuple(
+            replace(review, created_at=canonical(review.created_at, ".reviews", "created_at"))
+            for review in said.reviews
+        ),
+    )
+
+
+def _with_masks(
+    given: Annotations, media: MediaAttributes, link: Any, before: dict[str, Any] | None
+) -> tuple[Annotations, dict[str, bytes], dict[str, str]]:
+    """Masks with pixels get annotary's own address; blob hashes by feature id, and PNGs by hash, come back."""
+    pngs: dict[str, bytes] = {}
+    kept: dict[str, str] = {}
+    stored = decode(before["masks"], dict)[0] if before is not None and before["masks"] else {}
+    objects: list[Any] | None = None
+    for index, drawn in enumerate(given.objects):
+        if type(drawn) is not MaskObject or not isinstance(drawn.mask, MaskLink):
+            continue
+        own = link(drawn.feature_id)
+        if isinstance(drawn.mask.png, bytes):
+            png = _checked_mask(drawn.mask.png, media, index)
+            kept[drawn.feature_id] = name = sha256(png).hexdigest()
+            pngs[name] = png
+        elif drawn.feature_id in stored and drawn.mask.url.endswith(own):
+            kept[drawn.feature_id] = stored[drawn.feature_id]
+        else:
+            continue
+        objects = list(given.objects) if objects is None else objects
+        objects[index] = replace(drawn, mask=MaskLink(url=sections.BASE + own))
+    if objects is not None:
+        given = replace(given, objects=tuple(objects))
+    return given, pngs, kept
+
+
+def _checked_mask(png: bytes, media: MediaAttributes, index: int) -> bytes:
+    try:
+        mask = raster.decode_mask(png)
+    except ValueError as error:
+        raise Unfit(f".objects[{index}].mask", "its pixels", str(error)) from None
+    height, width = mask.shape
+    if (media.height, media.width) not in ((UNSET, UNSET), (height, width)):
+        raise Unfit(
+            f".objects[{index}].mask",
+            f"{width} x {height} px",
+            f"the mask is not of its image's size, {media.width} x {media.height} px",
+        )
+    return raster.encode_mask(mask)
+
+
+def project_details(
+    said: Any, before: ProjectDetails | None, fallback: dict[str, Any], labelled: bool
+) -> ProjectDetails:
+    """Project details with every field set; `fallback` holds ontology, batch and the names of tasks."""
+    given = said if isinstance(said, ProjectDetails) else _NO_DETAILS
+    old = before if before is not None else _NO_DETAILS
+    status = given.workflow_status or old.workflow_status or ("DONE" if labelled else "TO_LABEL")
+    history = tuple(
+        event
+        if event.created_at == (when := canonical(event.created_at, ".workflow_history", "created_at"))
+        else replace(event, created_at=when)
+        for event in given.workflow_history
+    )
+    return ProjectDetails(
+        ontology_id=fallback["ontology_id"],
+        task_name=given.task_name or old.task_name or fallback["tasks"][status],
+        task_id=given.task_id or old.task_id,
+        batch_id=given.batch_id or old.batch_id or fallback["batch_id"],
+        batch_name=given.batch_name or old.batch_name or fallback["batch_name"],
+        workflow_status=status,
+        priority=_first(given.priority, old.priority, 5),
+        consensus_expected_label_count=_first(
+            given.consensus_expected_label_count, old.consensus_expected_label_count, 1
+        ),
+        workflow_history=history or old.workflow_history,
+    )
+
+
+_NO_DETAILS = ProjectDetails()
+
+
+def _first(given: Any, old: Any, fallback: int) -> Any:
+    if given is not UNSET:
+        return given
+    return fallback if old is UNSET else old
+
+
+def data_row_id(row: Row, dataset: str, org: str) -> str:
+    """The id of a data row that came without one: it follows from its key, so that it is found again."""
+    given = row.data_row
+    if given.global_key:
+        return derived_id(org, "data row", str(given.global_key))
+    return derived_id(org, "data row", dataset, str(given.external_id or ""), given.row_data)

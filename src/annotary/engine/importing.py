@@ -1,0 +1,316 @@
+"""A stream of parsed rows into the store: one transaction, page by page.
+
+A row with a problem is left out whole. What a file does not say of a row that is there already stays as
+it is, so importing the same file twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from msgspec import UNSET
+
+from annotary.engine.entries import Entry, Origin, Share, data_row_id
+from annotary.engine.findings import Findings
+from annotary.engine.places import Place, Places
+from annotary.engine.resolve import Unfit
+from annotary.engine.staging import Held, Staged, stage
+from annotary.model.carried import Extras, below
+from annotary.model.corpus import Notice, Parsed, Problem
+from annotary.model.project import Dataset
+from annotary.model.row import DataRowDetails, Label, ProjectDetails, ProjectPart
+from annotary.store import Store
+from annotary.store.changes import Change
+
+PAGE = 256
+
+
+class Target:
+    """Where the user wants rows; None for what the file says.
+
+    `project` is an id and a name; `run` the ids and names of a run and its model.
+    """
+
+    def __init__(
+        self,
+        *,
+        project: tuple[str, str] | None = None,
+        run: tuple[str, str, str, str] | None = None,
+        dataset: str | None = None,
+    ) -> None:
+        self.project = project
+        self.run = run
+        self.dataset = dataset
+
+
+class Importer:
+    """One import, within one open transaction.
+
+    `merges` says that a file may name a data row several times, as v1 does with a row a label.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        target: Target,
+        origin: Origin,
+        findings: Findings,
+        *,
+        merges: bool = False,
+        by_name: bool = True,
+    ) -> None:
+        self.store = store
+        self.target = target
+        self.origin = origin
+        self.findings = findings
+        self.merges = merges
+        self.by_name = by_name
+        self.places = Places(store, origin.now, origin.user)
+        self.changes: dict[int, Change] = {}
+        self.rows = 0
+        self.labels = 0
+        self.annotations = 0
+
+    def take(self, parsed: Iterable[Parsed], progress: Callable[[int], None] = lambda rows: None) -> None:
+        """Store all rows of a stream; problems go to the findings."""
+        source = iter(parsed)
+        while some := list(islice(source, PAGE)):
+            self._page(some)
+            progress(self.rows)
+        self.places.keep_ontologies()
+
+    def change(self, collection: int) -> Change:
+        """This import's change of a project or run."""
+        if collection not in self.changes:
+            self.changes[collection] = self.store.change(collection)
+        return self.changes[collection]
+
+    def _page(self, some: list[Parsed]) -> None:
+        entries = list(self._entries(some))
+        self._find(entries)
+        held = self._held(entries)
+        page = Staged()
+        for entry in entries:
+            try:
+                dataset = self._dataset(entry)
+                page.add(stage(entry, held, self.places, self.origin, dataset, by_name=self.by_name))
+                self.rows += 1
+            except Unfit as unfit:
+                self._problem(entry.place, unfit)
+        self._write(page)
+
+    def _problem(self, place: str, unfit: Unfit) -> None:
+        where = f"{place} {unfit.path.lstrip('.')}".strip()
+        self.findings.report(Problem(place=where, value=unfit.value, reason=unfit.reason))
+
+    # What a page names
+
+    def _entries(self, some: list[Parsed]) -> Iterator[Entry]:
+        """Data rows, each with all that the page says of it."""
+        found: dict[str, Entry] = {}
+        for one in some:
+            given = one.row.data_row
+            key = given.id or f"{given.global_key or ''}\x1f{given.external_id or ''}\x1f{given.row_data}"
+            try:
+                shares = self._shares(one)
+            except Unfit as unfit:
+                self._problem(one.place, unfit)
+                continue
+            if key not in found:
+                found[key] = Entry(one.row, one.extras, one.place, given.id, shares=shares)
+            elif self.merges:
+                _join(found[key].shares, shares)
+            else:
+                reason = f"the same data row stands twice, first at {found[key].place}"
+                self._problem(one.place, Unfit("data_row", given.id or given.row_data, reason))
+        yield from found.values()
+
+    def _shares(self, one: Parsed) -> list[Share]:
+        """What a row brings to which projects and runs."""
+        row, extras, _ = one
+        parts = dict(row.projects)
+        if self.target.project is not None:
+            parts = parts or {"": ProjectPart()}
+            if len(parts) > 1:
+                raise Unfit("projects", ", ".join(parts), "the row is in several projects; leave --project out")
+        found = []
+        for key, part in parts.items():
+            at = below(extras, "projects", key)
+            labels = _labels(part.labels, below(at, "labels"))
+            if self.target.run is not None:
+                found.append(Share(self.places.run(*self.target.run), [], labels, None, ()))
+            else:
+                found.append(Share(self._project(key, part), labels, [], part, at))
+        for model_id, experiment in row.experiments.items():
+            for run_id, part in experiment.runs.items():
+                at = below(extras, "experiments", model_id, "runs", run_id)
+                named = (run_id, _text(part.name), model_id, _text(experiment.name))
+                predictions = part.predictions if isinstance(part.predictions, tuple) else ()
+                found.append(
+                    Share(
+                        self.places.run(*(self.target.run or named)),
+                        _labels(part.labels, below(at, "labels")),
+                        _labels(predictions, below(at, "predictions")),
+                        part,
+                        at,
+                    )
+                )
+        return found
+
+    def _project(self, key: str, part: ProjectPart) -> Place:
+        details = part.project_details
+        ontology = _text(details.ontology_id) if isinstance(details, ProjectDetails) else None
+        if self.target.project is not None:
+            return self.places.project(*self.target.project, ontology)
+        if not key:
+            raise Unfit("", "nothing", "the file names no project; give --project NAME")
+        return self.places.project(key, _text(part.name) or _text(part.project_name), ontology)
+
+    def _dataset(self, entry: Entry) -> Dataset:
+        if entry.known is not None:
+            return self.places.dataset(entry.known.dataset, None)
+        if self.target.dataset is not None:
+            return self.places.dataset(None, self.target.dataset)
+        details = entry.row.data_row.details
+        said = details if isinstance(details, DataRowDetails) else DataRowDetails()
+        return self.places.dataset(_text(said.dataset_id), _text(said.dataset_name))
+
+    # What the store knows of them
+
+    def _find(self, entries: list[Entry]) -> None:
+        """Which data rows are there already, by id or by global key; the others get numbers."""
+        org = self.store.org
+        for entry in entries:
+            if not entry.id and entry.row.data_row.row_data:
+                entry.id = data_row_id(entry.row, self.target.dataset or "", org)
+        keys = [key for entry in entries if isinstance(key := entry.row.data_row.global_key, str) and key]
+        by_id = self.store.data_rows_by("id", [entry.id for entry in entries if entry.id])
+        by_key = self.store.data_rows_by("global_key", keys)
+        for entry in entries:
+            given = entry.row.data_row
+            owner = by_key.get(given.global_key) if isinstance(given.global_key, str) else None
+            entry.known = by_id.get(entry.id)
+            if entry.known is None and owner is not None and not given.id:
+                entry.known = owner
+            if owner is not None and owner.id != (entry.known.id if entry.known else entry.id):
+                entry.clash = owner.id
+            if entry.known is not None:
+                entry.id, entry.number = entry.known.id, entry.known.n
+        new = [entry for entry in entries if entry.known is None]
+        for entry, number in zip(new, self.store.numbers("data_rows", len(new)), strict=True):
+            entry.number = number
+
+    def _held(self, entries: list[Entry]) -> Held:
+        known = [entry for entry in entries if entry.known is not None]
+        if not known:
+            return Held()
+        held = Held(sections=self.store.sections(entry.known.version for entry in known))
+        numbers: dict[int, list[int]] = {}
+        for entry in known:
+            for share in entry.shares:
+                numbers.setdefault(share.place.collection, []).append(entry.number)
+        for collection, some in numbers.items():
+            change = self.change(collection)
+            held.rows[collection] = change.rows(some)
+            held.labels[collection] = change.labels(some)
+            held.own[collection] = change.sequence if change.made else -1
+        return held
+
+    # Writing
+
+    def _write(self, page: Staged) -> None:
+        for place, id, name in page.batches:
+            self.places.see_batch(place, id, name)
+        version_of = self._write_data_rows(page)
+        collections = {collection for collection, *_ in (*page.rows, *page.labels)}
+        for collection in sorted(collections):
+            change = self.change(collection)
+            new: list[dict[str, Any]] = []
+            old: list[dict[str, Any]] = []
+            for _, entry, fields, there in (one for one in page.rows if one[0] == collection):
+                version = version_of.get(entry.number) or entry.known.version
+                (old if there else new).append({**fields, "data_row": entry.number, "version": version})
+            change.put_rows(new, old)
+            labels = [one for one in page.labels if one[0] == collection]
+            change.put_labels(
+                [columns for _, columns, there in labels if not there],
+                [columns for _, columns, there in labels if there],
+            )
+            change.put_features(
+                (hash, number)
+                for at, number, hashes in page.features
+                if at == collection
+                for hash in hashes
+            )
+        self._spread(page, version_of, collections)
+        for png in page.pngs.values():
+            with self.store.transaction() as connection:
+                self.store.blobs.put(png, connection)
+        self.labels += page.label_count
+        self.annotations += page.annotation_count
+        if page.dropped_confidence:
+            self.findings.notify(
+                Notice(
+                    place="labels",
+                    value="confidence",
+                    reason="confidence and custom metrics belong to predictions and were left out of labels",
+                    count=page.dropped_confidence,
+                )
+            )
+
+    def _write_data_rows(self, page: Staged) -> dict[int, int]:
+        """Write data rows and versions; the new version of each by data row."""
+        numbers = self.store.numbers("data_row_versions", len(page.versions))
+        version_of = {
+            entry.number: number for (entry, _), number in zip(page.versions, numbers, strict=True)
+        }
+        self.store.put_data_rows(
+            [
+                (entry.number, entry.id, dataset, key, version_of[entry.number])
+                for entry, dataset, key in page.data_rows
+            ],
+            [(version_of[entry.number], *texts) for entry, texts in page.versions],
+        )
+        for entry, _ in page.versions:
+            if entry.known is not None:
+                columns = {}
+                key = entry.row.data_row.global_key
+                if isinstance(key, str) and key:
+                    columns["global_key"] = key
+                self.store.point_data_row(entry.number, version_of[entry.number], **columns)
+        return version_of
+
+    def _spread(self, page: Staged, version_of: dict[int, int], done: set[int]) -> None:
+        """Let the other projects and runs of a changed data row see its new version."""
+        for entry, _ in page.versions:
+            if entry.known is None:
+                continue
+            for collection in self.store.collections_of(entry.number):
+                if any(at == collection and one is entry for at, one, *_ in page.rows):
+                    continue
+                change = self.change(collection)
+                for present in change.rows([entry.number]).values():
+                    activity = max(present["activity"], self.origin.now)
+                    version = version_of[entry.number]
+                    change.put_rows([], [{**present, "version": version, "activity": activity}])
+
+
+def _labels(labels: tuple[Label, ...], extras: Extras) -> list[tuple[Label, Extras]]:
+    return [(label, below(extras, index)) for index, label in enumerate(labels)]
+
+
+def _join(present: list[Share], more: list[Share]) -> None:
+    """Add what another line says of the same data row."""
+    for share in more:
+        same = next((one for one in present if one.place is share.place), None)
+        if same is None:
+            present.append(share)
+        else:
+            same.labels += share.labels
+            same.predictions += share.predictions
+
+
+def _text(given: Any) -> str | None:
+    return given if given is not UNSET and given else None

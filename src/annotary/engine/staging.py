@@ -1,0 +1,212 @@
+"""What one row means for the store, worked out before anything of it is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from annotary.engine.entries import (
+    Entry,
+    Origin,
+    Share,
+    latest,
+    project_details,
+    render_data_row,
+    render_label,
+)
+from annotary.engine.places import Place, Places
+from annotary.engine.resolve import Resolver, Unfit
+from annotary.model import sections
+from annotary.model.base import derived_id, derived_uuid, to_json
+from annotary.model.carried import decode
+from annotary.model.project import Dataset
+from annotary.model.row import DataRowDetails, ProjectDetails, RunPart
+
+KEY_LIMIT = 200
+"""Characters of a global key (the vendor's documented limit)."""
+
+
+@dataclass(slots=True)
+class Held:
+    """What the store holds of a page's known rows: sections by version, rows and labels by collection."""
+
+    sections: dict[int, Any] = field(default_factory=dict)
+    rows: dict[int, dict[int, dict[str, Any]]] = field(default_factory=dict)
+    labels: dict[int, dict[int, list[dict[str, Any]]]] = field(default_factory=dict)
+    own: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Staged:
+    """What is to be written: per row while it is worked out, then for a page."""
+
+    data_rows: list[tuple[Entry, str, str | None]] = field(default_factory=list)
+    versions: list[tuple[Entry, tuple[str, ...]]] = field(default_factory=list)
+    rows: list[tuple[int, Entry, dict[str, Any], bool]] = field(default_factory=list)
+    labels: list[tuple[int, dict[str, Any], bool]] = field(default_factory=list)
+    features: list[tuple[int, int, list[int]]] = field(default_factory=list)
+    pngs: dict[str, bytes] = field(default_factory=dict)
+    batches: list[tuple[Place, str, str]] = field(default_factory=list)
+    label_count: int = 0
+    annotation_count: int = 0
+    dropped_confidence: int = 0
+
+    def add(self, other: Staged) -> None:
+        """Take over what was worked out for one row."""
+        for name in ("data_rows", "versions", "rows", "labels", "features", "batches"):
+            getattr(self, name).extend(getattr(other, name))
+        self.pngs.update(other.pngs)
+        self.label_count += other.label_count
+        self.annotation_count += other.annotation_count
+        self.dropped_confidence += other.dropped_confidence
+
+
+def stage(
+    entry: Entry, held: Held, places: Places, origin: Origin, dataset: Dataset, *, by_name: bool
+) -> Staged:
+    """All that one row changes; raises Unfit where it cannot be taken over."""
+    staged = Staged()
+    _check_data_row(entry)
+    stored = held.sections.get(entry.known.version) if entry.known is not None else None
+    texts = render_data_row(entry, stored, dataset.id, dataset.name, origin)
+    moved = stored is None or texts != (
+        stored.head,
+        stored.details,
+        stored.media,
+        stored.attachments,
+        stored.metadata,
+    )
+    if moved:
+        staged.versions.append((entry, texts))
+    if entry.known is None:
+        key = entry.row.data_row.global_key
+        staged.data_rows.append((entry, dataset.id, key if isinstance(key, str) and key else None))
+    said = latest(entry.row)
+    for share in entry.shares:
+        _stage_share(entry, share, staged, held, origin, said, moved, by_name)
+    return staged
+
+
+def _check_data_row(entry: Entry) -> None:
+    given = entry.row.data_row
+    if entry.clash:
+        raise Unfit(
+            "data_row.global_key",
+            str(given.global_key),
+            f"the global key belongs to data row {entry.clash} already",
+        )
+    if isinstance(given.global_key, str) and len(given.global_key) > KEY_LIMIT:
+        raise Unfit(
+            "data_row.global_key", f"{given.global_key[:30]}...", f"longer than {KEY_LIMIT} characters"
+        )
+    if entry.known is None and not given.row_data:
+        what = str(given.global_key or entry.id)
+        raise Unfit("data row", what, "no such data row; import the data rows first")
+
+
+def _stage_share(
+    entry: Entry,
+    share: Share,
+    staged: Staged,
+    held: Held,
+    origin: Origin,
+    said: str | None,
+    moved: bool,
+    by_name: bool,
+) -> None:
+    collection = share.place.collection
+    present = held.rows.get(collection, {}).get(entry.number)
+    changed = _stage_labels(entry, share, staged, held, origin, by_name)
+    if share.place.kind == "project":
+        fields = _project_fields(share, staged, present)
+    else:
+        fields = _run_fields(entry, share, present)
+    if present is None:
+        fields["activity"] = said or origin.now
+        staged.rows.append((collection, entry, {**fields, "deleted": 0}, False))
+    elif changed or moved or present["deleted"] or any(present[key] != fields[key] for key in fields):
+        fields["activity"] = max(present["activity"], said or origin.now)
+        staged.rows.append((collection, entry, {**present, **fields, "deleted": 0}, True))
+
+
+def _project_fields(share: Share, staged: Staged, present: dict[str, Any] | None) -> dict[str, Any]:
+    place = share.place
+    given: Any = getattr(share.given, "project_details", UNSET)
+    tags: Any = getattr(share.given, "project_tags", UNSET)
+    old = None
+    tail = sections.project_tail(tags, share.extras)
+    if present is not None:
+        old = decode(present["extra"], ProjectDetails)[0]
+        if share.labels and old.workflow_status == "TO_LABEL" and given is UNSET:
+            given = ProjectDetails(workflow_status="DONE", task_name=place.fallback["tasks"]["DONE"])
+        if tags is UNSET and not share.extras:
+            tail = present["tail"]
+    details = project_details(given, old, place.fallback, bool(share.labels))
+    staged.batches.append((place, str(details.batch_id), str(details.batch_name)))
+    return {
+        "status": details.workflow_status,
+        "batch": details.batch_id,
+        "tail": tail,
+        "extra": sections.project_details(details, share.extras),
+    }
+
+
+def _run_fields(entry: Entry, share: Share, present: dict[str, Any] | None) -> dict[str, Any]:
+    part = share.given if isinstance(share.given, RunPart) else RunPart()
+    if present is not None and part.run_data_row_id is UNSET:
+        tail = present["tail"]
+    else:
+        id = part.run_data_row_id
+        own = derived_uuid(share.place.id, entry.id) if id is UNSET else id
+        tail = f'"run_data_row_id":{to_json(own)}'
+    split = present["extra"] if present is not None else ""
+    if part.data_split is not UNSET:
+        split = to_json(part.data_split) if part.data_split else ""
+    return {"status": "", "batch": "", "tail": tail, "extra": split}
+
+
+def _stage_labels(
+    entry: Entry, share: Share, staged: Staged, held: Held, origin: Origin, by_name: bool
+) -> bool:
+    """Stage labels and predictions; whether any is new or other than before."""
+    collection = share.place.collection
+    present = held.labels.get(collection, {}).get(entry.number, [])
+    by_id = {(label["prediction"], label["id"]): label for label in present}
+    seen: set[tuple[int, str]] = set()
+    changed = False
+    for prediction, given in ((0, share.labels), (1, share.predictions)):
+        if not given:
+            continue
+        resolver = Resolver(share.place.features, predictions=bool(prediction), by_name=by_name)
+        for index, (label, extras) in enumerate(given):
+            if not label.id:
+                label = replace(label, id=derived_id(share.place.id, entry.id, "label", str(index)))
+            before = by_id.get((prediction, label.id))
+            own = before is not None and before["since"] == held.own.get(collection)
+            if (prediction, label.id) in seen or own:
+                raise Unfit(f"labels[{index}].id", label.id, "the same label stands twice")
+            seen.add((prediction, label.id))
+            try:
+                columns, pngs, hashes = render_label(
+                    label, extras, resolver, entry.row.media_attributes, share.place.mask_link, origin, before
+                )
+            except Unfit as unfit:
+                raise Unfit(f"labels[{index}].annotations{unfit.path}", unfit.value, unfit.reason) from None
+            staged.label_count += 1
+            staged.annotation_count += len(hashes)
+            if before is not None and all(before[key] == value for key, value in columns.items()):
+                continue
+            changed = True
+            staged.pngs.update(pngs)
+            staged.features.append((collection, entry.number, hashes))
+            if before is None:
+                position = len(present) + len(seen) - 1
+                columns.update(prediction=prediction, data_row=entry.number, position=position)
+                staged.labels.append((collection, columns, False))
+            else:
+                staged.labels.append((collection, {**before, **columns}, True))
+        staged.dropped_confidence += resolver.dropped_confidence
+    return changed

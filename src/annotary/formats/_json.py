@@ -1,0 +1,253 @@
+"""JSON documents out of a stream: an array's elements, lines, or objects one after the other.
+
+Only one document is in memory at a time, and none longer than a limit.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from annotary.errors import Invalid
+from annotary.formats import Source
+from annotary.model.corpus import Problem
+
+LIMIT = 128 << 20
+"""No JSON document (one data row) is longer, in bytes."""
+DEPTH = 200
+"""No JSON document is nested deeper."""
+_SPACE = re.compile(r"[ \t\r\n]*")
+_PLACE = re.compile(r" - at `\$(.*)`\Z")
+_STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
+
+
+class Document(NamedTuple):
+    """One JSON document as it stands in the file, and where: `line 3`, `$[2]`, or `$`."""
+
+    data: bytes
+    place: str
+
+
+class Broken(Invalid):
+    """The stream is not JSON from here on."""
+
+    def __init__(self, place: str, value: str, reason: str) -> None:
+        super().__init__(f"{place}: {reason}: {value}")
+        self.problem = Problem(place=place, value=value, reason=reason)
+
+
+def documents(source: Source) -> Iterator[Document]:
+    """The documents of a source; raises Broken where it is not JSON."""
+    buffer = _Buffer(source)
+    first = buffer.peek()
+    if first == "":
+        return
+    if first == "[":
+        yield from _elements(buffer)
+    elif buffer.first_line_is_whole():
+        yield from _lines(buffer)
+    else:
+        yield from _sequence(buffer)
+
+
+def first_document(source: Source) -> Any:
+    """The first document, decoded, to recognise a format by; None where there is none."""
+    for document in documents(source):
+        try:
+            return msgspec.json.decode(document.data)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            return None
+    return None
+
+
+class _Buffer:
+    """Text read so far and not yet used."""
+
+    def __init__(self, source: Source) -> None:
+        self.name = source.name
+        self.chunks = source.chunks()
+        self.decode = codecs.getincrementaldecoder("utf-8-sig")()
+        self.text = ""
+        self.at = 0
+        self.line = 1
+        self.ended = False
+
+    def more(self) -> bool:
+        """Read on; False at the end."""
+        if self.ended:
+            return False
+        if len(self.text) - self.at > LIMIT:
+            raise Broken(
+                f"line {self.line}", f"over {LIMIT >> 20} MiB", "one JSON document is too long; split the file"
+            )
+        chunk = next(self.chunks, None)
+        try:
+            text = self.decode.decode(chunk or b"", final=chunk is None)
+        except UnicodeDecodeError as error:
+            value = error.object[error.start : error.start + 4]
+            raise Broken(f"line {self.line}", repr(value), "not UTF-8; save the file as UTF-8") from None
+        if chunk is None:
+            self.ended = True
+        if len(self.text) - self.at > 1 << 20:
+            # A long document: double what is read, so that it is not copied once a chunk.
+            parts = [text]
+            size = len(self.text) - self.at
+            while size > 0 and (chunk := next(self.chunks, None)) is not None:
+                parts.append(self.decode.decode(chunk))
+                size -= len(chunk)
+            text = "".join(parts)
+        self.text = self.text[self.at :] + text
+        self.at = 0
+        return bool(text) or not self.ended
+
+    def used(self, end: int) -> None:
+        self.line += self.text.count("\n", self.at, end)
+        self.at = end
+
+    def peek(self) -> str:
+        """The next character that is not white space; empty at the end."""
+        while True:
+            end = _SPACE.match(self.text, self.at).end()  # type: ignore[union-attr]
+            self.used(end)
+            if end < len(self.text):
+                return self.text[end]
+            if not self.more():
+                return ""
+
+    def first_line_is_whole(self) -> bool:
+        """Whether the first line is a document by itself, as in NDJSON."""
+        while (end := self.text.find("\n", self.at)) < 0:
+            if not self.more():
+                end = len(self.text)
+                break
+        line = self.text[self.at : end].rstrip()
+        return line.endswith("}") and _whole(line)
+
+
+def _whole(line: str) -> bool:
+    try:
+        json.loads(line)
+    except RecursionError:
+        return True
+    except ValueError as error:
+        # A wrong value inside a line does not make the line less of a line; a missing end does.
+        return getattr(error, "pos", 0) < len(line) - 1 and "Unterminated" not in str(error)
+    return True
+
+
+def _lines(buffer: _Buffer) -> Iterator[Document]:
+    number = buffer.line
+    while True:
+        end = buffer.text.find("\n", buffer.at)
+        if end < 0:
+            buffer.line = number
+            if buffer.more():
+                continue
+            end = len(buffer.text)
+        line = buffer.text[buffer.at : end]
+        buffer.at = min(end + 1, len(buffer.text))
+        if line and not line.isspace():
+            yield Document(line.encode(), f"line {number}")
+        number += 1
+        if buffer.ended and buffer.at >= len(buffer.text):
+            return
+
+
+def _elements(buffer: _Buffer) -> Iterator[Document]:
+    buffer.used(buffer.at + 1)
+    index = 0
+    if buffer.peek() == "]":
+        return
+    while True:
+        yield Document(_value(buffer, f"$[{index}]"), f"$[{index}]")
+        index += 1
+        follows = buffer.peek()
+        if follows == "]":
+            buffer.used(buffer.at + 1)
+            if rest := buffer.peek():
+                raise Broken(f"line {buffer.line}", rest, "something follows the end of the array")
+            return
+        if follows != ",":
+            raise Broken(
+                f"line {buffer.line}, after $[{index - 1}]",
+                follows or "end of file",
+                "the array is cut off" if not follows else "no comma or ] between elements",
+            )
+        buffer.used(buffer.at + 1)
+        if not buffer.peek():
+            raise Broken(f"line {buffer.line}", "end of file", "the array is cut off")
+
+
+def _sequence(buffer: _Buffer) -> Iterator[Document]:
+    index = 0
+    while buffer.peek():
+        place = "$" if index == 0 else f"line {buffer.line}"
+        yield Document(_value(buffer, place), place)
+        index += 1
+
+
+_scan = json.JSONDecoder().raw_decode
+
+
+def _value(buffer: _Buffer, place: str) -> bytes:
+    """The next document. The parser of the standard library finds its end; it is decoded elsewhere."""
+    while True:
+        try:
+            _, end = _scan(buffer.text, buffer.at)
+        except RecursionError:
+            raise Broken(place, "...", f"nested deeper than {DEPTH} levels") from None
+        except json.JSONDecodeError as error:
+            cut = error.pos >= len(buffer.text) - 16 or error.msg.startswith("Unterminated")
+            if cut and buffer.more():
+                continue
+            line = buffer.line + buffer.text.count("\n", buffer.at, error.pos)
+            value = buffer.text[error.pos : error.pos + 30].split("\n")[0] or "end of file"
+            reason = "the file is cut off" if cut else f"not JSON ({error.msg.lower()})"
+            raise Broken(f"line {line}, in {place}", value, reason) from None
+        if end == len(buffer.text) and buffer.more():
+            continue
+        data = buffer.text[buffer.at : end].encode()
+        buffer.used(end)
+        return data
+
+
+def problem_of(error: Exception, document: Document) -> Problem:
+    """What a decoder complained about: JSON path, the value there, the reason."""
+    if isinstance(error, RecursionError):
+        return Problem(place=document.place, value="...", reason=f"nested deeper than {DEPTH} levels")
+    text = str(error)
+    found = _PLACE.search(text)
+    if found is None:
+        value = document.data[:40].decode(errors="replace")
+        reason = text if isinstance(error, msgspec.ValidationError) else f"not JSON ({text})"
+        return Problem(place=document.place, value=value, reason=reason)
+    path = found[1]
+    reason = text[: found.start()]
+    return Problem(place=f"{document.place} {path.lstrip('.')}", value=_value_at(document.data, path), reason=reason)
+
+
+def _value_at(data: bytes, path: str) -> str:
+    """The value at a decoder's path; `[...]` stands for any key of a mapping."""
+    places = [msgspec.json.decode(data)]
+    for name, index in _STEP.findall(path):
+        following = []
+        for place in places:
+            if index == "..." and isinstance(place, dict):
+                following.extend(place.values())
+            elif index.isdigit() and isinstance(place, list) and int(index) < len(place):
+                following.append(place[int(index)])
+            elif name and isinstance(place, dict) and name in place:
+                following.append(place[name])
+        places = following
+    return shown(places[0]) if places else "nothing"
+
+
+def shown(value: Any) -> str:
+    """A value short enough for a message."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,258 @@
+"""Labelbox v2: one JSON object a data row.
+
+The field set `full` is a copy of stored sections with what stands between them; `seed` writes exactly
+the keys of the vendor's first published samples (February 2023).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from annotary.formats import Format, Options as BaseOptions, Part, Reading, Source
+from annotary.formats._json import Broken, documents, problem_of, shown
+from annotary.formats._seed import seed_lines
+from annotary.model.base import to_json
+from annotary.model.carried import decode
+from annotary.model.corpus import Corpus, Page, Parsed, Problem, Shown
+from annotary.model.export import ExportParams
+from annotary.model.row import Row
+
+WRITE_ROWS = 32
+"""So many rows are joined for one write: larger pieces cost fresh memory, smaller ones calls."""
+
+
+class Options(BaseOptions, frozen=True):
+    """Which keys are written."""
+
+    field_set: Annotated[
+        Literal["full", "seed"],
+        Meta(description="full: all keys; seed: exactly those of the first published samples"),
+    ] = "full"
+
+
+def write(corpus: Corpus, options: Options) -> Iterator[Part]:
+    """Lines, each a data row."""
+    if options.field_set == "seed":
+        pieces = seed_lines(corpus)
+    elif not corpus.single:
+        pieces = _catalog(corpus)
+    elif corpus.shown[0].kind == "project":
+        pieces = _project(corpus)
+    else:
+        pieces = _run(corpus)
+    base = corpus.base_url.encode()
+    for piece in pieces:
+        yield Part("", piece.replace(b"\x1a", base))
+
+
+class _Glue:
+    """The text between sections, by what the parameters ask for."""
+
+    def __init__(self, params: ExportParams) -> None:
+        def asked(flag: bool, text: bytes, otherwise: bytes = b"") -> bytes:
+            return text if flag else otherwise
+
+        self.details = asked(params.data_row_details, b',"details":{')
+        self.media = asked(params.data_row_details, b'"}},', b"},")
+        self.attachments = asked(params.attachments, b',"attachments":')
+        self.metadata = asked(params.metadata_fields, b',"metadata_fields":')
+        self.label_details = asked(params.label_details, b',"label_details":')
+        self.performance = asked(params.performance_details, b',"performance_details":')
+        self.project_details = asked(params.project_details, b',"project_details":')
+
+
+def _opening(shown: Shown) -> bytes:
+    name = to_json(shown.name)
+    return f'{to_json(shown.id)}:{{"name":{name},"project_name":{name},"labels":['.encode()
+
+
+def _project(corpus: Corpus) -> Iterator[bytes]:
+    """The hot path: everything a row needs is in one loop body."""
+    glue = _Glue(corpus.params)
+    details, media = glue.details, glue.media
+    attachments, metadata = glue.attachments, glue.metadata
+    label_details, performance = glue.label_details, glue.performance
+    opening = b',"projects":{' + _opening(corpus.shown[0])
+    project_details = glue.project_details
+    for page in corpus.pages:
+        labels_of = page.parts[0].labels.get
+        rows = page.rows
+        for start in range(0, len(rows), WRITE_ROWS):
+            pieces: list[bytes] = []
+            add = pieces.extend
+            for number, gone, head, detail, activity, medium, attached, meta, tail, extra in rows[
+                start : start + WRITE_ROWS
+            ]:
+                if gone:
+                    add((b'{"data_row":{', head, b'},"deleted":true}\n'))
+                    continue
+                add(
+                    (b'{"data_row":{', head, details, detail, activity, media, medium)
+                    + (attachments, attached, metadata, meta, opening)
+                )
+                comma = b"{"
+                for label in labels_of(number, ()):
+                    add(
+                        (comma, label[4], label_details, label[5], performance, label[6])
+                        + (b',"annotations":', label[7], b"}")
+                    )
+                    comma = b",{"
+                add((b"],", tail, project_details, extra, b"}}}\n"))
+            yield b"".join(pieces)
+
+
+def _front(row: tuple[Any, ...], glue: _Glue, activity: bytes) -> tuple[bytes, ...]:
+    return (
+        (b'{"data_row":{', row[2], glue.details, row[3], activity if glue.details else b"", glue.media)
+        + (row[5], glue.attachments, row[6], glue.metadata, row[7])
+    )
+
+
+def _labels(labels: list[tuple[Any, ...]], glue: _Glue) -> Iterator[bytes]:
+    comma = b"{"
+    for label in labels:
+        yield from (comma, label[4], glue.label_details, label[5], glue.performance, label[6])
+        yield from (b',"annotations":', label[7], b"}")
+        comma = b",{"
+
+
+_BARE = _Glue(ExportParams())
+
+
+def _run_piece(
+    shown: Shown, part: Any, number: int, tail: bytes, split: bytes, params: ExportParams
+) -> Iterator[bytes]:
+    """One run's share of a row."""
+    yield f'{to_json(shown.id)}:{{"name":{to_json(shown.name)},'.encode()
+    yield tail
+    if params.model_run_details and split:
+        yield from (b',"data_split":', split)
+    yield b',"labels":['
+    yield from _labels(part.labels.get(number, []), _BARE)
+    if params.predictions:
+        yield b'],"predictions":['
+        yield from _labels(part.predictions.get(number, []), _BARE)
+    yield b"]}"
+
+
+def _run(corpus: Corpus) -> Iterator[bytes]:
+    glue = _Glue(corpus.params)
+    shown = corpus.shown[0]
+    opening = f',"experiments":{{{to_json(shown.model_id)}:{{"name":{to_json(shown.model_name)},"runs":{{'
+    for page in corpus.pages:
+        pieces: list[bytes] = []
+        for row in page.rows:
+            if row[1]:
+                pieces.extend((b'{"data_row":{', row[2], b'},"deleted":true}\n'))
+                continue
+            pieces.extend(_front(row, glue, row[4]))
+            pieces.append(opening.encode())
+            pieces.extend(_run_piece(shown, page.parts[0], row[0], row[8], row[9], corpus.params))
+            pieces.append(b"}}}}\n")
+        yield b"".join(pieces)
+
+
+def _catalog(corpus: Corpus) -> Iterator[bytes]:
+    glue = _Glue(corpus.params)
+    for page in corpus.pages:
+        pieces: list[bytes] = []
+        for row in page.rows:
+            activity = max((held.rows[row[0]][2] for held in page.parts if row[0] in held.rows), default=None)
+            if activity is None and glue.details:
+                activity = _updated(row[3])
+            pieces.extend(_front(row, glue, activity or b""))
+            pieces.extend(_shares(corpus, page, row[0], glue))
+            pieces.append(b"}\n")
+        yield b"".join(pieces)
+
+
+def _updated(details: bytes) -> bytes:
+    """The last activity of a data row that is in no project: its own last change."""
+    whole = msgspec.json.decode(b"{" + details + b'"}')
+    return str(whole.get("updated_at", "")).encode()
+
+
+def _shares(corpus: Corpus, page: Page, number: int, glue: _Glue) -> Iterator[bytes]:
+    """`projects` and `experiments` of a row in a catalog export."""
+    held = [(shown, part) for shown, part in zip(corpus.shown, page.parts, strict=True) if number in part.rows]
+    projects = [(shown, part) for shown, part in held if shown.kind == "project"]
+    if any(shown.kind == "project" for shown in corpus.shown):
+        comma = b',"projects":{'
+        for shown, part in projects:
+            tail, extra, _ = part.rows[number]
+            yield from (comma, _opening(shown))
+            yield from _labels(part.labels.get(number, []), glue)
+            yield from (b"],", tail, glue.project_details, extra, b"}")
+            comma = b","
+        yield b"}" if projects else b',"projects":{}'
+    if any(shown.kind == "model_run" for shown in corpus.shown):
+        yield b',"experiments":{'
+        models: dict[str, list[tuple[Shown, Any]]] = {}
+        for shown, part in held:
+            if shown.kind == "model_run":
+                models.setdefault(shown.model_id, []).append((shown, part))
+        comma = b""
+        for model_id, runs in models.items():
+            yield comma + f'{to_json(model_id)}:{{"name":{to_json(runs[0][0].model_name)},"runs":{{'.encode()
+            inner = b""
+            for shown, part in runs:
+                yield inner
+                tail, split, _ = part.rows[number]
+                yield from _run_piece(shown, part, number, tail, split, corpus.params)
+                inner = b","
+            yield b"}}"
+            comma = b","
+        yield b"}"
+
+
+def read(source: Source, options: Options, reading: Reading) -> Iterator[Parsed]:
+    """Rows of an export: lines, an array, or one object."""
+    try:
+        for document in documents(source):
+            try:
+                row, extras = decode(document.data, Row)
+            except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+                reading.report(problem_of(error, document))
+                continue
+            reason = not_an_image(row)
+            if reason is not None:
+                reading.report(Problem(place=document.place, value=shown(row.data_row.id), reason=reason))
+                continue
+            yield Parsed(row, extras, document.place)
+    except Broken as broken:
+        reading.report(broken.problem)
+
+
+def not_an_image(row: Row) -> str | None:
+    """Why a row is not an image; None where it is one, or does not say."""
+    kind = row.media_attributes.asset_type
+    if isinstance(kind, str) and kind.lower() not in ("image", ""):
+        return f"not an image but {kind}; annotary keeps images"
+    mime = row.media_attributes.mime_type
+    if isinstance(mime, str) and mime and not mime.startswith("image/"):
+        return f"not an image but {mime}; annotary keeps images"
+    for part in row.projects.values():
+        for label in part.labels:
+            if label.label_kind != "Default":
+                return f"not an image label but {label.label_kind}; annotary keeps images"
+    return None
+
+
+def claims(first: dict[str, Any]) -> bool:
+    """Whether a file's first document is of this format."""
+    return "data_row" in first
+
+
+FORMAT = Format(
+    title="Labelbox export v2",
+    options=Options,
+    write=write,
+    read=read,
+    claims=claims,
+    lines=True,
+    says="everything annotary keeps",
+)

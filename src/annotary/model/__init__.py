@@ -1,0 +1,1 @@
+"""Values: what exists, without any input or output."""

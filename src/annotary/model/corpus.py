@@ -1,0 +1,123 @@
+"""What flows: rows as the store holds them, rows as types, and what went wrong on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+from annotary.model.base import Value
+from annotary.model.carried import Extras
+from annotary.model.export import ExportParams
+from annotary.model.ontology import Ontology
+from annotary.model.row import Row
+
+
+class Problem(Value):
+    """Something that cannot be taken over: where it stands, the value, and why."""
+
+    place: str
+    value: str
+    reason: str
+
+
+class Notice(Value):
+    """Something taken over with a remark; `count` like it."""
+
+    place: str
+    value: str
+    reason: str
+    count: int = 1
+
+
+class Parsed(NamedTuple):
+    """A row out of a file: typed, with its unknown keys and the place it stood at."""
+
+    row: Row
+    extras: Extras
+    place: str
+
+
+class Section(NamedTuple):
+    """One label as the store holds it; every field but the first three is JSON (`head`: members, no braces)."""
+
+    data_row: int
+    number: int
+    id: bytes
+    created_at: bytes
+    head: bytes
+    details: bytes
+    performance: bytes
+    annotations: bytes
+    masks: bytes | None
+    v1: bytes | None
+
+
+class Record(NamedTuple):
+    """One row as the store holds it.
+
+    `head`, `details`, `media` and `tail` are members of a JSON object without its braces, the others whole
+    values. `details` is open: the last activity follows it. In a project, `extra` is its project_details;
+    in a model run, the data split.
+    """
+
+    number: int
+    deleted: int
+    head: bytes
+    details: bytes
+    activity: bytes
+    media: bytes
+    attachments: bytes
+    metadata: bytes
+    tail: bytes
+    extra: bytes
+
+
+class Page(NamedTuple):
+    """A few hundred rows in order, as plain tuples in the order of Record and Section.
+
+    `parts` holds, for each project or run shown, what it has of these rows, by row number. Plain tuples,
+    because building an object for each row costs more than all the rest of an export.
+    """
+
+    rows: list[tuple[Any, ...]]
+    parts: tuple[Part, ...]
+
+
+class Part(NamedTuple):
+    """What one project or run has of a page's rows, by row number; `rows` (tail, extra,
+    last activity) only where several are shown."""
+
+    labels: dict[int, list[tuple[Any, ...]]]
+    predictions: dict[int, list[tuple[Any, ...]]]
+    rows: dict[int, tuple[bytes, bytes, bytes]]
+
+
+class Shown(NamedTuple):
+    """A project or model run that a corpus shows, as of the export's instant."""
+
+    kind: str
+    id: str
+    name: str
+    model_id: str
+    model_name: str
+    ontology: Ontology
+
+
+class Corpus(NamedTuple):
+    """A stream of pages with what is needed to read them; it can be read once.
+
+    `single` is true where rows carry their project's (or run's) fields themselves.
+    """
+
+    shown: tuple[Shown, ...]
+    single: bool
+    params: ExportParams
+    pages: Iterable[Page]
+    base_url: str
+    rows: int | None = None
+
+
+Report = Callable[[Problem], None]
+Notify = Callable[[Notice], None]
+Rows = Iterator[Parsed]
+Json = Any

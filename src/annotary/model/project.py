@@ -1,0 +1,183 @@
+"""What rows are gathered in and worked on with: organisations, users, projects, datasets, batches."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from annotary.model.base import Value
+from annotary.model.row import WorkflowStatus
+
+Name = Annotated[str, Meta(min_length=1)]
+Role = Literal["admin", "member", "reader"]
+QueueKind = Literal["labeling", "review", "rework"]
+MetadataKind = Literal["string", "number", "datetime", "enum"]
+
+
+class Organization(Value):
+    """A tenant: sees nothing of any other."""
+
+    id: str
+    name: Name
+    created_at: str
+
+
+class User(Value):
+    """Somebody who labels, reviews or exports."""
+
+    id: str
+    email: str
+    name: str | None = None
+
+
+class Key(Value):
+    """An API key; only its hash is kept."""
+
+    id: str
+    name: Name
+    role: Role
+    hash: str
+    created_at: str
+    revoked: bool = False
+
+
+class Dataset(Value):
+    """A named set of data rows."""
+
+    id: str
+    name: Name
+    created_at: str
+    updated_at: str
+    created_by: str | None = None
+    description: str | None = None
+
+
+class WorkflowTask(Value):
+    """A queue that rows wait in; being Done is being in none."""
+
+    id: str
+    name: str
+    kind: QueueKind
+
+    def status(self) -> WorkflowStatus:
+        """The workflow status of a row in this queue."""
+        return _STATUS[self.kind]
+
+
+_STATUS: dict[str, WorkflowStatus] = {"labeling": "TO_LABEL", "review": "IN_REVIEW", "rework": "IN_REWORK"}
+DONE = "Done"
+
+
+class Project(Value):
+    """A labelling project: rows, an ontology, a workflow."""
+
+    id: str
+    name: Name
+    created_at: str
+    updated_at: str
+    ontology_id: str | None = None
+    created_by: str | None = None
+    description: str | None = None
+    tasks: tuple[WorkflowTask, ...] = ()
+
+    def task(self, kind: QueueKind) -> WorkflowTask:
+        """The first queue of a kind."""
+        return next(task for task in self.tasks if task.kind == kind)
+
+
+class ConsensusSettings(Value):
+    """How many labels some of a batch's rows should get."""
+
+    number_of_labels: Annotated[int, Meta(ge=1)] = 1
+    coverage_percentage: Annotated[float, Meta(ge=0, le=1)] = 1.0
+
+
+class Batch(Value):
+    """Rows that were sent to a project together."""
+
+    id: str
+    project_id: str
+    name: Name
+    created_at: str
+    priority: Annotated[int, Meta(ge=1, le=5)] = 5
+    consensus: ConsensusSettings | UnsetType = UNSET
+    created_by: str | None = None
+
+
+class MetadataOption(Value):
+    """One option of an enum metadata schema."""
+
+    id: str
+    name: Name
+
+
+class MetadataSchema(Value):
+    """A kind of metadata value an organisation uses; reserved ones are always there."""
+
+    id: str
+    name: Annotated[str, Meta(min_length=1, max_length=100)]
+    kind: MetadataKind
+    reserved: bool = False
+    options: tuple[MetadataOption, ...] = ()
+
+
+class Issue(Value):
+    """A comment on a row of a project, open until resolved."""
+
+    id: str
+    project_id: str
+    data_row_id: str
+    text: str
+    created_at: str
+    created_by: str | None = None
+    resolved: bool = False
+
+
+class Model(Value):
+    """A model whose runs are compared with labels (an experiment, in v2 exports)."""
+
+    id: str
+    name: Name
+    created_at: str
+    ontology_id: str | None = None
+
+
+class ModelRun(Value):
+    """One training or inference run of a model."""
+
+    id: str
+    model_id: str
+    name: Name
+    created_at: str
+    created_by: str | None = None
+
+
+class Snapshot(Value):
+    """A name for a project's (or run's) state at a sequence number."""
+
+    id: str
+    scope_id: str
+    name: Name
+    sequence: int
+    created_at: str
+
+
+class Summary(Value):
+    """Counts of a project or run."""
+
+    rows: int
+    labels: int
+    rows_without_objects: int
+    by_status: dict[str, int]
+    by_kind: dict[str, int]
+    by_class: dict[str, int]
+    sequence: int
+
+
+class Settings(Value):
+    """Facts of a whole store."""
+
+    id: str
+    name: str
+    value: Any

@@ -1,0 +1,32 @@
+"""Long work, as a row in the database: what was asked, how far it is, what came of it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from annotary.model.base import Value
+
+TaskStatus = Literal["QUEUED", "IN_PROGRESS", "COMPLETE", "FAILED", "CANCELED"]
+
+
+class Artifact(Value):
+    """A finished file."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+class Task(Value):
+    """An export or import, from being asked for to its end; `result` is the report of it."""
+
+    id: str
+    name: str
+    type: str
+    status: TaskStatus
+    created_at: str
+    updated_at: str
+    completion_percentage: float = 0
+    created_by: str | None = None
+    error: str | None = None
+    result: dict[str, Any] | None = None

@@ -1,0 +1,328 @@
+"""The store: values by id, rows as versions, blobs by content; SQLite in a folder, or PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, func, insert, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from annotary.errors import Invalid, NotFound
+from annotary.model.base import Value, to_json
+from annotary.model.carried import typed
+from annotary.model.corpus import Page
+from annotary.model.export import ExportFilters, ExportParams
+from annotary.store import migrations
+from annotary.store import rows as reading
+from annotary.store.blobs import Blobs
+from annotary.store.changes import Change
+from annotary.store.database import Database
+from annotary.store.rows import At, Condition
+from annotary.store.schema import collection_versions, collections, data_row_versions, data_rows, entities
+
+V = TypeVar("V", bound=Value)
+FILE_NAME = "annotary.db"
+BLOB_FOLDER = "blobs"
+
+_PARENTS = {
+    "Batch": "project_id",
+    "Issue": "project_id",
+    "ModelRun": "model_id",
+    "Snapshot": "scope_id",
+}
+
+
+class Store:
+    """An open store, seen as one organisation."""
+
+    def __init__(self, database: Database, blobs: Blobs, org: str = "default") -> None:
+        self.database = database
+        self.blobs = blobs
+        self.org = org
+        self._open: ContextVar[Connection | None] = ContextVar("transaction", default=None)
+
+    @classmethod
+    def open(cls, target: str | Path, org: str = "default", *, migrate: bool = False) -> Store:
+        """The store at a folder or `postgresql://` URL; an empty place becomes a store.
+
+        Raises Unavailable, and Outdated where the schema is of another version.
+        """
+        place = str(target)
+        if place.startswith(("postgresql://", "postgres://")):
+            database, folder = Database(place), Path("annotary-blobs")
+        elif "://" in place and not place.startswith("sqlite://"):
+            raise Invalid(f"not a store: {place!r}; give a folder or a postgresql:// URL")
+        else:
+            home = Path(place.removeprefix("sqlite://")).expanduser()
+            folder = home / BLOB_FOLDER
+            database = Database(migrations.prepare_folder(home) / FILE_NAME)
+        migrations.ensure(database, migrate=migrate)
+        return cls(database, Blobs(folder, database), org)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.database.close()
+
+    def seen_as(self, org: str) -> Store:
+        """The same store for another organisation."""
+        return Store(self.database, self.blobs, org)
+
+    # Transactions
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One write transaction; an inner one joins the outer one."""
+        joined = self._open.get()
+        if joined is not None:
+            yield joined
+            return
+        with self.database.transaction() as connection:
+            token = self._open.set(connection)
+            try:
+                yield connection
+            finally:
+                self._open.reset(token)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection to read with: the open transaction, else a snapshot."""
+        joined = self._open.get()
+        if joined is not None:
+            yield joined
+        else:
+            with self.database.connection() as connection:
+                yield connection
+
+    # Values by id
+
+    def get(self, kind: type[V], id: str) -> V:
+        """One value; raises NotFound."""
+        with self.reading() as connection:
+            found = connection.execute(
+                select(entities.c.body).where(
+                    entities.c.kind == kind.__name__, entities.c.org == self.org, entities.c.id == id
+                )
+            ).first()
+        if found is None:
+            raise NotFound(f"no {_words(kind)} {id!r}")
+        return typed(found.body, kind)
+
+    def find(
+        self,
+        kind: type[V],
+        *,
+        name: str | None = None,
+        parent: str | None = None,
+        after: str | None = None,
+        limit: int = 1000,
+    ) -> list[V]:
+        """Values of a kind by id, at most `limit` after the id `after`."""
+        query = select(entities.c.body).where(entities.c.kind == kind.__name__, entities.c.org == self.org)
+        if name is not None:
+            query = query.where(entities.c.name == name)
+        if parent is not None:
+            query = query.where(entities.c.parent == parent)
+        if after is not None:
+            query = query.where(entities.c.id > after)
+        with self.reading() as connection:
+            found = connection.execute(query.order_by(entities.c.id).limit(limit)).all()
+        return [typed(row.body, kind) for row in found]
+
+    def put(self, *values: Value) -> None:
+        """Store values, replacing those with the same id."""
+        entries = [
+            {
+                "kind": type(value).__name__,
+                "org": self.org,
+                "id": value.id,  # type: ignore[attr-defined]
+                "parent": getattr(value, _PARENTS.get(type(value).__name__, ""), ""),
+                "name": getattr(value, "name", None) or "",
+                "body": to_json(value),
+            }
+            for value in values
+        ]
+        with self.transaction() as connection:
+            dialect = sqlite if self.database.is_sqlite else postgresql
+            statement = dialect.insert(entities)
+            connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["kind", "org", "id"],
+                    set_={key: statement.excluded[key] for key in ("parent", "name", "body")},
+                ),
+                entries,
+            )
+
+    def delete(self, kind: type[Value], *ids: str) -> int:
+        """Remove values; gives how many there were."""
+        with self.transaction() as connection:
+            return connection.execute(
+                entities.delete().where(
+                    entities.c.kind == kind.__name__, entities.c.org == self.org, entities.c.id.in_(ids)
+                )
+            ).rowcount
+
+    # Projects and runs as collections of rows
+
+    def collect(self, kind: str, id: str, name: str, ontology: str) -> int:
+        """Make the collection of a project or run."""
+        with self.transaction() as connection:
+            number = connection.execute(
+                insert(collections).values(org=self.org, kind=kind, id=id).returning(collections.c.n)
+            ).scalar_one()
+            Change(connection, number).describe(name, ontology)
+            return int(number)
+
+    def collection(self, kind: str, id: str) -> int:
+        """The number of a project's or run's collection; raises NotFound."""
+        with self.reading() as connection:
+            found = connection.execute(
+                select(collections.c.n).where(
+                    collections.c.org == self.org, collections.c.kind == kind, collections.c.id == id
+                )
+            ).first()
+        if found is None:
+            raise NotFound(f"no {kind} {id!r}")
+        return int(found.n)
+
+    def collections_of(self, data_row: int) -> list[int]:
+        """The projects and runs that a data row is in, in locking order."""
+        with self.reading() as connection:
+            found = connection.execute(
+                text(
+                    "SELECT DISTINCT r.collection FROM rows r JOIN collections c ON c.n = r.collection"
+                    " WHERE c.org = :org AND r.data_row = :key AND r.until = :forever AND r.deleted = 0"
+                    " ORDER BY r.collection"
+                ),
+                {"org": self.org, "key": data_row, "forever": reading.FOREVER},
+            ).all()
+        return [int(row[0]) for row in found]
+
+    def at(self, kind: str, id: str, sequence: int | None = None) -> tuple[At, str, str]:
+        """A project or run at a sequence number (default: the present), with its name and ontology then.
+
+        Raises NotFound, and Invalid for a number that was not reached yet.
+        """
+        number = self.collection(kind, id)
+        with self.reading() as connection:
+            present = connection.execute(
+                select(collections.c.sequence).where(collections.c.n == number)
+            ).scalar_one()
+            wanted = present if sequence is None else sequence
+            if not 0 <= wanted <= present:
+                raise Invalid(f"as_of: {wanted} is outside this {kind}'s sequence, which stands at {present}")
+            shown = connection.execute(
+                select(collection_versions.c.name, collection_versions.c.ontology).where(
+                    collection_versions.c.collection == number,
+                    collection_versions.c.since <= wanted,
+                    collection_versions.c.until > wanted,
+                )
+            ).one()
+        return At(number, wanted, wanted == present), shown.name, shown.ontology
+
+    def change(self, collection: int) -> Change:
+        """A change of a collection, within the open transaction."""
+        connection = self._open.get()
+        if connection is None:
+            raise RuntimeError("a change needs an open transaction")
+        change = Change(connection, collection)
+        change.lock()
+        return change
+
+    def rows(
+        self,
+        at: At,
+        params: ExportParams,
+        filters: ExportFilters = ExportFilters(),
+        *,
+        since: int | None = None,
+        predictions: bool = False,
+    ) -> Iterator[Page]:
+        """The pages of a project or run."""
+        return reading.pages(self.database, at, params, filters, since, predictions=predictions)
+
+    def count(self, at: At, filters: ExportFilters, since: int | None = None) -> int:
+        """How many rows `rows` will give."""
+        return reading.count(self.database, at, filters, since)
+
+    def catalog(
+        self, where: Condition, shown: Sequence[At], params: ExportParams, *, predictions: bool
+    ) -> Iterator[Page]:
+        """The pages of data rows whatever projects they are in."""
+        return reading.catalog_pages(self.database, where, shown, params, predictions=predictions)
+
+    # Data rows
+
+    def data_rows_by(self, column: str, wanted: Sequence[str]) -> dict[str, Any]:
+        """Data rows (n, id, dataset, global_key, version) by `id` or `global_key`."""
+        by = data_rows.c[column]
+        found: dict[str, Any] = {}
+        with self.reading() as connection:
+            for start in range(0, len(wanted), 500):
+                for row in connection.execute(
+                    select(data_rows).where(data_rows.c.org == self.org, by.in_(wanted[start : start + 500]))
+                ):
+                    found[row._mapping[column]] = row
+        return found
+
+    def sections(self, versions: Iterable[int]) -> dict[int, Any]:
+        """The sections of data rows, by version."""
+        with self.reading() as connection:
+            found = connection.execute(
+                select(data_row_versions).where(data_row_versions.c.n.in_(list(versions)))
+            )
+            return {row.n: row for row in found}
+
+    def numbers(self, table: str, count: int) -> range | list[int]:
+        """Fresh keys for so many rows of a table; in increasing order."""
+        with self.transaction() as connection:
+            if self.database.is_sqlite:
+                top = connection.exec_driver_sql(f"SELECT max(n) FROM {table}").scalar() or 0
+                return range(top + 1, top + 1 + count)
+            found = connection.execute(
+                text(f"SELECT nextval('{table}_n_seq') FROM generate_series(1, :count)"), {"count": count}
+            )
+            return sorted(int(row[0]) for row in found)
+
+    def put_data_rows(
+        self, new: Sequence[tuple[Any, ...]], versions: Sequence[tuple[Any, ...]]
+    ) -> None:
+        """Insert data rows (n, id, dataset, global_key, version) and versions (n and five sections)."""
+        mark = "?" if self.database.is_sqlite else "%s"
+        with self.transaction() as connection:
+            if versions:
+                connection.exec_driver_sql(
+                    "INSERT INTO data_row_versions (n, head, details, media, attachments, metadata)"
+                    f" VALUES ({', '.join([mark] * 6)})",
+                    list(versions),
+                )
+            if new:
+                connection.exec_driver_sql(
+                    "INSERT INTO data_rows (org, n, id, dataset, global_key, version)"
+                    f" VALUES ({', '.join([mark] * 6)})",
+                    [(self.org, *one) for one in new],
+                )
+
+    def point_data_row(self, number: int, version: int, **columns: Any) -> None:
+        """Give a data row another version."""
+        with self.transaction() as connection:
+            connection.execute(
+                update(data_rows).where(data_rows.c.n == number).values(version=version, **columns)
+            )
+
+    def dataset_size(self, dataset: str) -> int:
+        """How many data rows a dataset has."""
+        with self.reading() as connection:
+            return int(
+                connection.execute(
+                    select(func.count()).where(data_rows.c.org == self.org, data_rows.c.dataset == dataset)
+                ).scalar_one()
+            )
+
+
+def _words(kind: type[Value]) -> str:
+    name = kind.__name__
+    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()

@@ -1,0 +1,64 @@
+"""Content-addressed bytes: small ones in a table, larger ones as files in a folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+from sqlalchemy import Connection, select
+
+from annotary.errors import NotFound
+from annotary.store.database import Database
+from annotary.store.schema import blobs
+
+SMALL = 64 * 1024
+
+
+class Blobs:
+    """Bytes by the SHA-256 of their content."""
+
+    def __init__(self, folder: Path, database: Database) -> None:
+        self.folder = folder
+        self.database = database
+
+    def put(self, data: bytes, connection: Connection) -> str:
+        """Store bytes once; gives their hash. A large one is on disk before the transaction ends."""
+        name = sha256(data).hexdigest()
+        if len(data) > SMALL:
+            self._write(name, data)
+        elif connection.execute(select(blobs.c.hash).where(blobs.c.hash == name)).first() is None:
+            connection.execute(blobs.insert().values(hash=name, data=data))
+        return name
+
+    def get(self, name: str, connection: Connection) -> bytes:
+        """The bytes with a hash; raises NotFound."""
+        found = connection.execute(select(blobs.c.data).where(blobs.c.hash == name)).first()
+        if found:
+            return bytes(found[0])
+        try:
+            return self._path(name).read_bytes()
+        except FileNotFoundError:
+            raise NotFound(f"no blob {name} in {self.folder}; was the folder moved without it?") from None
+
+    def names(self) -> Iterator[str]:
+        """The hashes of the blobs kept as files."""
+        for path in self.folder.glob("??/*"):
+            if len(path.name) == 64:
+                yield path.name
+
+    def _path(self, name: str) -> Path:
+        return self.folder / name[:2] / name
+
+    def _write(self, name: str, data: bytes) -> None:
+        path = self._path(name)
+        if path.exists():
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f"{name}.{os.getpid()}.part")
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)

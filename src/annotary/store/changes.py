@@ -1,0 +1,191 @@
+"""The change sequence: every change of a project or run takes the next number and leaves versions behind.
+
+A `Change` lives inside one write transaction. The number is taken under a lock on the collection's row,
+so that numbers become visible in the order they were given and a cursor can skip none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, Table, bindparam, insert, select, update
+
+from annotary.store.schema import FOREVER, collection_versions, collections, features, labels, rows
+
+ROW_FIELDS = ("data_row", "deleted", "version", "activity", "status", "batch", "tail", "extra")
+LABEL_FIELDS = (
+    "data_row",
+    "prediction",
+    "position",
+    "id",
+    "created_at",
+    "head",
+    "details",
+    "performance",
+    "annotations",
+    "masks",
+    "v1",
+)
+Fields = Mapping[str, Any]
+
+
+class Change:
+    """One change of one project or run; its number is taken when something is first written."""
+
+    def __init__(self, connection: Connection, collection: int) -> None:
+        self.connection = connection
+        self.collection = collection
+        self._sequence: int | None = None
+
+    @property
+    def sequence(self) -> int:
+        """The number of this change."""
+        if self._sequence is None:
+            self.connection.execute(
+                update(collections)
+                .where(collections.c.n == self.collection)
+                .values(sequence=collections.c.sequence + 1)
+            )
+            self._sequence = self.connection.execute(
+                select(collections.c.sequence).where(collections.c.n == self.collection)
+            ).scalar_one()
+        return self._sequence
+
+    @property
+    def made(self) -> bool:
+        """Whether anything was written."""
+        return self._sequence is not None
+
+    def lock(self) -> None:
+        """Wait for other changes of this collection to end, before reading what this one builds on."""
+        self.connection.execute(
+            select(collections.c.sequence).where(collections.c.n == self.collection).with_for_update()
+        )
+
+    def rows(self, data_rows: Sequence[int]) -> dict[int, dict[str, Any]]:
+        """The present rows among these, by data row; deleted ones included."""
+        found = self.connection.execute(
+            select(rows).where(
+                rows.c.collection == self.collection, rows.c.data_row.in_(data_rows), rows.c.until == FOREVER
+            )
+        )
+        return {row.data_row: dict(row._mapping) for row in found}
+
+    def labels(self, data_rows: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
+        """The present labels and predictions of these data rows, in order."""
+        found = self.connection.execute(
+            select(labels)
+            .where(
+                labels.c.collection == self.collection,
+                labels.c.data_row.in_(data_rows),
+                labels.c.until == FOREVER,
+            )
+            .order_by(labels.c.data_row, labels.c.prediction, labels.c.position, labels.c.id)
+        )
+        grouped: dict[int, list[dict[str, Any]]] = {}
+        for label in found:
+            grouped.setdefault(label.data_row, []).append(dict(label._mapping))
+        return grouped
+
+    def label(self, id: str, *, prediction: bool = False) -> dict[str, Any] | None:
+        """A present label by its id."""
+        found = self.connection.execute(
+            select(labels).where(
+                labels.c.id == id,
+                labels.c.collection == self.collection,
+                labels.c.until == FOREVER,
+                labels.c.prediction == int(prediction),
+            )
+        ).first()
+        return dict(found._mapping) if found else None
+
+    def put_rows(self, new: Iterable[Fields], changed: Iterable[Fields] = ()) -> None:
+        """Write rows: `new` ones, and `changed` ones as they came from `rows()` with other values."""
+        self._put(rows, ROW_FIELDS, new, changed)
+
+    def put_labels(self, new: Iterable[Fields], changed: Iterable[Fields] = ()) -> None:
+        """Write labels, likewise."""
+        self._put(labels, LABEL_FIELDS, new, changed)
+
+    def drop_labels(self, present: Iterable[Fields]) -> None:
+        """End labels, as they came from `labels()`."""
+        self._close(labels, list(present))
+
+    def put_features(self, found: Iterable[tuple[int, int]]) -> None:
+        """Index feature hashes with the data row that has them."""
+        entries = [(hash, self.collection, data_row) for hash, data_row in found]
+        if entries:
+            mark = "?" if self._sqlite else "%s"
+            self.connection.exec_driver_sql(
+                f"INSERT INTO {features.name} (hash, collection, data_row) VALUES ({mark}, {mark}, {mark})"
+                " ON CONFLICT DO NOTHING",
+                entries,
+            )
+
+    def describe(self, name: str, ontology: str) -> None:
+        """Set what all rows show of their project or run: its name, and its ontology."""
+        present = self.described()
+        if present is not None and (present.name, present.ontology) == (name, ontology):
+            return
+        if present is not None:
+            same = (collection_versions.c.collection == self.collection) & (
+                collection_versions.c.until == FOREVER
+            )
+            if present.since == self.sequence:
+                self.connection.execute(
+                    update(collection_versions).where(same).values(name=name, ontology=ontology)
+                )
+                return
+            self.connection.execute(update(collection_versions).where(same).values(until=self.sequence))
+        self.connection.execute(
+            insert(collection_versions).values(
+                collection=self.collection,
+                since=self.sequence if present is not None else 0,
+                until=FOREVER,
+                name=name,
+                ontology=ontology,
+            )
+        )
+
+    def described(self) -> Row[Any] | None:
+        """The present name and ontology."""
+        return self.connection.execute(
+            select(collection_versions).where(
+                collection_versions.c.collection == self.collection, collection_versions.c.until == FOREVER
+            )
+        ).first()
+
+    @property
+    def _sqlite(self) -> bool:
+        return self.connection.dialect.name == "sqlite"
+
+    def _put(
+        self, table: Table, fields: tuple[str, ...], new: Iterable[Fields], changed: Iterable[Fields]
+    ) -> None:
+        old = list(changed)
+        self._close(table, old)
+        now = self.sequence
+        entries = [
+            (self.collection, now, FOREVER, *(one.get(name) for name in fields))
+            for one in (*new, *old)
+        ]
+        if entries:
+            mark = "?" if self._sqlite else "%s"
+            columns = ("collection", "since", "until", *fields)
+            self.connection.exec_driver_sql(
+                f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({', '.join([mark] * len(columns))})",
+                entries,
+            )
+
+    def _close(self, table: Table, present: Sequence[Fields]) -> None:
+        """End versions; one that this same change made was never seen and goes altogether."""
+        now = self.sequence
+        ended = [{"key": one["n"]} for one in present if one["since"] < now]
+        gone = [{"key": one["n"]} for one in present if one["since"] == now]
+        if ended:
+            self.connection.execute(
+                update(table).where(table.c.n == bindparam("key")).values(until=now), ended
+            )
+        if gone:
+            self.connection.execute(table.delete().where(table.c.n == bindparam("key")), gone)

@@ -1,0 +1,205 @@
+"""A database by its URL: connections with the right settings, transactions, and errors in our words."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.pool import QueuePool
+
+from annotary.errors import Conflict, Missing, Unavailable
+
+BUSY_SECONDS = 60
+_PAGE = 16384
+
+
+class Cursor(Protocol):
+    """What both drivers' cursors have in common."""
+
+    def execute(self, sql: str, parameters: Any = ..., /) -> Any:
+        """Run one statement."""
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """All rows of its result."""
+
+
+class Database:
+    """An open database; `connection()` reads, `transaction()` writes, `raw()` streams bytes."""
+
+    def __init__(self, url: str | Path) -> None:
+        self.place = str(url)
+        self.is_sqlite = isinstance(url, Path)
+        try:
+            self.engine = _sqlite(url) if isinstance(url, Path) else _postgres(url)
+        except ModuleNotFoundError as error:
+            raise Missing("PostgreSQL needs psycopg; install 'annotary[postgres]'") from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One transaction that writes: all or nothing. SQLite waits for other writers first."""
+        with self._translated(), self.engine.connect() as connection:
+            with connection.execution_options(writes=True).begin():
+                yield connection
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """One snapshot to read from."""
+        options: dict[str, Any] = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        with self._translated(), self.engine.connect() as connection:
+            with connection.execution_options(writes=False, **options).begin():
+                yield connection
+
+    @contextmanager
+    def raw(self, *, snapshot: bool = False) -> Iterator[Cursor]:
+        """A driver cursor whose text comes as bytes: the fast way out of the store.
+
+        Each statement sees the store as it is then, so that a long export holds nothing back; with
+        `snapshot` all of them see the same state.
+        """
+        with self._translated(), self.engine.connect() as connection:
+            if self.is_sqlite:
+                driver: Any = connection.connection.driver_connection
+                driver.text_factory = bytes
+                try:
+                    cursor = driver.cursor()
+                    if snapshot:
+                        cursor.execute("BEGIN")
+                    yield cursor
+                finally:
+                    if driver.in_transaction:
+                        driver.rollback()
+                    driver.text_factory = str
+            else:
+                connection.execution_options(isolation_level="REPEATABLE READ" if snapshot else "AUTOCOMMIT")
+                driver = connection.connection.driver_connection
+                with driver.cursor(binary=True) as cursor:
+                    cursor.adapters.register_loader("text", _bytes_loader())
+                    yield cursor
+
+    def sql(self, text: str) -> str:
+        """A statement with `?` for parameters, in the driver's own style."""
+        return text if self.is_sqlite else text.replace("?", "%s")
+
+    def checkpoint(self) -> None:
+        """Bring SQLite's write-ahead log back into the database file; nothing for PostgreSQL."""
+        if self.is_sqlite:
+            with self.engine.connect() as connection:
+                connection.connection.driver_connection.execute(  # type: ignore[union-attr]
+                    "PRAGMA wal_checkpoint(PASSIVE)"
+                )
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise translated(error, self.place) from error
+        except sqlite3.Error as error:
+            raise _unavailable(str(error), self.place) from error
+
+
+def translated(error: DBAPIError, place: str) -> Exception:
+    """A driver's error as one of ours."""
+    text = str(error.orig).strip().splitlines()[0] if error.orig else str(error)
+    if isinstance(error, OperationalError | InterfaceError):
+        return _unavailable(text, place)
+    if "UNIQUE" in text.upper():
+        return Conflict(f"it is there already: {text}")
+    return _unavailable(text, place)
+
+
+def _unavailable(text: str, place: str) -> Unavailable:
+    low = text.lower()
+    for sign, reason in (
+        ("locked", f"locked by another program for over {BUSY_SECONDS} s; try again when it has ended"),
+        ("readonly", "read-only; give yourself write permission or use another place"),
+        ("read-only", "read-only; give yourself write permission or use another place"),
+        ("unable to open", "not to be opened; check that the folder exists and is yours to write"),
+        ("full", "out of disk space; nothing was stored, free some and try again"),
+        ("disk i/o", "failing to read or write; check the disk"),
+        ("malformed", "damaged; restore it from a copy"),
+        ("not a database", "not an annotary store; give another folder"),
+        ("no space", "out of disk space; nothing was stored, free some and try again"),
+    ):
+        if sign in low:
+            return Unavailable(f"the store {_safe(place)} is {reason}")
+    return Unavailable(f"the store {_safe(place)} cannot be used: {text}")
+
+
+def _safe(place: str) -> str:
+    """A database's place without its password."""
+    before, at, after = place.rpartition("@")
+    if not at or "://" not in before:
+        return place
+    scheme, _, user = before.partition("://")
+    return f"{scheme}://{user.partition(':')[0]}@{after}"
+
+
+def _sqlite(path: Path) -> Engine:
+    engine = create_engine(
+        "sqlite://", creator=lambda: _connect(path), poolclass=QueuePool, pool_size=4, max_overflow=16
+    )
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes", True)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS)
+    for pragma in (
+        f"busy_timeout = {BUSY_SECONDS * 1000}",
+        f"page_size = {_PAGE}",
+        "journal_mode = WAL",
+        "synchronous = NORMAL",
+        "mmap_size = 17179869184",
+        "cache_size = -16384",
+        f"journal_size_limit = {32 << 20}",
+        "foreign_keys = OFF",
+    ):
+        try:
+            connection.execute(f"PRAGMA {pragma}")
+        except sqlite3.OperationalError as error:
+            # A folder one may not write to can still be read from.
+            if "readonly" not in str(error) and "read-only" not in str(error):
+                connection.close()
+                raise
+    return connection
+
+
+def _postgres(url: str) -> Engine:
+    import psycopg  # noqa: F401 -- the error for its absence is better raised here
+
+    _, _, rest = url.partition("://")
+    return create_engine(
+        f"postgresql+psycopg://{rest}",
+        paramstyle="format",
+        pool_pre_ping=True,
+    )
+
+
+def _bytes_loader() -> Any:
+    from psycopg.adapt import Loader
+    from psycopg.pq import Format
+
+    class BytesLoader(Loader):
+        """Text as the bytes the server sent."""
+
+        format = Format.BINARY
+
+        def load(self, data: Any) -> bytes:
+            return bytes(data)
+
+    return BytesLoader

@@ -1,0 +1,314 @@
+"""An export query as a stream of pages: the deepest file of the floor.
+
+Rows come in the order in which data rows were added to the store. An export reads as of one sequence
+number; since versions are never overwritten, every page may be a statement of its own, so that a long
+export holds no snapshot that would keep SQLite's log or PostgreSQL's dead rows from being cleared.
+
+Filters work in two steps. Each is probed through its own index; the first that leaves few rows gives
+the keys, sorted, and the others are conditions on the fetch. When all are wide the rows are walked in
+order with all filters as conditions. So neither a narrow nor a wide filter sorts or lists everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+from annotary.errors import Invalid
+from annotary.model.corpus import Page, Part
+from annotary.model.export import ExportFilters, ExportParams, Range
+from annotary.store.database import Cursor, Database
+from annotary.store.schema import FOREVER
+
+PAGE_ROWS = 256
+FEW = 20_000
+"""Up to so many keys are held at once."""
+
+
+class At(NamedTuple):
+    """A project or run at one sequence number; `latest` where that is its present one."""
+
+    collection: int
+    sequence: int
+    latest: bool
+
+    def of(self, table: str) -> str:
+        """The condition that a version is the valid one."""
+        return (
+            f"{table}.collection = {self.collection}"
+            f" AND {table}.since <= {self.sequence} AND {table}.until > {self.sequence}"
+        )
+
+    def now(self, table: str) -> str:
+        """The same for the present state, in words that the partial indexes understand."""
+        return f"{table}.collection = {self.collection} AND {table}.until = {FOREVER}"
+
+
+class Condition(NamedTuple):
+    """A piece of SQL with its parameters."""
+
+    sql: str
+    parameters: tuple[Any, ...] = ()
+
+
+class Filter(NamedTuple):
+    """One filter: how a row is tested, and how its keys are found by an index (where there is one)."""
+
+    test: Condition
+    probe: Condition | None
+
+
+def pages(
+    database: Database,
+    at: At,
+    params: ExportParams,
+    filters: ExportFilters,
+    since: int | None,
+    *,
+    predictions: bool,
+) -> Iterator[Page]:
+    """The pages of one project or run."""
+    with database.raw() as cursor:
+        run = _Run(database, cursor, at, params, predictions)
+        chosen = list(_filters(run, filters))
+        # With a cursor only the change decides: a row that has left the filter is reported as gone.
+        keys = run.few_keys(chosen if since is None else [_changed(at, since)])
+        spans = run.spans(keys, since is not None or bool(chosen))
+        yield from run.read(spans, [one.test for one in chosen], since)
+
+
+def count(database: Database, at: At, filters: ExportFilters, since: int | None) -> int:
+    """How many rows an export will have, tombstones included."""
+    with database.raw() as cursor:
+        run = _Run(database, cursor, at, ExportParams(), False)
+        chosen = list(_filters(run, filters))
+        sql = f"SELECT count(*) FROM rows r WHERE {at.of('r')}"
+        parameters: tuple[Any, ...] = ()
+        if since is not None:
+            sql += f" AND r.since > {since}"
+        else:
+            sql += " AND r.deleted = 0"
+            for one in chosen:
+                sql += f" AND {one.test.sql}"
+                parameters += one.test.parameters
+        cursor.execute(database.sql(sql), parameters)
+        return int(cursor.fetchall()[0][0])
+
+
+class _Run:
+    """One export's reading: the cursor and what it asks for."""
+
+    def __init__(
+        self, database: Database, cursor: Cursor, at: At, params: ExportParams, predictions: bool
+    ) -> None:
+        self.database = database
+        self.cursor = cursor
+        self.at = at
+        self.predictions = predictions
+        self.columns = row_columns(params)
+        self.label_columns = label_columns(params)
+
+    def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        self.cursor.execute(self.database.sql(sql), tuple(parameters))
+        return self.cursor.fetchall()
+
+    def few_keys(self, chosen: Iterable[Filter]) -> list[int] | None:
+        """Sorted keys by the first filter that leaves few, or None."""
+        for one in chosen:
+            if one.probe is not None:
+                found = self.fetch(f"{one.probe.sql} LIMIT {FEW + 1}", one.probe.parameters)
+                if len(found) <= FEW:
+                    return sorted({key for (key,) in found})
+        return None
+
+    def spans(self, keys: list[int] | None, filtered: bool) -> Iterator[tuple[str, bool]]:
+        """Conditions on the key that cut the corpus into pages; whether each page may be sparse."""
+        if keys is not None:
+            source = iter(keys)
+            while some := list(islice(source, PAGE_ROWS)):
+                yield f"IN ({','.join(map(str, some))})", True
+            return
+        low, top = self._ends()
+        while low < top:
+            found = self.fetch(
+                f"SELECT r.data_row FROM rows r WHERE r.collection = {self.at.collection}"
+                f" AND r.data_row > {low} AND r.until > {self.at.sequence}"
+                f" ORDER BY r.data_row LIMIT 1 OFFSET {PAGE_ROWS - 1}"
+            )
+            high = min(found[0][0], top) if found else top
+            yield f"BETWEEN {low + 1} AND {high}", filtered
+            low = high
+
+    def _ends(self) -> tuple[int, int]:
+        ((low, top),) = self.fetch(
+            "SELECT (SELECT min(data_row) FROM rows WHERE collection = {0}),"
+            " (SELECT max(data_row) FROM rows WHERE collection = {0})".format(self.at.collection)
+        )
+        return (0, 0) if top is None else (low - 1, top)
+
+    def read(
+        self, spans: Iterable[tuple[str, bool]], tests: Sequence[Condition], since: int | None
+    ) -> Iterator[Page]:
+        test = " AND ".join(one.sql for one in tests)
+        parameters = [value for one in tests for value in one.parameters]
+        deleted = "r.deleted"
+        where = self.at.of("r")
+        if since is None:
+            where += " AND r.deleted = 0" + (f" AND {test}" if test else "")
+        else:
+            # A row that no longer passes the filter has left the export that the cursor came from.
+            where += f" AND r.since > {since}"
+            if test:
+                deleted = f"CASE WHEN {test} THEN r.deleted ELSE 1 END"
+        head = (
+            f"SELECT r.data_row, {deleted}, {self.columns} FROM rows r"
+            f" JOIN data_row_versions v ON v.n = r.version WHERE {where} AND r.data_row "
+        )
+        for span, sparse in spans:
+            found = self.fetch(f"{head}{span} ORDER BY r.data_row", parameters)
+            if not found:
+                continue
+            if sparse:
+                span = f"IN ({','.join(str(row[0]) for row in found)})"
+            yield Page(found, (self.part(span),))
+
+    def part(self, span: str) -> Part:
+        """The labels (and predictions) of a page's rows."""
+        return Part(self.labels(span, 0), self.labels(span, 1) if self.predictions else {}, {})
+
+    def labels(self, span: str, prediction: int) -> dict[int, list[tuple[Any, ...]]]:
+        found = self.fetch(
+            f"SELECT {self.label_columns} FROM labels l WHERE {self.at.of('l')}"
+            f" AND l.prediction = {prediction} AND l.data_row {span}"
+        )
+        grouped: dict[int, list[tuple[Any, ...]]] = {}
+        for label in found:
+            if label[0] in grouped:
+                grouped[label[0]].append(label)
+            else:
+                grouped[label[0]] = [label]
+        if len(grouped) != len(found):
+            for several in grouped.values():
+                several.sort(key=lambda label: label[1:3])
+        return grouped
+
+
+def catalog_pages(
+    database: Database, where: Condition, shown: Sequence[At], params: ExportParams, *, predictions: bool
+) -> Iterator[Page]:
+    """Pages of data rows whatever projects they are in, with what each shown project or run has of them."""
+    with database.raw(snapshot=True) as cursor:
+        runs = [_Run(database, cursor, at, params, predictions) for at in shown]
+        low = 0
+        columns = row_columns(params)
+        for old, new in (("r.activity", "''"), ("r.tail", "''"), ("r.extra", "''")):
+            columns = columns.replace(old, new)
+        while True:
+            cursor.execute(
+                database.sql(
+                    f"SELECT d.n, 0, {columns} FROM data_rows d JOIN data_row_versions v ON v.n = d.version"
+                    f" WHERE {where.sql} AND d.n > {low} ORDER BY d.n LIMIT {PAGE_ROWS}"
+                ),
+                where.parameters,
+            )
+            found = cursor.fetchall()
+            if not found:
+                return
+            low = found[-1][0]
+            span = f"IN ({','.join(str(row[0]) for row in found)})"
+            parts = []
+            for run in runs:
+                held = run.fetch(
+                    f"SELECT r.data_row, r.tail, {'r.extra' if params.project_details else repr('')}, r.activity"
+                    f" FROM rows r WHERE {run.at.of('r')} AND r.deleted = 0 AND r.data_row {span}"
+                )
+                part = run.part(span)
+                parts.append(part._replace(rows={one[0]: one[1:] for one in held}))
+            yield Page(found, tuple(parts))
+
+
+def row_columns(params: ExportParams) -> str:
+    """The columns of a Record after the first two; '' for a section that is not asked for."""
+    shown = (
+        ("v.head", True),
+        ("v.details", params.data_row_details),
+        ("r.activity", params.data_row_details),
+        ("v.media", True),
+        ("v.attachments", params.attachments),
+        ("v.metadata", params.metadata_fields),
+        ("r.tail", True),
+        ("r.extra", params.project_details or params.model_run_details),
+    )
+    return ", ".join(column if asked else "''" for column, asked in shown)
+
+
+def label_columns(params: ExportParams) -> str:
+    """The columns of a Section."""
+    shown = (
+        ("l.data_row", True),
+        ("l.position", True),
+        ("l.id", True),
+        ("l.created_at", True),
+        ("l.head", True),
+        ("l.details", params.label_details),
+        ("l.performance", params.performance_details),
+        ("l.annotations", True),
+        ("l.masks", True),
+        ("l.v1", True),
+    )
+    return ", ".join(column if asked else "''" for column, asked in shown)
+
+
+def _changed(at: At, since: int) -> Filter:
+    if since < 0:
+        raise Invalid(f"since: {since} is not a cursor; give the number that an export printed")
+    probe = f"SELECT r.data_row FROM rows r WHERE {at.now('r')} AND r.since > {since}"
+    return Filter(Condition(f"r.since > {since}"), Condition(probe) if at.latest else None)
+
+
+def _filters(run: _Run, filters: ExportFilters) -> Iterator[Filter]:
+    """The given filters, those that tend to leave fewest rows first."""
+    at = run.at
+    for column, wanted in (("id", filters.data_row_ids), ("global_key", filters.global_keys)):
+        if isinstance(wanted, tuple):
+            yield _by_key(at, column, wanted)
+    if isinstance(filters.batch_ids, tuple):
+        marks = ",".join("?" * len(filters.batch_ids))
+        yield _indexed(at, Condition(f"r.batch IN ({marks})", filters.batch_ids))
+    if isinstance(filters.last_activity_at, Range):
+        yield _indexed(at, _between("r.activity", filters.last_activity_at))
+    if isinstance(filters.label_created_at, Range):
+        created = _between("l.created_at", filters.label_created_at)
+        test = Condition(
+            f"EXISTS (SELECT 1 FROM labels l WHERE {at.of('l')} AND l.prediction = 0"
+            f" AND l.data_row = r.data_row AND {created.sql})",
+            created.parameters,
+        )
+        probe = Condition(
+            f"SELECT l.data_row FROM labels l WHERE {at.now('l')} AND l.prediction = 0 AND {created.sql}",
+            created.parameters,
+        )
+        yield Filter(test, probe if at.latest else None)
+    if isinstance(filters.workflow_status, str):
+        yield _indexed(at, Condition("r.status = ?", (filters.workflow_status,)))
+
+
+def _by_key(at: At, column: str, wanted: tuple[str, ...]) -> Filter:
+    marks = ",".join("?" * len(wanted))
+    org = f"(SELECT c.org FROM collections c WHERE c.n = {at.collection})"
+    probe = Condition(f"SELECT d.n FROM data_rows d WHERE d.org = {org} AND d.{column} IN ({marks})", wanted)
+    return Filter(Condition(f"r.data_row IN ({probe.sql})", wanted), probe)
+
+
+def _indexed(at: At, test: Condition) -> Filter:
+    probe = Condition(f"SELECT r.data_row FROM rows r WHERE {at.now('r')} AND {test.sql}", test.parameters)
+    return Filter(test, probe if at.latest else None)
+
+
+def _between(column: str, given: Range) -> Condition:
+    if given.start is None:
+        return Condition(f"{column} <= ?", (given.end,))
+    if given.end is None:
+        return Condition(f"{column} >= ?", (given.start,))
+    return Condition(f"{column} >= ? AND {column} <= ?", (given.start, given.end))

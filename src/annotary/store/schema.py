@@ -1,0 +1,181 @@
+"""The tables. Typed columns are what is looked up or filtered; sections are JSON text, ready to be copied.
+
+Everything an export shows is kept in versions, valid from change `since` up to, not including, change
+`until` of its project's (or run's) own sequence. So an export reads any past state with the same
+statements as the present one, and may read page by page without holding a snapshot open.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.sql.type_api import TypeEngine
+
+FOREVER = 2**47 - 1
+"""`until` of what is valid now; small enough to take six bytes in SQLite."""
+
+metadata = MetaData()
+
+# PostgreSQL sorts text by locale unless told otherwise; SQLite by bytes. Exports need one order.
+_text: TypeEngine[str] = Text().with_variant(Text(collation="C"), "postgresql")
+_number: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
+_current = {"sqlite_where": text(f"until = {FOREVER}"), "postgresql_where": text(f"until = {FOREVER}")}
+
+
+def _key() -> Column[int]:
+    return Column("n", _number, primary_key=True, autoincrement=True)
+
+
+def _section(name: str) -> Column[str]:
+    return Column(name, _text, nullable=False, server_default="")
+
+
+entities = Table(
+    "entities",
+    metadata,
+    Column("kind", _text, primary_key=True),
+    Column("org", _text, primary_key=True),
+    Column("id", _text, primary_key=True),
+    Column("parent", _text, nullable=False, server_default=""),
+    Column("name", _text, nullable=False, server_default=""),
+    Column("body", _text, nullable=False),
+    Index("entities_name", "kind", "org", "name"),
+    Index("entities_parent", "kind", "org", "parent"),
+)
+
+collections = Table(
+    "collections",
+    metadata,
+    _key(),
+    Column("org", _text, nullable=False),
+    Column("kind", _text, nullable=False),
+    Column("id", _text, nullable=False),
+    Column("sequence", _number, nullable=False, server_default="0"),
+    UniqueConstraint("org", "kind", "id"),
+)
+
+collection_versions = Table(
+    "collection_versions",
+    metadata,
+    Column("collection", _number, primary_key=True, autoincrement=False),
+    Column("since", _number, primary_key=True, autoincrement=False),
+    Column("until", _number, nullable=False),
+    Column("name", _text, nullable=False),
+    Column("ontology", _text, nullable=False),
+)
+
+data_rows = Table(
+    "data_rows",
+    metadata,
+    _key(),
+    Column("org", _text, nullable=False),
+    Column("id", _text, nullable=False),
+    Column("dataset", _text, nullable=False),
+    Column("global_key", _text),
+    Column("version", _number, nullable=False),
+    UniqueConstraint("org", "id"),
+    Index("data_rows_dataset", "org", "dataset"),
+)
+Index(
+    "data_rows_global_key",
+    data_rows.c.org,
+    data_rows.c.global_key,
+    unique=True,
+    sqlite_where=text("global_key IS NOT NULL"),
+    postgresql_where=text("global_key IS NOT NULL"),
+)
+
+data_row_versions = Table(
+    "data_row_versions",
+    metadata,
+    _key(),
+    _section("head"),
+    _section("details"),
+    _section("media"),
+    _section("attachments"),
+    _section("metadata"),
+)
+
+rows = Table(
+    "rows",
+    metadata,
+    _key(),
+    Column("collection", _number, nullable=False),
+    Column("data_row", _number, nullable=False),
+    Column("since", _number, nullable=False),
+    Column("until", _number, nullable=False),
+    Column("deleted", SmallInteger, nullable=False, server_default="0"),
+    Column("version", _number, nullable=False),
+    Column("activity", _text, nullable=False),
+    Column("status", _text, nullable=False, server_default=""),
+    Column("batch", _text, nullable=False, server_default=""),
+    _section("tail"),
+    _section("extra"),
+    Index("rows_order", "collection", "data_row", "until"),
+    Index("rows_since", "collection", "since", **_current),
+    Index("rows_activity", "collection", "activity", **_current),
+    Index("rows_status", "collection", "status", **_current),
+    Index("rows_batch", "collection", "batch", **_current),
+)
+
+labels = Table(
+    "labels",
+    metadata,
+    _key(),
+    Column("collection", _number, nullable=False),
+    Column("data_row", _number, nullable=False),
+    Column("prediction", SmallInteger, nullable=False, server_default="0"),
+    Column("position", Integer, nullable=False, server_default="0"),
+    Column("id", _text, nullable=False),
+    Column("since", _number, nullable=False),
+    Column("until", _number, nullable=False),
+    Column("created_at", _text, nullable=False),
+    _section("head"),
+    _section("details"),
+    _section("performance"),
+    _section("annotations"),
+    Column("masks", _text),
+    Column("v1", _text),
+    Index("labels_order", "collection", "data_row", "until"),
+    Index("labels_created", "collection", "created_at", **_current),
+    Index("labels_id", "id", "collection", "until"),
+)
+
+features = Table(
+    "features",
+    metadata,
+    Column("hash", _number, primary_key=True, autoincrement=False),
+    Column("collection", _number, primary_key=True, autoincrement=False),
+    Column("data_row", _number, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("hash", _text, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("id", _text, primary_key=True),
+    Column("org", _text, nullable=False),
+    Column("status", _text, nullable=False),
+    Column("created_at", _text, nullable=False),
+    Column("body", _text, nullable=False),
+    Index("tasks_status", "status", "created_at"),
+    Index("tasks_org", "org", "created_at"),
+)

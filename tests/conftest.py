@@ -1,0 +1,68 @@
+"""What every test may ask for: a store on either database, a client on it, the data beside the repository."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+import annotary
+from tests._postgres import Unavailable, shared_postgres, temporary_database
+
+ROOT = Path(__file__).parent.parent
+
+# Examples are not timed, and the same in every run of continuous integration.
+hypothesis.settings.register_profile("annotary", deadline=None, derandomize="CI" in os.environ)
+hypothesis.settings.load_profile("annotary")
+
+DATABASES = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URL of a server to make databases on: the one of the environment, else a temporary one."""
+    if url := os.environ.get("ANNOTARY_TEST_POSTGRES_URL"):
+        return url
+    folder, owner = tmp_path_factory.getbasetemp(), os.getpid()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # one server for all workers
+        folder, owner = folder.parent, os.getppid()
+    try:
+        return shared_postgres(folder, owner=owner)
+    except Unavailable as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """The URL of a fresh, empty PostgreSQL database."""
+    with temporary_database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture(params=DATABASES)
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a store may be made: a folder for SQLite, then a PostgreSQL database."""
+    if request.param == "sqlite":
+        return str(tmp_path / "store")
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture
+def client(store_url: str) -> Iterator[annotary.Client]:
+    """A client on an empty store, on either database."""
+    client = annotary.Client(store_url)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of published examples and data beside the repository."""
+    folder = ROOT.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip("../shared is absent: the published examples are not beside this repository")
+    return folder
