@@ -17,6 +17,7 @@ import msgspec
 
 from annotary.errors import Invalid
 from annotary.model.corpus import Corpus, Notify, Parsed, Report
+from annotary.model.ontology import Normalized
 
 GROUP = "annotary.formats"
 
@@ -54,8 +55,10 @@ class Reading(NamedTuple):
 class Format(NamedTuple):
     """A file layout.
 
-    `lines` says that it writes one file of JSON lines, which a sink may turn into an array. `claims`
-    recognises a file by its first JSON document. What is read is `rows`, or `ontology`.
+    `lines`: it writes one file of JSON lines, which a sink may turn into an array. `claims` recognises a
+    file by its first JSON document. `merges`: several of its rows may be of one data row. `ids_decide`:
+    a schema id that the ontology lacks is a problem, even where the name is known. `shows_all`: it has no
+    parameters, every section is written.
     """
 
     title: str
@@ -63,7 +66,11 @@ class Format(NamedTuple):
     write: Callable[[Corpus, Any], Iterator[Part]] | None = None
     read: Callable[[Source, Any, Reading], Iterator[Parsed]] | None = None
     claims: Callable[[dict[str, Any]], bool] | None = None
+    read_ontology: Callable[[Source], Normalized] | None = None
     lines: bool = False
+    merges: bool = False
+    ids_decide: bool = False
+    shows_all: bool = False
     says: str = ""
 
 

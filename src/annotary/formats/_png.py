@@ -212,7 +212,8 @@ def _read_header(png: bytes) -> _Header:
         raise ValueError("damaged PNG: wrong checksum of IHDR")
     width, height, depth, colour, compression, filtering, interlace = struct.unpack(">IIBBBBB", png[16:29])
     if depth not in _DEPTHS.get(colour, ()) or compression or filtering or interlace > 1:
-        raise ValueError(f"damaged PNG: no such kind as depth {depth} of colour type {colour}")
+        methods = f"methods {compression}, {filtering} and {interlace}"
+        raise ValueError(f"damaged PNG: no such kind as depth {depth}, colour type {colour}, {methods}")
     check_size(height, width, height * width)
     return _Header(height, width, depth, colour, bool(interlace))
 

@@ -60,8 +60,7 @@ class Canvas:
 
     def polygon(self, ring: Ring, colour: Colour, *, shining: bool = False) -> None:
         """A filled polygon."""
-        # Truth counts from the corner of a pixel, Pillow from its centre.
-        points = [(x - 0.5, y - 0.5) for x, y in ring]
+        points = _pixels(ring)
         self._paint.polygon(points, fill=self.tone(colour, shining=shining))
         if self.owner is not None:
             self._claim.polygon(points, fill=self.owner)
@@ -93,7 +92,7 @@ class Canvas:
 
     def stroke(self, ring: Ring, width: float, colour: Colour) -> None:
         """An open line of this thickness, one pixel at least."""
-        points, thick = [(x - 0.5, y - 0.5) for x, y in ring], max(round(width), 1)
+        points, thick = _pixels(ring), max(round(width), 1)
         self._paint.line(points, fill=self.tone(colour), width=thick)
         if self.owner is not None:
             self._claim.line(points, fill=self.owner, width=thick)
@@ -166,6 +165,11 @@ def mixed(one: Colour, other: Colour, share: float) -> Colour:
     """One colour with a share of the other."""
     r, g, b = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
     return r, g, b
+
+
+def _pixels(ring: Ring) -> list[tuple[int, int]]:
+    # Pillow cuts fractions off, towards zero; a corner belongs to the pixel it lies in, on both sides of it.
+    return [(math.floor(x), math.floor(y)) for x, y in ring]
 
 
 def _dot(bitmap: Image.Image, blob: Blob, at: tuple[int, int], level: int) -> None:

@@ -24,7 +24,7 @@ def cuid(*words: object) -> str:
     """A 25-character id that looks like a cuid.
 
     >>> cuid("project", 1)
-    'c8esbu77eh10lwt52b47ktz2d'
+    'cjuckhylx28igqolj2w9vvex5'
     """
     number = int.from_bytes(hashlib.blake2b(_joined(words).encode(), digest_size=24).digest())
     digits = []

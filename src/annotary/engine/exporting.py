@@ -1,0 +1,210 @@
+"""An export: query -> corpus -> parts; what is then done with the parts is the sink's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from annotary.engine.core import Engine, handles
+from annotary.engine.findings import Findings
+from annotary.errors import Invalid, NotFound
+from annotary.formats import Format, Part, load, options_of
+from annotary.model.base import new_id
+from annotary.model.carried import typed
+from annotary.model.corpus import Corpus, Page, Shown
+from annotary.model.export import (
+    DETAILS,
+    DatasetScope,
+    ExportParams,
+    ExportQuery,
+    ProjectScope,
+    RowsScope,
+    RunScope,
+)
+from annotary.model.ontology import Normalized, Ontology
+from annotary.model.project import Dataset, Model, ModelRun, Project
+from annotary.model.task import Task
+from annotary.operations.exports import StartExport
+from annotary.store.rows import At, Condition
+
+@dataclass
+class Export:
+    """An export that has been set up: its parts may be read once.
+
+    `cursor` is the sequence number it shows the state of; None where it spans several sequences.
+    `done` counts rows as they go by; `total` is how many there will be, where that is known.
+    """
+
+    format: Format
+    parts: Iterator[Part]
+    cursor: int | None
+    total: int | None
+    findings: Findings = field(default_factory=Findings)
+    done: int = 0
+    labels: int = 0
+
+
+def open_export(engine: Engine, request: StartExport, *, counted: bool = False) -> Export:
+    """Set an export up: everything that can be wrong with it is found here. Raises Invalid, NotFound."""
+    form = load(request.format)
+    if form.write is None:
+        writers = [name for name in _names() if load(name).write is not None]
+        raise Invalid(f"{request.format} is a format to read, not to write; these write: {', '.join(writers)}")
+    options = options_of(request.format, request.options)
+    query = request.query
+    if form.shows_all:
+        every = dict.fromkeys(DETAILS, True)
+        query = replace(query, params=replace(query.params, **every))
+    corpus, cursor = _corpus(engine, query, counted=counted)
+    export = Export(form, iter(()), cursor, corpus.rows)
+    corpus = corpus._replace(pages=_counted(corpus.pages, export))
+    export.parts = form.write(corpus, options)
+    return export
+
+
+def _names() -> tuple[str, ...]:
+    from annotary.formats import names
+
+    return names()
+
+
+def _counted(pages: Any, export: Export) -> Iterator[Page]:
+    for page in pages:
+        export.done += len(page.rows)
+        for part in page.parts:
+            export.labels += sum(map(len, part.labels.values()))
+        yield page
+
+
+def _corpus(engine: Engine, query: ExportQuery, *, counted: bool) -> tuple[Corpus, int | None]:
+    match query.scope:
+        case ProjectScope(id=id):
+            engine.store.get(Project, id)
+            return _single(engine, query, "project", id, counted=counted)
+        case RunScope(id=id):
+            engine.store.get(ModelRun, id)
+            if query.filters.any():
+                raise Invalid("a model run's export takes no filters; filter its project")
+            return _single(engine, query, "model_run", id, counted=counted)
+        case DatasetScope() | RowsScope():
+            return _catalog(engine, query), None
+
+
+def _single(
+    engine: Engine, query: ExportQuery, kind: str, id: str, *, counted: bool
+) -> tuple[Corpus, int]:
+    as_of = query.as_of if isinstance(query.as_of, int) else None
+    since = query.since if isinstance(query.since, int) else None
+    at, name, ontology = engine.store.at(kind, id, as_of)
+    if since is not None and since > at.sequence:
+        raise Invalid(f"since: {since} is ahead of this {kind}'s sequence, which stands at {at.sequence}")
+    if isinstance(query.filters.batch_ids, tuple) and kind != "project":
+        raise Invalid("batch_ids filter projects only")
+    pages = engine.store.rows(
+        at, query.params, query.filters, since=since, predictions=kind == "model_run"
+    )
+    total = engine.store.count(at, query.filters, since) if counted else None
+    corpus = Corpus(
+        shown=(_shown(engine, kind, id, name, ontology),),
+        single=True,
+        params=query.params,
+        pages=pages,
+        base_url=engine.base_url,
+        rows=total,
+    )
+    return corpus, at.sequence
+
+
+def _shown(engine: Engine, kind: str, id: str, name: str, ontology: str) -> Shown:
+    model_id = model_name = ""
+    if kind == "model_run":
+        model = engine.store.get(Model, engine.store.get(ModelRun, id).model_id)
+        model_id, model_name = model.id, model.name
+    then = Ontology(id="", name=name, created_at="", updated_at="", normalized=typed(ontology, Normalized))
+    return Shown(kind, id, name, model_id, model_name, then)
+
+
+def _catalog(engine: Engine, query: ExportQuery) -> Corpus:
+    """Data rows whatever projects they are in; the parameters say which of those are shown."""
+    if query.since is not UNSET or query.as_of is not UNSET:
+        raise Invalid("since and as_of follow one project's or model run's changes; export that")
+    if query.filters.batch_ids is not UNSET or query.filters.workflow_status is not UNSET:
+        raise Invalid("batch_ids and workflow_status filter projects only")
+    where = _catalog_rows(engine, query)
+    shown: list[Shown] = []
+    ats: list[At] = []
+    for kind, id in _asked(engine, query.params):
+        at, name, ontology = engine.store.at(kind, id)
+        ats.append(at)
+        shown.append(_shown(engine, kind, id, name, ontology))
+    return Corpus(
+        shown=tuple(shown),
+        single=False,
+        params=query.params,
+        pages=engine.store.catalog(where, ats, query.params, predictions=query.params.predictions),
+        base_url=engine.base_url,
+    )
+
+
+def _asked(engine: Engine, params: ExportParams) -> list[tuple[str, str]]:
+    projects = list(params.project_ids)
+    runs = list(params.model_run_ids)
+    if params.all_projects:
+        projects = [project.id for project in engine.store.find(Project, limit=100_000)]
+    if params.all_model_runs:
+        runs = [run.id for run in engine.store.find(ModelRun, limit=100_000)]
+    for id in projects:
+        engine.store.get(Project, id)
+    for id in runs:
+        engine.store.get(ModelRun, id)
+    return [("project", id) for id in projects] + [("model_run", id) for id in runs]
+
+
+def _catalog_rows(engine: Engine, query: ExportQuery) -> Condition:
+    sql = "d.org = ? AND d.dataset <> ''"
+    values: list[Any] = [engine.store.org]
+    if isinstance(query.scope, DatasetScope):
+        engine.store.get(Dataset, query.scope.id)
+        sql += " AND d.dataset = ?"
+        values.append(query.scope.id)
+    elif isinstance(query.scope, RowsScope):
+        _all_there(engine, query.scope)
+    named = (
+        ("id", getattr(query.scope, "ids", ()) or query.filters.data_row_ids),
+        ("global_key", getattr(query.scope, "global_keys", ()) or query.filters.global_keys),
+    )
+    for column, wanted in named:
+        if isinstance(wanted, tuple) and wanted:
+            sql += f" AND d.{column} IN ({','.join('?' * len(wanted))})"
+            values += wanted
+    return Condition(sql, tuple(values))
+
+
+def _all_there(engine: Engine, scope: RowsScope) -> None:
+    if bool(scope.ids) == bool(scope.global_keys):
+        raise Invalid("give either data row ids or global keys")
+    for column, wanted in (("id", scope.ids), ("global_key", scope.global_keys)):
+        missing = sorted(set(wanted) - set(engine.store.data_rows_by(column, wanted)))
+        if missing:
+            raise NotFound(f"no data row with {column} {missing[0]!r}")
+
+
+@handles(StartExport)
+def start_export(engine: Engine, request: StartExport) -> Task:
+    """Check an export and note it down; an embedded client reads the parts itself."""
+    open_export(engine, request)
+    now = engine.now()
+    return Task(
+        id=new_id(),
+        name=request.name or f"Export {request.format}",
+        type="export-data-rows",
+        status="COMPLETE",
+        created_at=now,
+        updated_at=now,
+        completion_percentage=100,
+        created_by=engine.user.email,
+    )

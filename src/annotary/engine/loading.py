@@ -1,0 +1,287 @@
+"""An import from its files to its report: which format, into what, all or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from msgspec import to_builtins
+from msgspec.structs import replace
+
+from annotary.engine import places
+from annotary.engine.core import Engine, handles
+from annotary.engine.entries import Origin
+from annotary.engine.findings import Findings
+from annotary.engine.importing import Importer, Target
+from annotary.engine.resolve import Features
+from annotary.engine.sources import files
+from annotary.errors import Invalid, NotFound, Refused
+from annotary.formats import Format, Reading, Source, load, names
+from annotary.formats._json import Broken, first_document
+from annotary.model.base import Value, derived_id, derived_uuid, new_id
+from annotary.model.corpus import Notice, Problem
+from annotary.model.ontology import Ontology
+from annotary.model.project import Model, ModelRun, Project
+from annotary.model.task import Task
+from annotary.operations.imports import StartImport
+from annotary.operations.ontologies import CreateOntology
+from annotary.operations.projects import ChangeProject
+
+Progress = Callable[[int], None]
+
+
+class Report(Value):
+    """What came of an import."""
+
+    rows: int
+    labels: int
+    annotations: int
+    problems: tuple[Problem, ...] = ()
+    problem_count: int = 0
+    notices: tuple[Notice, ...] = ()
+    projects: tuple[str, ...] = ()
+    model_runs: tuple[str, ...] = ()
+    stored: bool = True
+
+
+class _Undone(Exception):
+    """Ends the transaction of an import that shall leave nothing behind."""
+
+
+def recognised(source: Source) -> str:
+    """The format of a file, by its content; raises Invalid."""
+    try:
+        first = first_document(source)
+    except Broken as broken:
+        problem = broken.problem
+        raise Refused(
+            f"{source.name}, {problem.place}: {problem.reason}: {problem.value}", [problem]
+        ) from None
+    if isinstance(first, dict):
+        for name in names():
+            claims = load(name).claims
+            if claims is not None and claims(first):
+                return name
+    readable = ", ".join(name for name in names() if load(name).read is not None)
+    raise Invalid(
+        f"{source.name} is of no known format; give one with --format: {readable}"
+        if first is not None
+        else f"{source.name} has no JSON document in it; it is empty, cut off, or of another kind"
+    )
+
+
+def import_sources(
+    engine: Engine,
+    sources: Iterable[Source],
+    *,
+    format: str | None = None,
+    project: str | None = None,
+    dataset: str | None = None,
+    model: str | None = None,
+    run: str | None = None,
+    on_problem: Literal["stop", "skip"] = "stop",
+    dry_run: bool = False,
+    progress: Progress = lambda rows: None,
+) -> Report:
+    """Import files in one transaction; raises Refused where there is a problem and it shall stop."""
+    if (model is None) != (run is None):
+        raise Invalid("predictions need both --model and --run")
+    if run is not None and project is not None:
+        raise Invalid("give either --project or --model and --run")
+    findings = Findings()
+    origin = Origin(now=engine.now(), user=engine.user.email)
+    report: Report | None = None
+    given = [(source, format or recognised(source)) for source in sources]
+    try:
+        with engine.store.transaction():
+            target = _target(engine, project, dataset, model, run)
+            totals = [0, 0, 0]
+            seen: set[str] = set()
+            runs: set[str] = set()
+            # Ontologies and data rows first: labels refer to them.
+            for source, name in sorted(given, key=lambda one: _rank(one[1])):
+                form = load(name)
+                if form.read_ontology is not None:
+                    seen |= _take_ontology(engine, form, source, target)
+                    continue
+                importer = _take(engine, form, name, source, target, origin, findings, progress)
+                for at, value in enumerate((importer.rows, importer.labels, importer.annotations)):
+                    totals[at] += value
+                for place in importer.places.all():
+                    (seen if place.kind == "project" else runs).add(place.id)
+            stopped = bool(findings.problem_count) and on_problem == "stop"
+            report = Report(
+                rows=totals[0],
+                labels=totals[1],
+                annotations=totals[2],
+                problems=tuple(findings.problems),
+                problem_count=findings.problem_count,
+                notices=tuple(findings.notices),
+                projects=tuple(sorted(seen)),
+                model_runs=tuple(sorted(runs)),
+                stored=not (stopped or dry_run),
+            )
+            if stopped or dry_run:
+                raise _Undone
+    except _Undone:
+        pass
+    assert report is not None
+    if findings.problem_count and on_problem == "stop" and not dry_run:
+        first = findings.problems[0]
+        more = f" (and {findings.problem_count - 1:,} more)" if findings.problem_count > 1 else ""
+        raise Refused(
+            f"nothing was stored: {first.place}: {first.reason}: {first.value}{more}", findings.problems
+        )
+    return report
+
+
+def _rank(name: str) -> int:
+    return {"ontology": 0, "data-rows": 1}.get(name, 2)
+
+
+def _take(
+    engine: Engine,
+    form: Format,
+    name: str,
+    source: Source,
+    target: Target,
+    origin: Origin,
+    findings: Findings,
+    progress: Progress,
+) -> Importer:
+    if form.read is None:
+        raise Invalid(f"{name} is a format to write, not to read")
+
+    def report(problem: Problem) -> None:
+        findings.report(replace(problem, place=f"{source.name}, {problem.place}".rstrip(", ")))
+
+    def notify(notice: Notice) -> None:
+        findings.notify(replace(notice, place=f"{source.name}, {notice.place}".rstrip(", ")))
+
+    placed = Findings()
+    placed.report = report  # type: ignore[method-assign]
+    placed.notify = notify  # type: ignore[method-assign]
+    importer = Importer(
+        engine.store,
+        target,
+        origin,
+        placed,
+        merges=form.merges,
+        by_name=not form.ids_decide,
+    )
+    importer.take(form.read(source, form.options(), Reading(report, notify)), progress)
+    return importer
+
+
+def _target(
+    engine: Engine, project: str | None, dataset: str | None, model: str | None, run: str | None
+) -> Target:
+    """Where rows shall go, by names or ids; what does not exist yet is to be made."""
+    store = engine.store
+    wanted = None
+    if project is not None:
+        found = named(engine, Project, project)
+        wanted = (found.id, found.name) if found else (derived_id(store.org, "project", project), project)
+    run_wanted = None
+    if model is not None and run is not None:
+        its_model = named(engine, Model, model)
+        model_id = its_model.id if its_model else derived_uuid(store.org, "model", model)
+        runs = store.find(ModelRun, parent=model_id)
+        its_run = next((one for one in runs if run in (one.id, one.name)), None)
+        run_id = its_run.id if its_run else derived_uuid(model_id, "run", run)
+        run_wanted = (run_id, run, model_id, its_model.name if its_model else model)
+    return Target(project=wanted, run=run_wanted, dataset=dataset)
+
+
+def named(engine: Engine, kind: Any, given: str) -> Any:
+    """Something by its id, else by its name; None where there is none, Invalid where several match."""
+    try:
+        return engine.store.get(kind, given)
+    except NotFound:
+        pass
+    found = engine.store.find(kind, name=given, limit=10)
+    if len(found) > 1:
+        ids = ", ".join(one.id for one in found)
+        raise Invalid(f"several are named {given!r}; give one of the ids: {ids}")
+    return found[0] if found else None
+
+
+def _take_ontology(engine: Engine, form: Format, source: Source, target: Target) -> set[str]:
+    """An ontology file: for the project, or by itself under the file's name."""
+    assert form.read_ontology is not None
+    normalized = form.read_ontology(source)
+    name = Path(source.name).name.split(".")[0]
+    if target.project is None:
+        _keep_ontology(engine, derived_id(engine.store.org, "ontology", name), name, normalized)
+        return set()
+    id, project_name = target.project
+    try:
+        project = engine.store.get(Project, id)
+    except NotFound:
+        project = places.new_project(
+            engine.store, project_name, engine.now(), id=id, user=engine.user.email
+        )
+    ontology = _keep_ontology(
+        engine, project.ontology_id or derived_id(id, "ontology"), project_name, normalized
+    )
+    if project.ontology_id is None:
+        engine.call(ChangeProject(project_id=id, ontology_id=ontology.id))
+    return {id}
+
+
+def _keep_ontology(engine: Engine, id: str, name: str, normalized: Any) -> Ontology:
+    try:
+        present = engine.store.get(Ontology, id)
+    except NotFound:
+        return engine.call(CreateOntology(id=id, name=name, normalized=normalized))
+    ids = {tool.feature_schema_id for tool in normalized.tools}
+    missing = [tool.name for tool in present.normalized.tools if tool.feature_schema_id not in ids]
+    if missing and not present.inferred:
+        raise Invalid(
+            f"the project's ontology has {missing[0]!r}, the file has not;"
+            " an ontology in use may grow but not shrink"
+        )
+    features = Features(id, normalized, grows=False)
+    changed = replace(
+        present, normalized=features.normalized(), updated_at=engine.now(), inferred=False
+    )
+    if to_builtins(changed.normalized) != to_builtins(present.normalized) or present.inferred:
+        engine.store.put(changed)
+        places.show_ontology(engine.store, changed)
+    return changed
+
+
+@handles(StartImport)
+def start_import(engine: Engine, request: StartImport) -> Task:
+    """Import a path or folder of this machine and report."""
+    images = Path(request.images) if request.images else None
+    report = import_sources(
+        engine,
+        list(_paths([request.source], images)),
+        format=request.format,
+        project=request.project,
+        dataset=request.dataset,
+        model=request.model,
+        run=request.run,
+        on_problem=request.on_problem,
+        dry_run=request.dry_run,
+    )
+    now = engine.now()
+    return Task(
+        id=new_id(),
+        name=f"Import {request.source}",
+        type="import",
+        status="COMPLETE",
+        created_at=now,
+        updated_at=now,
+        completion_percentage=100,
+        created_by=engine.user.email,
+        result=to_builtins(report),
+    )
+
+
+def _paths(given: Sequence[str], images: Path | None) -> Iterator[Source]:
+    yield from files(given, images)
+
+

@@ -1,0 +1,172 @@
+"""Where exports go: a file, a folder, an archive, a stream. Nothing half-written keeps a final name."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import zipfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+from typing import IO, Any, cast
+
+from annotary.errors import Invalid, Unavailable
+from annotary.formats import Part
+from annotary.model.task import Artifact
+
+ENDINGS = (".json", ".ndjson", ".jsonl", ".zip", ".gz", ".zst")
+
+
+def as_array(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """JSON lines as one JSON array; a line holds no raw newline, so each newline ends a value."""
+    opening = b"[\n"
+    last = None
+    for piece in pieces:
+        if not piece:
+            continue
+        if last is not None:
+            yield opening + last[:-1].replace(b"\n", b",\n")
+            opening = b",\n"
+        last = piece
+    if last is None:
+        yield b"[]\n"
+    else:
+        yield opening + last[:-1].replace(b"\n", b",\n") + b"\n]\n"
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a destination without a known ending is meant as a folder."""
+    return path.is_dir() or not path.name.endswith(ENDINGS)
+
+
+def to_stream(parts: Iterable[Part], stream: IO[bytes]) -> None:
+    """Write parts of one file as they come."""
+    for part in parts:
+        stream.write(part.data)
+    stream.flush()
+
+
+def to_file(pieces: Iterable[bytes], path: Path) -> Artifact:
+    """Write one file, compressed as its name says; it gets its name when it is whole."""
+    digest = hashlib.sha256()
+    size = 0
+    with _replacing(path) as raw:
+        with _packed(raw, path.name) as file:
+            write = file.write
+            for piece in pieces:
+                write(piece)
+        raw.flush()
+        os.fsync(raw.fileno())
+        raw.seek(0)
+        while block := raw.read(1 << 20):
+            digest.update(block)
+            size += len(block)
+    return Artifact(path=str(path), bytes=size, sha256=digest.hexdigest())
+
+
+def to_folder(parts: Iterable[Part], folder: Path) -> list[Artifact]:
+    """Write files below a folder; the folder gets its name when all are whole."""
+    if folder.exists() and any(folder.iterdir()):
+        raise Invalid(f"{folder} is there already and not empty; give another folder")
+    part_folder = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(part_folder, ignore_errors=True)
+    try:
+        part_folder.mkdir(parents=True)
+        written = []
+        for path, pieces in groupby(parts, key=lambda part: part.path):
+            target = inside(part_folder, path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            artifact = to_file((piece.data for piece in pieces), target)
+            written.append(Artifact(path=str(folder / path), bytes=artifact.bytes, sha256=artifact.sha256))
+        if folder.exists():
+            folder.rmdir()
+        part_folder.replace(folder)
+        return written
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    finally:
+        shutil.rmtree(part_folder, ignore_errors=True)
+
+
+def to_zip(parts: Iterable[Part], path: Path) -> Artifact:
+    """Write one archive, the same bytes for the same parts."""
+    with _replacing(path) as raw:
+        with zipfile.ZipFile(cast("IO[bytes]", raw), "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            for name, pieces in groupby(parts, key=lambda part: part.path):
+                # A fixed date: the same export is the same file.
+                with archive.open(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), "w", force_zip64=True) as file:
+                    for piece in pieces:
+                        file.write(piece.data)
+        raw.flush()
+        os.fsync(raw.fileno())
+        raw.seek(0)
+        digest = hashlib.file_digest(raw, "sha256")
+        size = raw.tell()
+    return Artifact(path=str(path), bytes=size, sha256=digest.hexdigest())
+
+
+def inside(folder: Path, path: str) -> Path:
+    """A path below a folder; raises Invalid where it would climb out."""
+    target = (folder / path).resolve()
+    if not target.is_relative_to(folder.resolve()):
+        raise Invalid(f"the file name {path!r} leads out of {folder}")
+    return target
+
+
+def deliver(
+    parts: Iterable[Part], destination: Path, *, lines: bool, name: str
+) -> list[Artifact]:
+    """Put an export where its destination says: file, array, archive or folder."""
+    plain = destination.name.removesuffix(".gz").removesuffix(".zst")
+    if destination.name.endswith(".zip"):
+        return [to_zip((_named(part, name) for part in parts), destination)]
+    if is_folder(destination):
+        return to_folder((_named(part, name) for part in parts), destination)
+    if not lines:
+        raise Invalid(f"this format makes several files; give a folder or a .zip in place of {destination}")
+    pieces: Iterable[bytes] = (part.data for part in parts)
+    return [to_file(as_array(pieces) if plain.endswith(".json") else pieces, destination)]
+
+
+def _named(part: Part, name: str) -> Part:
+    return part if part.path else Part(name, part.data)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file that takes its name at the end, or leaves nothing behind."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb+", buffering=0) as file:
+            yield cast("IO[bytes]", file)
+        part.replace(path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _unwritable(path: Path, error: OSError) -> Unavailable:
+    return Unavailable(f"{path} cannot be written: {error.strerror or error}")
+
+
+@contextmanager
+def _packed(raw: IO[bytes], name: str) -> Iterator[Any]:
+    if name.endswith(".gz"):
+        from isal import igzip
+
+        # No name and no date inside: the same export is the same file.
+        with igzip.IGzipFile(filename="", fileobj=raw, mode="wb", compresslevel=1, mtime=0) as file:
+            yield file
+    elif name.endswith(".zst"):
+        import zstandard
+
+        with zstandard.ZstdCompressor(level=1).stream_writer(raw, closefd=False) as writer:
+            yield writer
+    else:
+        yield raw
+
+

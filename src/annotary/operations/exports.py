@@ -1,0 +1,19 @@
+"""Exports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from annotary.model.export import ExportQuery
+from annotary.model.task import Task
+from annotary.operations import Operation, post
+
+
+class StartExport(Operation[Task]):
+    """Export what a query asks for, in a format with its options."""
+
+    route = post("/exports")
+    query: ExportQuery
+    format: str = "labelbox-v2"
+    options: dict[str, Any] = {}
+    name: str | None = None

@@ -1,0 +1,27 @@
+"""Imports."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from annotary.model.task import Task
+from annotary.operations import Operation, post
+
+
+class StartImport(Operation[Task]):
+    """Import files into a project, or as predictions into a model run.
+
+    Names make what does not exist yet; `source` names what was written with `Port.write`, or a path.
+    """
+
+    route = post("/imports")
+    needs = "member"
+    source: str
+    format: str | None = None
+    project: str | None = None
+    dataset: str | None = None
+    model: str | None = None
+    run: str | None = None
+    images: str | None = None
+    on_problem: Literal["stop", "skip"] = "stop"
+    dry_run: bool = False
