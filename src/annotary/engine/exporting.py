@@ -22,6 +22,7 @@ from annotary.model.export import (
     ExportParams,
     ExportQuery,
     ProjectScope,
+    Range,
     RowsScope,
     RunScope,
 )
@@ -30,6 +31,7 @@ from annotary.model.project import Dataset, Model, ModelRun, Project
 from annotary.model.task import Task
 from annotary.operations.exports import StartExport
 from annotary.store.rows import At, Condition
+from annotary.store.schema import FOREVER
 
 @dataclass
 class Export:
@@ -181,6 +183,14 @@ def _catalog_rows(engine: Engine, query: ExportQuery) -> Condition:
         if isinstance(wanted, tuple) and wanted:
             sql += f" AND d.{column} IN ({','.join('?' * len(wanted))})"
             values += wanted
+    for given, exists in (
+        (query.filters.last_activity_at, "rows x WHERE x.data_row = d.n AND {0} AND x.activity"),
+        (query.filters.label_created_at, "labels x WHERE x.data_row = d.n AND {0} AND x.created_at"),
+    ):
+        if isinstance(given, Range):
+            low, high = given.start or "", given.end or "~"
+            sql += f" AND EXISTS (SELECT 1 FROM {exists.format(f'x.until = {FOREVER}')} BETWEEN ? AND ?)"
+            values += [low, high]
     return Condition(sql, tuple(values))
 
 

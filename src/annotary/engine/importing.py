@@ -24,7 +24,7 @@ from annotary.model.row import DataRowDetails, Label, ProjectDetails, ProjectPar
 from annotary.store import Store
 from annotary.store.changes import Change
 
-PAGE = 256
+PAGE = 512
 
 
 class Target:
@@ -48,7 +48,9 @@ class Target:
 class Importer:
     """One import, within one open transaction.
 
-    `merges` says that a file may name a data row several times, as v1 does with a row a label.
+    `merges` says that a file may name a data row several times, as v1 does with a row a label; `flat`
+    that it lists nested questions beside their parents; `by_name` that a feature's name decides where
+    its schema id is of another ontology.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Importer:
         *,
         merges: bool = False,
         by_name: bool = True,
+        flat: bool = False,
     ) -> None:
         self.store = store
         self.target = target
@@ -67,6 +70,7 @@ class Importer:
         self.findings = findings
         self.merges = merges
         self.by_name = by_name
+        self.flat = flat
         self.places = Places(store, origin.now, origin.user)
         self.changes: dict[int, Change] = {}
         self.rows = 0
@@ -79,7 +83,7 @@ class Importer:
         while some := list(islice(source, PAGE)):
             self._page(some)
             progress(self.rows)
-        self.places.keep_ontologies()
+        self.places.keep_ontologies(self.change)
 
     def change(self, collection: int) -> Change:
         """This import's change of a project or run."""
@@ -93,11 +97,12 @@ class Importer:
         held = self._held(entries)
         page = Staged()
         for entry in entries:
+            mark = page.mark()
             try:
-                dataset = self._dataset(entry)
-                page.add(stage(entry, held, self.places, self.origin, dataset, by_name=self.by_name))
+                stage(entry, page, held, self.origin, self._dataset(entry), by_name=self.by_name)
                 self.rows += 1
             except Unfit as unfit:
+                page.back_to(mark)
                 self._problem(entry.place, unfit)
         self._write(page)
 
@@ -205,8 +210,8 @@ class Importer:
     def _held(self, entries: list[Entry]) -> Held:
         known = [entry for entry in entries if entry.known is not None]
         if not known:
-            return Held()
-        held = Held(sections=self.store.sections(entry.known.version for entry in known))
+            return Held(flat=self.flat)
+        held = Held(sections=self.store.sections(entry.known.version for entry in known), flat=self.flat)
         numbers: dict[int, list[int]] = {}
         for entry in known:
             for share in entry.shares:

@@ -169,6 +169,7 @@ def _take(
         placed,
         merges=form.merges,
         by_name=not form.ids_decide,
+        flat=form.flat,
     )
     importer.take(form.read(source, form.options(), Reading(report, notify)), progress)
     return importer
@@ -248,7 +249,7 @@ def _keep_ontology(engine: Engine, id: str, name: str, normalized: Any) -> Ontol
     )
     if to_builtins(changed.normalized) != to_builtins(present.normalized) or present.inferred:
         engine.store.put(changed)
-        places.show_ontology(engine.store, changed)
+        places.show_ontology(engine.store, changed, engine.store.change)
     return changed
 
 

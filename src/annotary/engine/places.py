@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from annotary.model.base import derived_id, derived_uuid, to_json
 from annotary.model.ontology import Normalized, Ontology
 from annotary.model.project import DONE, Batch, Dataset, Model, ModelRun, Project, WorkflowTask
 from annotary.store import Store
+from annotary.store.changes import Change
 
 EMPTY = to_json(Normalized())
 DEFAULT_DATASET = "imported"
@@ -188,7 +190,7 @@ class Places:
         """Every project and run so far."""
         return [*self._projects.values(), *self._runs.values()]
 
-    def keep_ontologies(self) -> None:
+    def keep_ontologies(self, change: Callable[[int], Change]) -> None:
         """Store the ontologies that have grown, and show them in every project and run that has them."""
         for place in self.all():
             if place.features.grown:
@@ -196,10 +198,10 @@ class Places:
                     place.ontology, normalized=place.features.normalized(), updated_at=self.now
                 )
                 self.store.put(grown)
-                show_ontology(self.store, grown)
+                show_ontology(self.store, grown, change)
 
 
-def show_ontology(store: Store, ontology: Ontology) -> None:
+def show_ontology(store: Store, ontology: Ontology, change: Callable[[int], Change]) -> None:
     """Bring an ontology's present form into the versions of all that use it."""
     text = to_json(ontology.normalized)
     models = [model.id for model in store.find(Model, limit=100_000) if model.ontology_id == ontology.id]
@@ -209,5 +211,4 @@ def show_ontology(store: Store, ontology: Ontology) -> None:
         if project.ontology_id == ontology.id:
             users.append(("project", project.id, project.name))
     for kind, id, name in users:
-        change = store.change(store.collection(kind, id))
-        change.describe(name, text)
+        change(store.collection(kind, id)).describe(name, text)

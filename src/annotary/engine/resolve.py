@@ -191,10 +191,13 @@ class Resolver:
     each anew would double the time of an import.
     """
 
-    def __init__(self, features: Features, *, predictions: bool, by_name: bool) -> None:
+    def __init__(
+        self, features: Features, *, predictions: bool, by_name: bool, flat: bool = False
+    ) -> None:
         self.features = features
         self.predictions = predictions
         self.by_name = by_name
+        self.flat = flat
         self.dropped_confidence = 0
 
     def annotations(self, given: Annotations, seed: str) -> Annotations:
@@ -202,6 +205,8 @@ class Resolver:
         seen: set[str] = set()
         related = bool(given.relationships)
         changed = False
+        if self.flat:
+            given = self._nested(given)
         objects = given.objects
         for index, drawn in enumerate(objects):
             kind = type(drawn)
@@ -307,6 +312,23 @@ class Resolver:
             raise Unfit(f"{path}.feature_id", id, "this feature id is there twice in one label")
         seen.add(id)
 
+    def _nested(self, given: Annotations) -> Annotations:
+        """Questions that a file lists flat, hung under the answers that the ontology hangs them under.
+
+        v1 exports lose the depth of nested questions; where the ontology knows it, it is restored.
+        """
+        root = self.features.root
+        objects = []
+        for drawn in given.objects:
+            family = _KINDS[type(drawn)]
+            node = root.by_id.get((family, drawn.feature_schema_id)) or root.by_name.get((family, drawn.name))  # type: ignore[arg-type]
+            if node is not None and len(drawn.classifications) > 1:
+                drawn = replace(drawn, classifications=_hung(drawn.classifications, node))
+            objects.append(drawn)
+        return replace(
+            given, objects=tuple(objects), classifications=_hung(given.classifications, root)
+        )
+
     def _related(self, given: Annotations, seed: str, seen: set[str]) -> Annotations:
         """Relationships stand in both lists, equal; their ends must be there."""
         listed = {one.feature_id for one in given.objects if isinstance(one, Arrow | Bond)}
@@ -331,6 +353,46 @@ class Resolver:
             objects=given.objects + tuple(one for one in given.relationships if one.feature_id not in listed),
             relationships=given.relationships + tuple(one for one in links if one.feature_id not in named),
         )
+
+
+def _child(node: Node, kind: str, given: Any) -> Node | None:
+    return node.by_id.get((kind, given.feature_schema_id)) or node.by_name.get((kind, given.name))
+
+
+def _hung(given: tuple[Classification, ...], node: Node) -> tuple[Classification, ...]:
+    """Those questions that are the node's own, with the others hung under their answers."""
+    own = [one for one in given if _child(node, one.kind(), one) is not None]
+    rest = [one for one in given if _child(node, one.kind(), one) is None]
+    if not rest or not own:
+        return given
+    taken: list[Classification] = []
+    made = [_with_nested(one, _child(node, one.kind(), one), rest, taken) for one in own]
+    return (*made, *(one for one in rest if all(one is not other for other in taken)))
+
+
+def _with_nested(
+    question: Classification, node: Node | None, rest: list[Classification], taken: list[Classification]
+) -> Classification:
+    """A question whose answers have got the questions among `rest` that belong under them."""
+    if node is None:
+        return question
+    answers = []
+    for answer in question.answers():
+        chosen = _child(node, "option", answer)
+        nested = list(answer.classifications)
+        for one in rest:
+            if chosen is None or any(one is other for other in taken):
+                continue
+            below = _child(chosen, one.kind(), one)
+            if below is not None:
+                taken.append(one)
+                nested.append(_with_nested(one, below, rest, taken))
+        answers.append(replace(answer, classifications=tuple(nested)))
+    if question.radio_answer is not UNSET:
+        return replace(question, radio_answer=answers[0])
+    if question.checklist_answers is not UNSET:
+        return replace(question, checklist_answers=tuple(answers))
+    return question
 
 
 def _check_mask(drawn: MaskObject, index: int) -> None:

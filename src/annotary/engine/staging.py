@@ -17,7 +17,7 @@ from annotary.engine.entries import (
     render_data_row,
     render_label,
 )
-from annotary.engine.places import Place, Places
+from annotary.engine.places import Place
 from annotary.engine.resolve import Resolver, Unfit
 from annotary.model import sections
 from annotary.model.base import derived_id, derived_uuid, to_json
@@ -31,12 +31,17 @@ KEY_LIMIT = 200
 
 @dataclass(slots=True)
 class Held:
-    """What the store holds of a page's known rows: sections by version, rows and labels by collection."""
+    """What the store holds of a page's known rows: sections by version, rows and labels by collection.
+
+    `own` is the number of this import's change where it has written; `flat` says that the file lists
+    nested questions beside their parents.
+    """
 
     sections: dict[int, Any] = field(default_factory=dict)
     rows: dict[int, dict[int, dict[str, Any]]] = field(default_factory=dict)
     labels: dict[int, dict[int, list[dict[str, Any]]]] = field(default_factory=dict)
     own: dict[int, int] = field(default_factory=dict)
+    flat: bool = False
 
 
 @dataclass(slots=True)
@@ -54,21 +59,24 @@ class Staged:
     annotation_count: int = 0
     dropped_confidence: int = 0
 
-    def add(self, other: Staged) -> None:
-        """Take over what was worked out for one row."""
-        for name in ("data_rows", "versions", "rows", "labels", "features", "batches"):
-            getattr(self, name).extend(getattr(other, name))
-        self.pngs.update(other.pngs)
-        self.label_count += other.label_count
-        self.annotation_count += other.annotation_count
-        self.dropped_confidence += other.dropped_confidence
+    def mark(self) -> tuple[int, ...]:
+        """How far it is filled, to go back to if the next row is not taken over."""
+        return tuple(len(getattr(self, name)) for name in _LISTS) + (self.label_count, self.annotation_count)
+
+    def back_to(self, mark: tuple[int, ...]) -> None:
+        """Forget what came after a mark."""
+        for name, length in zip(_LISTS, mark, strict=False):
+            del getattr(self, name)[length:]
+        self.label_count, self.annotation_count = mark[-2:]
+
+
+_LISTS = ("data_rows", "versions", "rows", "labels", "features", "batches")
 
 
 def stage(
-    entry: Entry, held: Held, places: Places, origin: Origin, dataset: Dataset, *, by_name: bool
-) -> Staged:
+    entry: Entry, staged: Staged, held: Held, origin: Origin, dataset: Dataset, *, by_name: bool
+) -> None:
     """All that one row changes; raises Unfit where it cannot be taken over."""
-    staged = Staged()
     _check_data_row(entry)
     stored = held.sections.get(entry.known.version) if entry.known is not None else None
     texts = render_data_row(entry, stored, dataset.id, dataset.name, origin)
@@ -87,7 +95,6 @@ def stage(
     said = latest(entry.row)
     for share in entry.shares:
         _stage_share(entry, share, staged, held, origin, said, moved, by_name)
-    return staged
 
 
 def _check_data_row(entry: Entry) -> None:
@@ -180,7 +187,9 @@ def _stage_labels(
     for prediction, given in ((0, share.labels), (1, share.predictions)):
         if not given:
             continue
-        resolver = Resolver(share.place.features, predictions=bool(prediction), by_name=by_name)
+        resolver = Resolver(
+            share.place.features, predictions=bool(prediction), by_name=by_name, flat=held.flat
+        )
         for index, (label, extras) in enumerate(given):
             if not label.id:
                 label = replace(label, id=derived_id(share.place.id, entry.id, "label", str(index)))

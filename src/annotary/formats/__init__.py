@@ -58,7 +58,7 @@ class Format(NamedTuple):
     `lines`: it writes one file of JSON lines, which a sink may turn into an array. `claims` recognises a
     file by its first JSON document. `merges`: several of its rows may be of one data row. `ids_decide`:
     a schema id that the ontology lacks is a problem, even where the name is known. `shows_all`: it has no
-    parameters, every section is written.
+    parameters, every section is written. `flat`: nested questions stand beside their parents.
     """
 
     title: str
@@ -71,6 +71,7 @@ class Format(NamedTuple):
     merges: bool = False
     ids_decide: bool = False
     shows_all: bool = False
+    flat: bool = False
     says: str = ""
 
 

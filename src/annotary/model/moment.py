@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from annotary.errors import Invalid
@@ -26,6 +27,7 @@ def stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
+@lru_cache(maxsize=1 << 14)
 def canonical(text: str) -> str:
     """The canonical text of a date or date-time as files spell it; raises ValueError.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, func, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -34,6 +34,16 @@ _PARENTS = {
     "ModelRun": "model_id",
     "Snapshot": "scope_id",
 }
+
+
+class KnownRow(NamedTuple):
+    """A stored data row: its key, its id, its dataset's id ('' when deleted), its present version."""
+
+    n: int
+    id: str
+    dataset: str
+    global_key: str | None
+    version: int
 
 
 class Store:
@@ -256,16 +266,21 @@ class Store:
 
     # Data rows
 
-    def data_rows_by(self, column: str, wanted: Sequence[str]) -> dict[str, Any]:
-        """Data rows (n, id, dataset, global_key, version) by `id` or `global_key`."""
-        by = data_rows.c[column]
-        found: dict[str, Any] = {}
+    def data_rows_by(self, column: Literal["id", "global_key"], wanted: Sequence[str]) -> dict[str, KnownRow]:
+        """Data rows by `id` or `global_key`."""
+        mark = "?" if self.database.is_sqlite else "%s"
+        found: dict[str, KnownRow] = {}
         with self.reading() as connection:
             for start in range(0, len(wanted), 500):
-                for row in connection.execute(
-                    select(data_rows).where(data_rows.c.org == self.org, by.in_(wanted[start : start + 500]))
-                ):
-                    found[row._mapping[column]] = row
+                some = wanted[start : start + 500]
+                rows = connection.exec_driver_sql(
+                    "SELECT n, id, dataset, global_key, version FROM data_rows"
+                    f" WHERE org = {mark} AND {column} IN ({', '.join([mark] * len(some))})",
+                    (self.org, *some),
+                )
+                for row in rows:
+                    known = KnownRow._make(row)
+                    found[getattr(known, column)] = known
         return found
 
     def sections(self, versions: Iterable[int]) -> dict[int, Any]:

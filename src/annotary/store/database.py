@@ -165,7 +165,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         "journal_mode = WAL",
         "synchronous = NORMAL",
         "mmap_size = 17179869184",
-        "cache_size = -16384",
+        "cache_size = -65536",
         f"journal_size_limit = {32 << 20}",
         "foreign_keys = OFF",
     ):
