@@ -106,14 +106,17 @@ def _single(
         raise Invalid(f"since: {since} is ahead of this {kind}'s sequence, which stands at {at.sequence}")
     if isinstance(query.filters.batch_ids, tuple) and kind != "project":
         raise Invalid("batch_ids filter projects only")
-    pages = engine.store.rows(
-        at, query.params, query.filters, since=since, predictions=kind == "model_run"
-    )
+    params = query.params
+    if kind == "project":
+        params = replace(params, model_run_details=False, predictions=False)
+    else:
+        params = replace(params, project_details=False, label_details=False, performance_details=False)
+    pages = engine.store.rows(at, params, query.filters, since=since, predictions=kind == "model_run")
     total = engine.store.count(at, query.filters, since) if counted else None
     corpus = Corpus(
         shown=(_shown(engine, kind, id, name, ontology),),
         single=True,
-        params=query.params,
+        params=params,
         pages=pages,
         base_url=engine.base_url,
         rows=total,

@@ -69,15 +69,25 @@ def _project(shown: Shown, part: Part, number: int, held: tuple[bytes, bytes, by
 
 def _run(shown: Shown, part: Part, number: int, tail: bytes, predictions: bool) -> dict[str, Any]:
     run = {"name": shown.name, **_loads(b"{" + tail + b"}")}
-    run["labels"] = [_label(label) for label in part.labels.get(number, ())]
+    # A run's labels show neither details nor performance, whatever is asked for.
+    run["labels"] = [_bare(label, predicted=False) for label in part.labels.get(number, ())]
     if predictions:
-        run["predictions"] = [_label(label, predicted=True) for label in part.predictions.get(number, ())]
+        run["predictions"] = [_bare(label, predicted=True) for label in part.predictions.get(number, ())]
     return run
 
 
-def _label(label: tuple[Any, ...], *, predicted: bool = False) -> dict[str, Any]:
-    head = _loads(b"{" + label[4] + b"}")
-    shown = _keep(head, ("label_kind", "version", "id"))
+def _bare(label: tuple[Any, ...], *, predicted: bool) -> dict[str, Any]:
+    shown = _keep(_loads(b"{" + label[4] + b"}"), ("label_kind", "version", "id"))
+    given = _loads(label[7])
+    shown["annotations"] = {
+        key: [_annotation(one, predicted) for one in given[key]]
+        for key in ("objects", "classifications", "relationships")
+    }
+    return shown
+
+
+def _label(label: tuple[Any, ...]) -> dict[str, Any]:
+    shown = _bare(label, predicted=False)
     if label[5]:
         details = _loads(label[5])
         for key in ("created_at", "updated_at"):
@@ -85,11 +95,6 @@ def _label(label: tuple[Any, ...], *, predicted: bool = False) -> dict[str, Any]
         shown["label_details"] = _keep(details, ("created_at", "updated_at", "created_by", "reviews"))
     if label[6]:
         shown["performance_details"] = _keep(_loads(label[6]), _PERFORMANCE)
-    given = _loads(label[7])
-    shown["annotations"] = {
-        key: [_annotation(one, predicted) for one in given[key]]
-        for key in ("objects", "classifications", "relationships")
-    }
     return shown
 
 

@@ -115,7 +115,11 @@ def _front(row: tuple[Any, ...], glue: _Glue, activity: bytes) -> tuple[bytes, .
 def _labels(labels: list[tuple[Any, ...]], glue: _Glue) -> Iterator[bytes]:
     comma = b"{"
     for label in labels:
-        yield from (comma, label[4], glue.label_details, label[5], glue.performance, label[6])
+        yield from (comma, label[4])
+        if glue.label_details:
+            yield from (glue.label_details, label[5])
+        if glue.performance:
+            yield from (glue.performance, label[6])
         yield from (b',"annotations":', label[7], b"}")
         comma = b",{"
 
@@ -186,7 +190,7 @@ def _shares(corpus: Corpus, page: Page, number: int, glue: _Glue) -> Iterator[by
             tail, extra, _ = part.rows[number]
             yield from (comma, _opening(shown))
             yield from _labels(part.labels.get(number, []), glue)
-            yield from (b"],", tail, glue.project_details, extra, b"}")
+            yield from (b"],", tail, glue.project_details, extra if glue.project_details else b"", b"}")
             comma = b","
         yield b"}" if projects else b',"projects":{}'
     if any(shown.kind == "model_run" for shown in corpus.shown):

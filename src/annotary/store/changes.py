@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, bindparam, insert, literal, select, update
 
 from annotary.store.schema import FOREVER, collection_versions, collections, features, labels, rows
 
@@ -72,6 +72,36 @@ class Change:
         )
         return {row.data_row: dict(row._mapping) for row in found}
 
+    def rows_after(self, data_row: int, limit: int) -> list[dict[str, Any]]:
+        """The next present rows beyond a data row, in order, without deleted ones."""
+        found = self.connection.execute(
+            select(rows)
+            .where(self._present(rows), rows.c.deleted == 0, rows.c.data_row > data_row)
+            .order_by(rows.c.data_row)
+            .limit(limit)
+        )
+        return [dict(row._mapping) for row in found]
+
+    def labelled_with(self, text: str, after: int, limit: int) -> list[int]:
+        """The next data rows beyond one whose present labels have a text among their annotations."""
+        found = self.connection.execute(
+            select(labels.c.data_row)
+            .distinct()
+            .where(
+                self._present(labels),
+                labels.c.data_row > after,
+                labels.c.annotations.contains(text, autoescape=True),
+            )
+            .order_by(labels.c.data_row)
+            .limit(limit)
+        )
+        return [int(row.data_row) for row in found]
+
+    def labelled(self) -> bool:
+        """Whether there is any label now."""
+        found = self.connection.execute(select(labels.c.n).where(self._present(labels)).limit(1))
+        return found.first() is not None
+
     def labels(self, data_rows: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
         """The present labels and predictions of these data rows, in order."""
         found = self.connection.execute(
@@ -107,6 +137,27 @@ class Change:
     def put_labels(self, new: Iterable[Fields], changed: Iterable[Fields] = ()) -> None:
         """Write labels, likewise."""
         self._put(labels, LABEL_FIELDS, new, changed)
+
+    def renew_rows(self) -> None:
+        """A new version of every row, as it is: what all of them show has changed."""
+        now = self.sequence
+        present = self._present(rows) & (rows.c.deleted == 0) & (rows.c.since < now)
+        fields = [rows.c[name] for name in ROW_FIELDS]
+        renewed = select(rows.c.collection, literal(now), literal(FOREVER), *fields).where(present)
+        self.connection.execute(
+            insert(rows).from_select(
+                ["collection", "since", "until", *ROW_FIELDS], renewed.order_by(rows.c.data_row)
+            )
+        )
+        self.connection.execute(update(rows).where(present).values(until=now))
+
+    def end(self) -> None:
+        """End all rows and labels without a trace in later states; exports of earlier ones still see them."""
+        now = self.sequence
+        for table in (rows, labels):
+            self.connection.execute(table.delete().where(self._present(table), table.c.since == now))
+            self.connection.execute(update(table).where(self._present(table)).values(until=now))
+        self.connection.execute(features.delete().where(features.c.collection == self.collection))
 
     def drop_labels(self, present: Iterable[Fields]) -> None:
         """End labels, as they came from `labels()`."""
@@ -155,6 +206,9 @@ class Change:
                 collection_versions.c.collection == self.collection, collection_versions.c.until == FOREVER
             )
         ).first()
+
+    def _present(self, table: Table) -> ColumnElement[bool]:
+        return (table.c.collection == self.collection) & (table.c.until == FOREVER)
 
     @property
     def _sqlite(self) -> bool:

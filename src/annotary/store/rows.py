@@ -220,7 +220,7 @@ def catalog_pages(
             parts = []
             for run in runs:
                 held = run.fetch(
-                    f"SELECT r.data_row, r.tail, {'r.extra' if params.project_details else repr('')}, r.activity"
+                    f"SELECT r.data_row, r.tail, {'r.extra' if params.project_details or params.model_run_details else repr('')}, r.activity"
                     f" FROM rows r WHERE {run.at.of('r')} AND r.deleted = 0 AND r.data_row {span}"
                 )
                 part = run.part(span)
