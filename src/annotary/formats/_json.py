@@ -17,7 +17,7 @@ from annotary.errors import Invalid
 from annotary.formats import Source
 from annotary.model.corpus import Problem
 
-LIMIT = 128 << 20
+LIMIT = 64 << 20
 """No JSON document (one data row) is longer, in bytes."""
 DEPTH = 200
 """No JSON document is nested deeper."""
@@ -56,12 +56,13 @@ def documents(source: Source) -> Iterator[Document]:
 
 
 def first_document(source: Source) -> Any:
-    """The first document, decoded, to recognise a format by; None where there is none."""
+    """The first document, decoded, to recognise a format by; None where there is none. Raises Broken."""
     for document in documents(source):
         try:
             return msgspec.json.decode(document.data)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            return None
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            problem = problem_of(error, document)
+            raise Broken(problem.place, problem.value, problem.reason) from None
     return None
 
 
@@ -192,6 +193,12 @@ def _sequence(buffer: _Buffer) -> Iterator[Document]:
 
 
 _scan = json.JSONDecoder().raw_decode
+_BEGUN = re.compile(r"(t(r(ue?)?)?|f(a(l(se?)?)?)?|n(u(ll?)?)?|-|\\.{0,5})?\s*\Z")
+
+
+def _is_cut(text: str, error: json.JSONDecodeError) -> bool:
+    """Whether a parser failed because the text ends too early."""
+    return error.msg.startswith("Unterminated") or _BEGUN.match(text, error.pos) is not None
 
 
 def _value(buffer: _Buffer, place: str) -> bytes:
@@ -202,7 +209,7 @@ def _value(buffer: _Buffer, place: str) -> bytes:
         except RecursionError:
             raise Broken(place, "...", f"nested deeper than {DEPTH} levels") from None
         except json.JSONDecodeError as error:
-            cut = error.pos >= len(buffer.text) - 16 or error.msg.startswith("Unterminated")
+            cut = _is_cut(buffer.text, error)
             if cut and buffer.more():
                 continue
             line = buffer.line + buffer.text.count("\n", buffer.at, error.pos)
@@ -233,7 +240,8 @@ def problem_of(error: Exception, document: Document) -> Problem:
 
 def _value_at(data: bytes, path: str) -> str:
     """The value at a decoder's path; `[...]` stands for any key of a mapping."""
-    places = [msgspec.json.decode(data)]
+    # The standard parser, for it reads numbers that are out of range too.
+    places = [json.loads(data)]
     for name, index in _STEP.findall(path):
         following = []
         for place in places:

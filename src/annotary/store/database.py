@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -157,26 +158,41 @@ def _sqlite(path: Path) -> Engine:
     return engine
 
 
+_PRAGMAS = (
+    f"page_size = {_PAGE}",
+    "journal_mode = WAL",
+    "synchronous = NORMAL",
+    "mmap_size = 17179869184",
+    "cache_size = -65536",
+    f"journal_size_limit = {32 << 20}",
+)
+
+
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS)
-    for pragma in (
-        f"busy_timeout = {BUSY_SECONDS * 1000}",
-        f"page_size = {_PAGE}",
-        "journal_mode = WAL",
-        "synchronous = NORMAL",
-        "mmap_size = 17179869184",
-        "cache_size = -65536",
-        f"journal_size_limit = {32 << 20}",
-        "foreign_keys = OFF",
-    ):
-        try:
+    place: str | Path = path
+    if not _writable(path):
+        # SQLite's log needs files beside the database; where none can be made, nobody here writes either.
+        place = f"{path.absolute().as_uri()}?mode=ro" + ("" if _logged(path) else "&immutable=1")
+    connection = sqlite3.connect(
+        place, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS, uri=place is not path
+    )
+    try:
+        # First of all, so that the other settings wait for a lock too.
+        connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+        for pragma in _PRAGMAS if place is path else _PRAGMAS[3:5]:
             connection.execute(f"PRAGMA {pragma}")
-        except sqlite3.OperationalError as error:
-            # A folder one may not write to can still be read from.
-            if "readonly" not in str(error) and "read-only" not in str(error):
-                connection.close()
-                raise
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
+
+
+def _writable(path: Path) -> bool:
+    return os.access(path.parent, os.W_OK) and (not path.exists() or os.access(path, os.W_OK))
+
+
+def _logged(path: Path) -> bool:
+    return path.with_name(f"{path.name}-wal").exists()
 
 
 def _postgres(url: str) -> Engine:
