@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from msgspec import UNSET
@@ -17,6 +17,7 @@ from annotary.model.annotation import Annotations
 from annotary.model.export import (
     DatasetScope,
     ExportQuery,
+    LabelRule,
     ProjectScope,
     RowsScope,
     RunScope,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from annotary.engine.loading import Report
 
 Values = Iterable[dict[str, Any]]
+T = TypeVar("T")
 
 
 class ExportTask:
@@ -107,10 +109,12 @@ class _Exports:
         *,
         since: int | None = None,
         as_of: int | str | None = None,
+        labels: LabelRule = "all",
         format: str = "labelbox-v2",
         options: dict[str, Any] | None = None,
     ) -> ExportTask:
-        """Export in a format. `since` is a cursor, `as_of` a sequence number or a snapshot's name.
+        """Export in a format. `since` is a cursor, `as_of` a sequence number or a snapshot's name; `labels`
+        says which of several labels of a row.
 
         Raises Invalid for wrong filters, parameters and options before anything runs.
         """
@@ -120,6 +124,7 @@ class _Exports:
             params=params_from(params),
             since=UNSET if since is None else since,
             as_of=UNSET if as_of is None else self._sequence(as_of),
+            labels=labels,
         )
         request = StartExport(query=query, format=format, options=options or {}, name=task_name)
         return ExportTask(self._port, request)
@@ -137,7 +142,7 @@ class _Exports:
         if isinstance(as_of, int):
             return as_of
         scope = self._scope()
-        kind = "model_run" if isinstance(scope, RunScope) else "project"
+        kind: projects.ScopeKind = "model_run" if isinstance(scope, RunScope) else "project"
         if isinstance(scope, RowsScope):
             raise Invalid("as_of follows one project's or model run's changes; export that")
         found = self._port.call(projects.FindSnapshots(kind=kind, id=scope.id))
@@ -453,7 +458,7 @@ class Client:
         return decode_mask(self.port.mask(feature_id))
 
 
-def _converted(given: dict[str, Any], kind: Any) -> Any:
+def _converted(given: dict[str, Any], kind: type[T]) -> T:
     try:
         return msgspec.convert(msgspec.to_builtins(given), kind)
     except (msgspec.ValidationError, TypeError) as error:

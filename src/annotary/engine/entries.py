@@ -69,6 +69,11 @@ class Entry:
     clash: str = ""
     shares: list[Share] = field(default_factory=list)
 
+    @property
+    def fresh(self) -> bool:
+        """Whether the data row is not there: not yet, or no more since it was deleted."""
+        return self.known is None or not self.known.dataset
+
 
 def canonical(text: Any, place: str, name: str) -> Any:
     """A date as the store writes it; UNSET stays. Raises Unfit."""
@@ -184,7 +189,7 @@ def render_label(
     columns: dict[str, Any] = {
         "id": label.id,
         "head": sections.label_head(label, extras),
-        "annotations": sections.annotations(given, extras),
+        "annotations": sections.label_annotations(given, extras),
         "v1": to_json(label.v1) if label.v1 is not UNSET else (before["v1"] if before else None),
         "masks": to_json(kept) if kept else None,
     }

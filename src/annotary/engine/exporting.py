@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from annotary.engine import label_rules
 from annotary.engine.core import Engine, handles
 from annotary.engine.findings import Findings
 from annotary.errors import Invalid, NotFound
 from annotary.formats import Format, Part, load, options_of
 from annotary.model.base import new_id
 from annotary.model.carried import typed
-from annotary.model.corpus import Corpus, Page, Shown
+from annotary.model.corpus import Corpus, Page, Section, Shown
 from annotary.model.export import (
     DETAILS,
     DatasetScope,
@@ -39,6 +40,7 @@ class Export:
 
     `cursor` is the sequence number it shows the state of; None where it spans several sequences.
     `done` counts rows as they go by; `total` is how many there will be, where that is known.
+    `annotations` counts only where counting was asked for.
     """
 
     format: Format
@@ -48,6 +50,7 @@ class Export:
     findings: Findings = field(default_factory=Findings)
     done: int = 0
     labels: int = 0
+    annotations: int = 0
 
 
 def open_export(engine: Engine, request: StartExport, *, counted: bool = False) -> Export:
@@ -61,9 +64,14 @@ def open_export(engine: Engine, request: StartExport, *, counted: bool = False) 
     if form.shows_all:
         every = dict.fromkeys(DETAILS, True)
         query = replace(query, params=replace(query.params, **every))
-    corpus, cursor = _corpus(engine, query, counted=counted)
+    needed = replace(query, params=label_rules.params_for(query.labels, query.params))
+    corpus, cursor = _corpus(engine, needed, counted=counted)
     export = Export(form, iter(()), cursor, corpus.rows)
-    corpus = corpus._replace(pages=_counted(corpus.pages, export))
+    pages = corpus.pages
+    if query.labels != "all":
+        pages = label_rules.chosen(pages, query.labels, query.params)
+    pages = _counted(pages, export, in_full=counted)
+    corpus = corpus._replace(pages=pages, params=query.params)
     export.parts = form.write(corpus, options)
     return export
 
@@ -74,12 +82,25 @@ def _names() -> tuple[str, ...]:
     return names()
 
 
-def _counted(pages: Any, export: Export) -> Iterator[Page]:
+def _counted(pages: Iterable[Page], export: Export, *, in_full: bool) -> Iterator[Page]:
     for page in pages:
         export.done += len(page.rows)
         for part in page.parts:
             export.labels += sum(map(len, part.labels.values()))
+            if in_full:
+                for labels in (*part.labels.values(), *part.predictions.values()):
+                    export.annotations += sum(map(_objects, labels))
         yield page
+
+
+def _objects(label: tuple[Any, ...]) -> int:
+    """How many objects a label has: each has its kind in it; relationships stand there a second time."""
+    text = label[_ANNOTATIONS]
+    return int(text.count(_KIND, 0, text.rfind(_RELATIONSHIPS)))
+
+
+_ANNOTATIONS = Section._fields.index("annotations")
+_KIND, _RELATIONSHIPS = b'"annotation_kind":', b',"relationships":['
 
 
 def _corpus(engine: Engine, query: ExportQuery, *, counted: bool) -> tuple[Corpus, int | None]:
@@ -200,7 +221,9 @@ def _catalog_rows(engine: Engine, query: ExportQuery) -> Condition:
 def _all_there(engine: Engine, scope: RowsScope) -> None:
     if bool(scope.ids) == bool(scope.global_keys):
         raise Invalid("give either data row ids or global keys")
-    for column, wanted in (("id", scope.ids), ("global_key", scope.global_keys)):
+    named: tuple[tuple[Literal["id", "global_key"], tuple[str, ...]], ...]
+    named = (("id", scope.ids), ("global_key", scope.global_keys))
+    for column, wanted in named:
         missing = sorted(set(wanted) - set(engine.store.data_rows_by(column, wanted)))
         if missing:
             raise NotFound(f"no data row with {column} {missing[0]!r}")

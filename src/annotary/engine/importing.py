@@ -149,16 +149,16 @@ class Importer:
             else:
                 found.append(Share(self._project(key, part), labels, [], part, at))
         for model_id, experiment in row.experiments.items():
-            for run_id, part in experiment.runs.items():
+            for run_id, held in experiment.runs.items():
                 at = below(extras, "experiments", model_id, "runs", run_id)
-                named = (run_id, _text(part.name), model_id, _text(experiment.name))
-                predictions = part.predictions if isinstance(part.predictions, tuple) else ()
+                named = (run_id, _text(held.name), model_id, _text(experiment.name))
+                predictions = held.predictions if isinstance(held.predictions, tuple) else ()
                 found.append(
                     Share(
                         self.places.run(*(self.target.run or named)),
-                        _labels(part.labels, below(at, "labels")),
+                        _labels(held.labels, below(at, "labels")),
                         _labels(predictions, below(at, "predictions")),
-                        part,
+                        held,
                         at,
                     )
                 )
@@ -174,7 +174,7 @@ class Importer:
         return self.places.project(key, _text(part.name) or _text(part.project_name), ontology)
 
     def _dataset(self, entry: Entry) -> Dataset:
-        if entry.known is not None:
+        if not entry.fresh:
             return self.places.dataset(entry.known.dataset, None)
         if self.target.dataset is not None:
             return self.places.dataset(None, self.target.dataset)
@@ -229,7 +229,7 @@ class Importer:
         for place, id, name in page.batches:
             self.places.see_batch(place, id, name)
         version_of = self._write_data_rows(page)
-        collections = {collection for collection, *_ in (*page.rows, *page.labels)}
+        collections = {one[0] for one in page.rows} | {one[0] for one in page.labels}
         for collection in sorted(collections):
             change = self.change(collection)
             new: list[dict[str, Any]] = []
@@ -275,11 +275,17 @@ class Importer:
             [
                 (entry.number, entry.id, dataset, key, version_of[entry.number])
                 for entry, dataset, key in page.data_rows
+                if entry.known is None
             ],
             [(version_of[entry.number], *texts) for entry, texts in page.versions],
         )
-        for entry, _ in page.versions:
+        for entry, dataset, key in page.data_rows:
             if entry.known is not None:
+                # It was deleted once; its number and its id stayed its own.
+                version = version_of[entry.number]
+                self.store.point_data_row(entry.number, version, dataset=dataset, global_key=key)
+        for entry, _ in page.versions:
+            if not entry.fresh:
                 columns = {}
                 key = entry.row.data_row.global_key
                 if isinstance(key, str) and key:

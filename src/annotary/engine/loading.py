@@ -45,6 +45,17 @@ class Report(Value):
     stored: bool = True
 
 
+class Stopped(Refused):
+    """An import that stopped at problems, with all it has to tell."""
+
+    def __init__(self, report: Report) -> None:
+        first = report.problems[0]
+        more = f" (and {report.problem_count - 1:,} more)" if report.problem_count > 1 else ""
+        message = f"nothing was stored: {first.place}: {first.reason}: {first.value}{more}"
+        super().__init__(message, report.problems)
+        self.report = report
+
+
 class _Undone(Exception):
     """Ends the transaction of an import that shall leave nothing behind."""
 
@@ -105,7 +116,8 @@ def import_sources(
                 if form.read_ontology is not None:
                     seen |= _take_ontology(engine, form, source, target)
                     continue
-                importer = _take(engine, form, name, source, target, origin, findings, progress)
+                tell = _after(progress, totals[0])
+                importer = _take(engine, form, name, source, target, origin, findings, tell)
                 for at, value in enumerate((importer.rows, importer.labels, importer.annotations)):
                     totals[at] += value
                 for place in importer.places.all():
@@ -128,12 +140,13 @@ def import_sources(
         pass
     assert report is not None
     if findings.problem_count and on_problem == "stop" and not dry_run:
-        first = findings.problems[0]
-        more = f" (and {findings.problem_count - 1:,} more)" if findings.problem_count > 1 else ""
-        raise Refused(
-            f"nothing was stored: {first.place}: {first.reason}: {first.value}{more}", findings.problems
-        )
+        raise Stopped(report)
     return report
+
+
+def _after(progress: Progress, rows: int) -> Progress:
+    """Progress of one file, told as that of all files."""
+    return lambda more: progress(rows + more)
 
 
 def _rank(name: str) -> int:

@@ -30,11 +30,11 @@ def default_tasks(project_id: str) -> tuple[WorkflowTask, ...]:
 
 
 def new_project(store: Store, name: str, now: str, *, id: str, user: str | None = None) -> Project:
-    """Make a project with its workflow, without an ontology."""
+    """Make a project with its workflow, without an ontology; raises Conflict."""
     project = Project(
         id=id, name=name, created_at=now, updated_at=now, created_by=user, tasks=default_tasks(id)
     )
-    store.put(project)
+    store.add(project)
     store.collect("project", id, name, EMPTY)
     return project
 

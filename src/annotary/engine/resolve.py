@@ -61,7 +61,7 @@ class Node:
 
     def add(self, child: Node) -> Node:
         self.order.append(child)
-        self.by_id[child.kind, child.id] = child
+        self.by_id.setdefault((child.kind, child.id), child)
         self.by_name.setdefault((child.kind, child.name), child)
         if child.value != child.name:
             self.by_name.setdefault((child.kind, child.value), child)
@@ -141,7 +141,10 @@ class Features:
         if id is not UNSET:
             node = parent.by_id.get((kind, id))
             if node is not None and name is not UNSET and name not in (node.name, node.value):
-                raise Unfit(path, f"{id} and {name!r}", f"schema id and name are not the same {kind}")
+                if not by_name:
+                    raise Unfit(path, f"{id} and {name!r}", f"schema id and name are not the same {kind}")
+                # Exports exist in which one schema id stands for features of several names.
+                node = None
         if node is None and name is not UNSET and (id is UNSET or by_name):
             node = parent.by_name.get((kind, name))
         if node is not None:
@@ -158,6 +161,9 @@ class Features:
         self.grown = True
         title = id if name is UNSET else name
         own = derived_id(self.ontology_id, parent.id, kind, title) if id is UNSET else id
+        while id is UNSET and (kind, own) in parent.by_id:
+            # The feature that once had this name, and its id with it, has been renamed.
+            own = derived_id(own, title)
         value = machine_value(title) if given.value is UNSET else given.value
         made: dict[str, Any]
         if kind in _TOOL_KINDS:

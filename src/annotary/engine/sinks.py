@@ -8,9 +8,10 @@ import shutil
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import FileIO
 from itertools import groupby
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from annotary.errors import Invalid, Unavailable
 from annotary.formats import Part
@@ -93,7 +94,7 @@ def to_folder(parts: Iterable[Part], folder: Path) -> list[Artifact]:
 def to_zip(parts: Iterable[Part], path: Path) -> Artifact:
     """Write one archive, the same bytes for the same parts."""
     with _replacing(path) as raw:
-        with zipfile.ZipFile(cast("IO[bytes]", raw), "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             for name, pieces in groupby(parts, key=lambda part: part.path):
                 # A fixed date: the same export is the same file.
                 with archive.open(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), "w", force_zip64=True) as file:
@@ -135,13 +136,13 @@ def _named(part: Part, name: str) -> Part:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
+def _replacing(path: Path) -> Iterator[FileIO]:
     """A file that takes its name at the end, or leaves nothing behind."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb+", buffering=0) as file:
-            yield cast("IO[bytes]", file)
+            yield file
         part.replace(path)
     except OSError as error:
         raise _unwritable(path, error) from error
@@ -154,12 +155,14 @@ def _unwritable(path: Path, error: OSError) -> Unavailable:
 
 
 @contextmanager
-def _packed(raw: IO[bytes], name: str) -> Iterator[Any]:
+def _packed(raw: FileIO, name: str) -> Iterator[Any]:
     if name.endswith(".gz"):
         from isal import igzip
 
         # No name and no date inside: the same export is the same file.
-        with igzip.IGzipFile(filename="", fileobj=raw, mode="wb", compresslevel=1, mtime=0) as file:
+        with igzip.IGzipFile(  # type: ignore[no-untyped-call]
+            filename="", fileobj=raw, mode="wb", compresslevel=1, mtime=0
+        ) as file:
             yield file
     elif name.endswith(".zst"):
         import zstandard

@@ -73,11 +73,11 @@ def _unpacked(file: IO[bytes]) -> IO[bytes]:
     if start.startswith(_GZIP):
         from isal import igzip
 
-        return igzip.IGzipFile(fileobj=file)  # type: ignore[return-value]
+        return igzip.IGzipFile(fileobj=file)  # type: ignore[no-untyped-call, return-value]
     if start == _ZSTD:
         import zstandard
 
-        return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file))  # type: ignore[arg-type]
+        return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file))
     return file
 
 

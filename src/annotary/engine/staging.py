@@ -78,7 +78,7 @@ def stage(
 ) -> None:
     """All that one row changes; raises Unfit where it cannot be taken over."""
     _check_data_row(entry)
-    stored = held.sections.get(entry.known.version) if entry.known is not None else None
+    stored = None if entry.fresh else held.sections.get(entry.known.version)
     texts = render_data_row(entry, stored, dataset.id, dataset.name, origin)
     moved = stored is None or texts != (
         stored.head,
@@ -89,7 +89,7 @@ def stage(
     )
     if moved:
         staged.versions.append((entry, texts))
-    if entry.known is None:
+    if entry.fresh:
         key = entry.row.data_row.global_key
         staged.data_rows.append((entry, dataset.id, key if isinstance(key, str) and key else None))
     said = latest(entry.row)
@@ -109,7 +109,7 @@ def _check_data_row(entry: Entry) -> None:
         raise Unfit(
             "data_row.global_key", f"{given.global_key[:30]}...", f"longer than {KEY_LIMIT} characters"
         )
-    if entry.known is None and not given.row_data:
+    if entry.fresh and not given.row_data:
         what = str(given.global_key or entry.id)
         raise Unfit("data row", what, "no such data row; import the data rows first")
 

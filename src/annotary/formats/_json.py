@@ -72,7 +72,7 @@ class _Buffer:
     def __init__(self, source: Source) -> None:
         self.name = source.name
         self.chunks = source.chunks()
-        self.decode = codecs.getincrementaldecoder("utf-8-sig")()
+        self.decoder = codecs.getincrementaldecoder("utf-8-sig")()
         self.text = ""
         self.at = 0
         self.line = 1
@@ -82,16 +82,9 @@ class _Buffer:
         """Read on; False at the end."""
         if self.ended:
             return False
-        if len(self.text) - self.at > LIMIT:
-            raise Broken(
-                f"line {self.line}", f"over {LIMIT >> 20} MiB", "one JSON document is too long; split the file"
-            )
+        self._limited(len(self.text) - self.at)
         chunk = next(self.chunks, None)
-        try:
-            text = self.decode.decode(chunk or b"", final=chunk is None)
-        except UnicodeDecodeError as error:
-            value = error.object[error.start : error.start + 4]
-            raise Broken(f"line {self.line}", repr(value), "not UTF-8; save the file as UTF-8") from None
+        text = self._text(chunk or b"", final=chunk is None)
         if chunk is None:
             self.ended = True
         if len(self.text) - self.at > 1 << 20:
@@ -99,12 +92,47 @@ class _Buffer:
             parts = [text]
             size = len(self.text) - self.at
             while size > 0 and (chunk := next(self.chunks, None)) is not None:
-                parts.append(self.decode.decode(chunk))
+                parts.append(self._text(chunk))
                 size -= len(chunk)
             text = "".join(parts)
         self.text = self.text[self.at :] + text
         self.at = 0
         return bool(text) or not self.ended
+
+    def lines(self) -> Iterator[bytes]:
+        """What is left, line by line. As bytes: to decode a line and encode it again takes half of its parsing."""
+        data = self.text[self.at :].encode() + self.decoder.getstate()[0]
+        self.text, self.at = "", 0
+        begun: list[bytes] = []
+        while True:
+            *whole, last = data.split(b"\n")
+            for line in whole:
+                yield b"".join((*begun, line)) if begun else line
+                begun = []
+            self.line += len(whole)
+            begun.append(last)
+            self._limited(sum(map(len, begun)) if len(begun) > 1 else 0)
+            chunk = next(self.chunks, None)
+            if chunk is None:
+                self._text(b"", final=True)
+                yield b"".join(begun)
+                return
+            if not chunk.isascii() or self.decoder.getstate()[0]:
+                self._text(chunk)
+            data = chunk
+
+    def _text(self, chunk: bytes, *, final: bool = False) -> str:
+        try:
+            return self.decoder.decode(chunk, final=final)
+        except UnicodeDecodeError as error:
+            value = error.object[error.start : error.start + 4]
+            raise Broken(f"line {self.line}", repr(value), "not UTF-8; save the file as UTF-8") from None
+
+    def _limited(self, size: int) -> None:
+        if size > LIMIT:
+            raise Broken(
+                f"line {self.line}", f"over {LIMIT >> 20} MiB", "one JSON document is too long; split the file"
+            )
 
     def used(self, end: int) -> None:
         self.line += self.text.count("\n", self.at, end)
@@ -143,20 +171,10 @@ def _whole(line: str) -> bool:
 
 def _lines(buffer: _Buffer) -> Iterator[Document]:
     number = buffer.line
-    while True:
-        end = buffer.text.find("\n", buffer.at)
-        if end < 0:
-            buffer.line = number
-            if buffer.more():
-                continue
-            end = len(buffer.text)
-        line = buffer.text[buffer.at : end]
-        buffer.at = min(end + 1, len(buffer.text))
+    for line in buffer.lines():
         if line and not line.isspace():
-            yield Document(line.encode(), f"line {number}")
+            yield Document(line, f"line {number}")
         number += 1
-        if buffer.ended and buffer.at >= len(buffer.text):
-            return
 
 
 def _elements(buffer: _Buffer) -> Iterator[Document]:
@@ -243,7 +261,7 @@ def _value_at(data: bytes, path: str) -> str:
     # The standard parser, for it reads numbers that are out of range too.
     places = [json.loads(data)]
     for name, index in _STEP.findall(path):
-        following = []
+        following: list[Any] = []
         for place in places:
             if index == "..." and isinstance(place, dict):
                 following.extend(place.values())

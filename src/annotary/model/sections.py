@@ -118,7 +118,7 @@ def performance(given: Performance, extras: Extras = ()) -> str:
     return render(given, below(extras, "performance_details"))
 
 
-def annotations(given: Annotations, extras: Extras = ()) -> str:
+def label_annotations(given: Annotations, extras: Extras = ()) -> str:
     """`annotations`, with the base URL of annotary's own mask links as the placeholder."""
     text = render(given, below(extras, "annotations"))
     # A quote inside a JSON string is escaped, so this text can only be a url member of the structure.
@@ -129,3 +129,8 @@ def plain(section: bytes | str, base_url: str = "") -> bytes:
     """A stored section as JSON for a parser."""
     data = section.encode() if isinstance(section, str) else section
     return data.replace(BASE.encode(), base_url.encode()) if BASE.encode() in data else data
+
+
+def kept(section: str) -> str:
+    """A stored section as JSON for a parser that is to be rendered again: own mask links stay our own."""
+    return section.replace(BASE, "\\u001a") if BASE in section else section

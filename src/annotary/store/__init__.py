@@ -11,8 +11,8 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from sqlalchemy import Connection, func, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from annotary.errors import Invalid, NotFound
-from annotary.model.base import Value, to_json
+from annotary.errors import Conflict, Invalid, NotFound
+from annotary.model.base import Value, feature_hash, to_json
 from annotary.model.carried import typed
 from annotary.model.corpus import Page
 from annotary.model.export import ExportFilters, ExportParams
@@ -22,11 +22,21 @@ from annotary.store.blobs import Blobs
 from annotary.store.changes import Change
 from annotary.store.database import Database
 from annotary.store.rows import At, Condition
-from annotary.store.schema import collection_versions, collections, data_row_versions, data_rows, entities
+from annotary.store.schema import (
+    FOREVER,
+    collection_versions,
+    collections,
+    data_row_versions,
+    data_rows,
+    entities,
+)
+from annotary.store.tasks import Tasks
 
 V = TypeVar("V", bound=Value)
 FILE_NAME = "annotary.db"
 BLOB_FOLDER = "blobs"
+_ALONE = 0x616E6E6F
+"""Keeps our advisory locks apart from those of other programs on the same server."""
 
 _PARENTS = {
     "Batch": "project_id",
@@ -53,6 +63,7 @@ class Store:
         self.database = database
         self.blobs = blobs
         self.org = org
+        self.tasks = Tasks(self)
         self._open: ContextVar[Connection | None] = ContextVar("transaction", default=None)
 
     @classmethod
@@ -107,6 +118,13 @@ class Store:
             with self.database.connection() as connection:
                 yield connection
 
+    def alone(self, *what: str) -> None:
+        """Wait for other transactions that do the same: a name that must be free is looked for under it."""
+        with self.transaction() as connection:
+            if not self.database.is_sqlite:
+                key = _ALONE << 32 | feature_hash("\x1f".join((self.org, *what)))
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+
     # Values by id
 
     def get(self, kind: type[V], id: str) -> V:
@@ -142,19 +160,18 @@ class Store:
             found = connection.execute(query.order_by(entities.c.id).limit(limit)).all()
         return [typed(row.body, kind) for row in found]
 
+    def add(self, value: Value) -> None:
+        """Store a new value; raises Conflict where its id is taken."""
+        entry = self._entry(value)
+        dialect = sqlite if self.database.is_sqlite else postgresql
+        with self.transaction() as connection:
+            made = connection.execute(dialect.insert(entities).values(entry).on_conflict_do_nothing())
+        if not made.rowcount:
+            raise Conflict(f"there is a {_words(type(value))} {entry['id']!r} already; give another id")
+
     def put(self, *values: Value) -> None:
         """Store values, replacing those with the same id."""
-        entries = [
-            {
-                "kind": type(value).__name__,
-                "org": self.org,
-                "id": value.id,  # type: ignore[attr-defined]
-                "parent": getattr(value, _PARENTS.get(type(value).__name__, ""), ""),
-                "name": getattr(value, "name", None) or "",
-                "body": to_json(value),
-            }
-            for value in values
-        ]
+        entries = [self._entry(value) for value in values]
         with self.transaction() as connection:
             dialect = sqlite if self.database.is_sqlite else postgresql
             statement = dialect.insert(entities)
@@ -166,6 +183,17 @@ class Store:
                 entries,
             )
 
+    def _entry(self, value: Value) -> dict[str, Any]:
+        kind = type(value).__name__
+        return {
+            "kind": kind,
+            "org": self.org,
+            "id": value.id,  # type: ignore[attr-defined]
+            "parent": getattr(value, _PARENTS.get(kind, ""), ""),
+            "name": getattr(value, "name", None) or "",
+            "body": to_json(value),
+        }
+
     def delete(self, kind: type[Value], *ids: str) -> int:
         """Remove values; gives how many there were."""
         with self.transaction() as connection:
@@ -174,6 +202,17 @@ class Store:
                     entities.c.kind == kind.__name__, entities.c.org == self.org, entities.c.id.in_(ids)
                 )
             ).rowcount
+
+    def delete_under(self, kind: type[Value], parent: str) -> None:
+        """Remove all values of a kind that belong to another."""
+        with self.transaction() as connection:
+            connection.execute(
+                entities.delete().where(
+                    entities.c.kind == kind.__name__,
+                    entities.c.org == self.org,
+                    entities.c.parent == parent,
+                )
+            )
 
     # Projects and runs as collections of rows
 
@@ -198,6 +237,17 @@ class Store:
             raise NotFound(f"no {kind} {id!r}")
         return int(found.n)
 
+    def retire(self, kind: str, id: str) -> None:
+        """Empty a collection and give its id free; exports that are reading it may come to their end."""
+        with self.transaction() as connection:
+            number = self.collection(kind, id)
+            self.change(number).end()
+            connection.execute(
+                update(collections)
+                .where(collections.c.n == number)
+                .values(kind=f"former {kind}", id=f"{id} {number}")
+            )
+
     def collections_of(self, data_row: int) -> list[int]:
         """The projects and runs that a data row is in, in locking order."""
         with self.reading() as connection:
@@ -207,7 +257,7 @@ class Store:
                     " WHERE c.org = :org AND r.data_row = :key AND r.until = :forever AND r.deleted = 0"
                     " ORDER BY r.collection"
                 ),
-                {"org": self.org, "key": data_row, "forever": reading.FOREVER},
+                {"org": self.org, "key": data_row, "forever": FOREVER},
             ).all()
         return [int(row[0]) for row in found]
 
@@ -302,9 +352,7 @@ class Store:
             )
             return sorted(int(row[0]) for row in found)
 
-    def put_data_rows(
-        self, new: Sequence[tuple[Any, ...]], versions: Sequence[tuple[Any, ...]]
-    ) -> None:
+    def put_data_rows(self, new: Sequence[tuple[Any, ...]], versions: Sequence[tuple[Any, ...]]) -> None:
         """Insert data rows (n, id, dataset, global_key, version) and versions (n and five sections)."""
         mark = "?" if self.database.is_sqlite else "%s"
         with self.transaction() as connection:
@@ -327,6 +375,16 @@ class Store:
             connection.execute(
                 update(data_rows).where(data_rows.c.n == number).values(version=version, **columns)
             )
+
+    def lock_data_rows(self, numbers: Sequence[int], *, shared: bool = False) -> dict[int, KnownRow]:
+        """Data rows as they stand, kept from changing until the transaction ends; after collections.
+
+        `shared` lets others do the same, so that many may gather a row while nobody deletes it.
+        """
+        query = select(*(data_rows.c[name] for name in KnownRow._fields)).where(data_rows.c.n.in_(numbers))
+        with self.transaction() as connection:
+            found = connection.execute(query.order_by(data_rows.c.n).with_for_update(read=shared))
+            return {row.n: KnownRow._make(row) for row in found}
 
     def dataset_size(self, dataset: str) -> int:
         """How many data rows a dataset has."""

@@ -151,6 +151,12 @@ class Change:
         )
         self.connection.execute(update(rows).where(present).values(until=now))
 
+    def remove_rows(self, present: Sequence[Fields], now: str) -> None:
+        """Leave tombstones of rows, as they came from `rows()`, and end their labels."""
+        self.put_rows([], [{**row, "deleted": 1, "activity": max(row["activity"], now)} for row in present])
+        labelled = self.labels([row["data_row"] for row in present])
+        self._close(labels, [label for several in labelled.values() for label in several])
+
     def end(self) -> None:
         """End all rows and labels without a trace in later states; exports of earlier ones still see them."""
         now = self.sequence
@@ -218,22 +224,24 @@ class Change:
         self, table: Table, fields: tuple[str, ...], new: Iterable[Fields], changed: Iterable[Fields]
     ) -> None:
         old = list(changed)
-        self._close(table, old)
-        now = self.sequence
-        entries = [
-            (self.collection, now, FOREVER, *(one.get(name) for name in fields))
-            for one in (*new, *old)
-        ]
-        if entries:
+        written = (*new, *old)
+        if written:
+            self._close(table, old)
+            entries = [
+                (self.collection, self.sequence, FOREVER, *(one.get(name) for name in fields))
+                for one in written
+            ]
             mark = "?" if self._sqlite else "%s"
             columns = ("collection", "since", "until", *fields)
+            marks = ", ".join([mark] * len(columns))
             self.connection.exec_driver_sql(
-                f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({', '.join([mark] * len(columns))})",
-                entries,
+                f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})", entries
             )
 
     def _close(self, table: Table, present: Sequence[Fields]) -> None:
         """End versions; one that this same change made was never seen and goes altogether."""
+        if not present:
+            return
         now = self.sequence
         ended = [{"key": one["n"]} for one in present if one["since"] < now]
         gone = [{"key": one["n"]} for one in present if one["since"] == now]

@@ -53,10 +53,14 @@ class Condition(NamedTuple):
 
 
 class Filter(NamedTuple):
-    """One filter: how a row is tested, and how its keys are found by an index (where there is one)."""
+    """One filter: how a row is tested, and how its keys are found by an index (where there is one).
+
+    A `moving` probe finds what passes now; a row that has just ceased to pass is not among it.
+    """
 
     test: Condition
     probe: Condition | None
+    moving: bool = False
 
 
 def pages(
@@ -118,9 +122,14 @@ class _Run:
         for one in chosen:
             if one.probe is not None:
                 found = self.fetch(f"{one.probe.sql} LIMIT {FEW + 1}", one.probe.parameters)
-                if len(found) <= FEW:
+                if len(found) <= FEW and not (one.moving and self._moved()):
                     return sorted({key for (key,) in found})
         return None
+
+    def _moved(self) -> bool:
+        """Whether there have been changes since the state that is read."""
+        query = f"SELECT c.sequence FROM collections c WHERE c.n = {self.at.collection}"
+        return self.fetch(query) != [(self.at.sequence,)]
 
     def spans(self, keys: list[int] | None, filtered: bool) -> Iterator[tuple[str, bool]]:
         """Conditions on the key that cut the corpus into pages; whether each page may be sparse."""
@@ -289,7 +298,7 @@ def _filters(run: _Run, filters: ExportFilters) -> Iterator[Filter]:
             f"SELECT l.data_row FROM labels l WHERE {at.now('l')} AND l.prediction = 0 AND {created.sql}",
             created.parameters,
         )
-        yield Filter(test, probe if at.latest else None)
+        yield Filter(test, probe if at.latest else None, moving=True)
     if isinstance(filters.workflow_status, str):
         yield _indexed(at, Condition("r.status = ?", (filters.workflow_status,)))
 
@@ -303,7 +312,7 @@ def _by_key(at: At, column: str, wanted: tuple[str, ...]) -> Filter:
 
 def _indexed(at: At, test: Condition) -> Filter:
     probe = Condition(f"SELECT r.data_row FROM rows r WHERE {at.now('r')} AND {test.sql}", test.parameters)
-    return Filter(test, probe if at.latest else None)
+    return Filter(test, probe if at.latest else None, moving=True)
 
 
 def _between(column: str, given: Range) -> Condition:

@@ -1,0 +1,62 @@
+"""The command `demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from annotary.cli.printing import count, progress, show, show_json, table, typed
+from annotary.cli.session import Session, interruptible
+
+FOLDER = "annotary-demo"
+
+
+def demo(
+    session: Session,
+    folder: Annotated[str | None, typer.Argument(metavar="[FOLDER]", help="Where to make it.")] = None,
+) -> None:
+    """Make the sample project in a folder, export it, say what was made and where."""
+    from annotary.client.embedded import Embedded
+    from annotary.client.port import connect
+    from annotary.engine.demo import ROWS, make_demo
+
+    place = Path(folder or session.at or FOLDER)
+    state = "run the same command again to go on"
+    with progress(session, "making the demo", ROWS) as move, interruptible(state):
+        port = connect(place, org=session.org)
+        assert isinstance(port, Embedded)
+        try:
+            made = make_demo(port.engine, place, progress=move)
+        finally:
+            port.close()
+    if session.json:
+        show_json(made)
+        return
+    summary = made.summary
+    show(f"{made.project} ({made.project_id}) in {place}")
+    counts = (
+        count(summary.rows, "row"),
+        count(summary.labels, "label"),
+        count(sum(summary.by_class.values()), "object"),
+    )
+    show(", ".join(counts))
+    for heading, what, numbers in (
+        ("workflow status", "rows", summary.by_status),
+        ("class", "objects", summary.by_class),
+        ("kind", "annotations", summary.by_kind),
+    ):
+        show()
+        table((heading, what), list(numbers.items()))
+    show()
+    table(("file", "bytes", "what it is"), [(one.path, one.bytes, one.what) for one in made.files])
+    show()
+    show("what to type next:")
+    here = Session(at=str(place), org=session.org)
+    for words in (
+        ("show", made.project),
+        ("export", made.project, "--all-details", "-o", "street-scenes.json"),
+        ("export", "--model-run", made.model_run_id, "-o", "predictions.ndjson"),
+    ):
+        show(f"  {typed(here, *words)}")

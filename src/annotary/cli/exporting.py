@@ -1,0 +1,214 @@
+"""The command `export`."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from annotary.cli import flags
+from annotary.cli.finding import find_dataset, find_project, find_run
+from annotary.cli.importing import document
+from annotary.cli.printing import count, progress, show, show_json, show_notices
+from annotary.cli.session import DONE, Session, Usage, interruptible, say
+from annotary.errors import Invalid
+from annotary.formats import Format, Part, load, names, options_of
+from annotary.model.export import DETAILS, ExportParams, filters_from
+from annotary.model.task import Artifact
+
+if TYPE_CHECKING:
+    from annotary.client import Client, ExportTask
+    from annotary.engine.exporting import Export
+
+STREAM = "-"
+_OWN = frozenset(
+    ("project", "model_run", "dataset", "output", "format", "all_details", "since", "as_of", "labels")
+)
+_FILTERS = (
+    "last_activity_at",
+    "label_created_at",
+    "workflow_status",
+    "batch_id",
+    "data_row_id",
+    "global_key",
+)
+_ARRAYS = ("labelbox-v1",)
+"""Formats whose files are arrays by custom, not lines."""
+
+
+def export_rows(session: Session, **given: Any) -> int:
+    """Write a project, a model run, a dataset or single data rows to a file or folder."""
+    _check_scope(given)
+    form = _format(given["format"])
+    filters = _filters(given)
+    options = _options(given)
+    if session.json and given["output"] == STREAM:
+        raise Usage("--json and -o - both want standard output; give -o a file")
+    with session.client() as client:
+        task, name = _asked(session, client, given, filters, options)
+        export = task.open(counted=True)
+        destination = _destination(session, given, form, name)
+        if destination == STREAM:
+            return _stream(session, export, as_array=given["format"] in _ARRAYS)
+        return _deliver(session, export, Path(destination), form, name)
+
+
+def _check_scope(given: dict[str, Any]) -> None:
+    scopes = [name for name in ("project", "model_run", "dataset") if given[name] is not None]
+    if len(scopes) > 1:
+        raise Usage("give one of PROJECT, --model-run and --dataset")
+    if not scopes and not given["data_row_id"] and not given["global_key"]:
+        raise Usage("say what to export: PROJECT, --model-run, --dataset, --data-row-id or --global-key")
+
+
+def _format(name: str) -> Format:
+    try:
+        form = load(name)
+    except Invalid as error:
+        raise Usage(f"--format: {error}") from None
+    if form.write is None:
+        writers = ", ".join(one for one in names() if load(one).write is not None)
+        raise Usage(f"--format: {name} is read, not written; these are written: {writers}")
+    return form
+
+
+def _filters(given: dict[str, Any]) -> dict[str, Any]:
+    """The filters, checked before anything is opened; raises Usage."""
+    filters: dict[str, Any] = {}
+    for name in _FILTERS:
+        value = given[name]
+        if isinstance(value, tuple):
+            filters[name] = [None if one == STREAM else one for one in value]
+        elif value:
+            filters[name + "s" if isinstance(value, list) else name] = value
+    try:
+        filters_from(filters)
+    except Invalid as error:
+        raise Usage(str(error)) from None
+    return filters
+
+
+def _options(given: dict[str, Any]) -> dict[str, Any]:
+    """The options of the format, checked; raises Usage."""
+    known = {*_OWN, *_FILTERS, *ExportParams.__struct_fields__}
+    try:
+        options = flags.options_for(
+            given["format"], {name: value for name, value in given.items() if name not in known}
+        )
+        options_of(given["format"], options)
+    except ValueError as error:
+        raise Usage(str(error)) from None
+    return options
+
+
+def _asked(
+    session: Session, client: Client, given: dict[str, Any], filters: dict[str, Any], options: dict[str, Any]
+) -> tuple[ExportTask, str]:
+    """The export that is asked for, and a name for its file."""
+    handle: Any
+    params: dict[str, Any] = dict.fromkeys(DETAILS, True) if given["all_details"] else {}
+    if given["project"] is not None:
+        handle = find_project(session, client, given["project"])
+    elif given["dataset"] is not None:
+        handle = find_dataset(session, client, given["dataset"])
+    elif given["model_run"] is not None:
+        handle = find_run(session, client, given["model_run"])
+        params["predictions"] = True
+    else:
+        ids, keys = filters.pop("data_row_ids", ()), filters.pop("global_keys", ())
+        handle = client.data_rows(ids, global_keys=keys)
+    params.update(flags.said_of(given))
+    if "project_ids" in params:
+        params["project_ids"] = [find_project(session, client, one).id for one in params["project_ids"]]
+    task = handle.export(
+        filters=filters,
+        params=params,
+        since=given["since"],
+        as_of=given["as_of"],
+        labels=given["labels"],
+        format=given["format"],
+        options=options,
+    )
+    return task, getattr(handle, "name", "data rows")
+
+
+def _destination(session: Session, given: dict[str, Any], form: Format, name: str) -> str:
+    """Where the export goes; raises Usage where a stream cannot hold it."""
+    wanted: str | None = given["output"]
+    if wanted is None and form.lines and not sys.stdout.isatty() and not session.json:
+        wanted = STREAM
+    if wanted == STREAM and not form.lines:
+        raise Usage(f"{given['format']} makes several files; give -o a folder or a .zip")
+    if wanted is not None:
+        return wanted
+    ending = (".json" if given["format"] in _ARRAYS else ".ndjson") if form.lines else f"-{given['format']}"
+    return safe_name(name) + ending
+
+
+def safe_name(name: str) -> str:
+    """A name as a file may have it.
+
+    >>> safe_name("Street scenes / night"), safe_name("../../etc")
+    ('Street-scenes-night', 'etc')
+    """
+    return re.sub(r"[^\w.]+", "-", name).strip("-.")[:100] or "export"
+
+
+def _stream(session: Session, export: Export, *, as_array: bool) -> int:
+    """The export on standard output, what there is to tell on standard error."""
+    from annotary.engine import sinks
+
+    out = sys.stdout.buffer
+    digest, size = hashlib.sha256(), 0
+    with progress(session, "exporting", export.total) as move, interruptible("the output is incomplete"):
+        pieces = (part.data for part in _watched(export, move))
+        for piece in sinks.as_array(pieces) if as_array else pieces:
+            out.write(piece)
+            digest.update(piece)
+            size += len(piece)
+        out.flush()
+    if not session.quiet:
+        for line in _summary(export, [Artifact(path=STREAM, bytes=size, sha256=digest.hexdigest())]):
+            say(line)
+    return DONE
+
+
+def _deliver(session: Session, export: Export, path: Path, form: Format, name: str) -> int:
+    from annotary.engine import sinks
+
+    with progress(session, "exporting", export.total) as move, interruptible("no file was written"):
+        files = sinks.deliver(
+            _watched(export, move), path, lines=form.lines, name=f"{safe_name(name)}.ndjson"
+        )
+    notices = export.findings.notices
+    if session.json:
+        counts = {"rows": export.done, "labels": export.labels, "annotations": export.annotations}
+        show_json(document(**counts, files=files, cursor=export.cursor, notices=notices))
+        return DONE
+    show_notices(session, notices)
+    for line in _summary(export, files):
+        show(line)
+    return DONE
+
+
+def _watched(export: Export, move: Any) -> Iterator[Part]:
+    for part in export.parts:
+        yield part
+        move(export.done)
+
+
+def _summary(export: Export, files: Iterable[Artifact]) -> Iterator[str]:
+    yield ", ".join(
+        (
+            count(export.done, "row"),
+            count(export.labels, "label"),
+            count(export.annotations, "annotation"),
+        )
+    )
+    for file in files:
+        yield f"{file.path}: {count(file.bytes, 'byte')}, sha256 {file.sha256}"
+    if export.cursor is not None:
+        yield f"next time only what has changed: --since {export.cursor}"

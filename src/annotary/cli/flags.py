@@ -1,0 +1,182 @@
+"""The flags of `export`, derived from what can be asked: parameters, filters, the options of formats."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterator
+from inspect import Parameter
+from typing import Annotated, Any, Literal
+
+import msgspec
+import typer
+from msgspec import UNSET, Meta, UnsetType
+
+from annotary.errors import AnnotaryError
+from annotary.formats import load, names
+from annotary.model.export import STATUS, ExportParams, LabelRule
+
+SCOPE, OUTPUT, SHOWN, FILTERS, STATE, FORMAT = (
+    "What to export",
+    "Where to",
+    "Parts to show (Labelbox formats: each off unless asked for)",
+    "Which rows (all given filters must hold; dates in UTC)",
+    "Which state, which labels",
+    "Options of the formats",
+)
+Dates = tuple[str, str]
+
+
+def _option(name: str, kind: Any, panel: str, help: str, *flags: str, **more: Any) -> Parameter:
+    default = more.pop("default", None)
+    info = typer.Option(*flags, help=help, rich_help_panel=panel, **more)
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info])
+
+
+def parameters() -> list[Parameter]:
+    """Everything that may be typed after `export`."""
+    project = typer.Argument(metavar="PROJECT", help="A project's name or id.", show_default=False)
+    own = [
+        Parameter("project", Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[str | None, project]),
+        *_places(),
+        *_filters(),
+        *_states(),
+        *_shown(),
+    ]
+    taken = {one.name for one in own}
+    return own + [one for one in _of_formats() if one.name not in taken]
+
+
+def _places() -> Iterator[Parameter]:
+    yield _option("model_run", str | None, SCOPE, "A model run, by id or name.", "--model-run", metavar="ID")
+    yield _option("dataset", str | None, SCOPE, "A dataset, by id or name.", "--dataset", metavar="ID")
+    yield _option(
+        "output",
+        str | None,
+        OUTPUT,
+        "A file, a folder, or - for standard output. Its ending decides: .json one array, .ndjson lines,"
+        " .zip an archive; .gz and .zst compress. Default: the project's name in this folder, or standard"
+        " output where that is no terminal.",
+        "--output",
+        "-o",
+        metavar="PATH|-",
+    )
+    yield _option("format", str, OUTPUT, "The format.", "--format", metavar="FORMAT", default="labelbox-v2")
+
+
+def _filters() -> Iterator[Parameter]:
+    for name, what in (
+        ("last_activity_at", "rows last active between these dates"),
+        ("label_created_at", "rows with a label created between these dates"),
+    ):
+        help = f"Only {what}; - is an open end."
+        yield _option(name, Dates | None, FILTERS, help, f"--{dashed(name)}", metavar="START END")
+    for name, metavar, help in (
+        ("workflow_status", "|".join(STATUS), "Only rows of this status."),
+        ("batch_id", "ID", "Only rows of this batch; repeatable."),
+        ("data_row_id", "ID", "Only this data row; repeatable; alone: whatever project it is in."),
+        ("global_key", "KEY", "Only the data row with this key; repeatable; alone: likewise."),
+    ):
+        kind = str | None if name == "workflow_status" else list[str] | None
+        yield _option(name, kind, FILTERS, help, f"--{dashed(name)}", metavar=metavar)
+
+
+def _states() -> Iterator[Parameter]:
+    help = "Only rows changed since this cursor, as an earlier export printed it."
+    yield _option("since", int | None, STATE, help, "--since", metavar="CURSOR", min=0)
+    help = "The state at this snapshot or sequence number."
+    yield _option("as_of", str | None, STATE, help, "--as-of", metavar="SNAPSHOT_OR_SEQUENCE")
+    help = "Which of several labels of a row."
+    yield _option("labels", LabelRule, STATE, help, "--labels", default="all")
+
+
+def _shown() -> Iterator[Parameter]:
+    yield _option("all_details", bool, SHOWN, "All six of the parts below.", "--all-details", default=False)
+    for name, hint in typing.get_type_hints(ExportParams, include_extras=True).items():
+        said = description(hint)
+        said = said[:1].upper() + said[1:]
+        if core(hint) is bool:
+            flags = (f"--{dashed(name)}/--no-{dashed(name)}",)
+            yield _option(name, bool | None, SHOWN, f"{said}.", *flags, show_default=False)
+        else:
+            flags = (f"--{dashed(name).removesuffix('s')}",)
+            yield _option(name, list[str] | None, SHOWN, f"{said}; repeatable.", *flags, metavar="ID")
+
+
+def _of_formats() -> Iterator[Parameter]:
+    """A flag for each field that the options of any format that writes have."""
+    found: dict[str, dict[str, Any]] = {}
+    for name in names():
+        try:
+            form = load(name)
+        except (AnnotaryError, ImportError):
+            # Whoever asks for this format is told what it lacks.
+            continue
+        if form.write is not None:
+            for field, hint in typing.get_type_hints(form.options, include_extras=True).items():
+                found.setdefault(field, {})[name] = hint
+    for field, hints in found.items():
+        first = next(iter(hints.values()))
+        help = f"{description(first)} ({', '.join(hints)})"
+        kind = _typed([core(hint) for hint in hints.values()])
+        flag = f"--{dashed(field)}" + (f"/--no-{dashed(field)}" if kind is bool else "")
+        yield _option(field, kind | None, FORMAT, help, flag, show_default=False)
+
+
+def _typed(kinds: list[Any]) -> Any:
+    """What the command line reads for an option: choices, a number, a switch, or text."""
+    if all(typing.get_origin(kind) is Literal for kind in kinds):
+        choices = dict.fromkeys(str(one) for kind in kinds for one in typing.get_args(kind))
+        return Literal[tuple(choices)]
+    return kinds[0] if len(set(kinds)) == 1 and kinds[0] in (bool, int, float) else str
+
+
+def core(hint: Any) -> Any:
+    """A type without its description and without the ways to say nothing.
+
+    >>> core(Annotated[int | None, Meta(description="how many")])
+    <class 'int'>
+    """
+    if typing.get_origin(hint) is Annotated:
+        return core(typing.get_args(hint)[0])
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        members = [one for one in typing.get_args(hint) if one not in (type(None), UnsetType)]
+        if len(members) == 1:
+            return core(members[0])
+    return hint
+
+
+def description(hint: Any) -> str:
+    """What the field's Meta says of it; empty where it says nothing."""
+    for one in typing.get_args(hint)[1:] if typing.get_origin(hint) is Annotated else ():
+        if isinstance(one, Meta) and one.description:
+            return one.description
+    return ""
+
+
+def dashed(name: str) -> str:
+    """A field's name as a flag spells it."""
+    return name.replace("_", "-")
+
+
+def options_for(format: str, given: dict[str, Any]) -> dict[str, Any]:
+    """The format options among what was typed; raises ValueError where this format has no such option."""
+    hints = typing.get_type_hints(load(format).options, include_extras=True)
+    made: dict[str, Any] = {}
+    for name, value in given.items():
+        if value is None:
+            continue
+        if name not in hints:
+            known = ", ".join(f"--{dashed(one)}" for one in hints) or "none"
+            raise ValueError(f"--{dashed(name)} is no option of {format}; it has: {known}")
+        kind = core(hints[name])
+        if isinstance(value, str) and typing.get_origin(kind) in (tuple, list):
+            value = msgspec.convert(value.split(","), hints[name], strict=False)
+        made[name] = value
+    return made
+
+
+def said_of(given: dict[str, Any]) -> dict[str, Any]:
+    """The parameters among what was typed; those not mentioned are left out."""
+    known = {name: given[name] for name in ExportParams.__struct_fields__}
+    return {name: value for name, value in known.items() if value is not None and value is not UNSET}

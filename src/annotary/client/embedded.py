@@ -1,0 +1,57 @@
+"""The port to a store on this machine: no server, no socket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from annotary.engine.core import Engine
+from annotary.engine.exporting import Export, open_export
+from annotary.engine.loading import Report, import_sources
+from annotary.engine.masks import mask_png
+from annotary.engine.sources import ValueSource, files
+from annotary.operations import Operation
+from annotary.operations.exports import StartExport
+
+R = TypeVar("R")
+
+
+class Embedded:
+    """An engine as a port."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.base_url = engine.base_url
+
+    def call(self, operation: Operation[R]) -> R:
+        """Carry an operation out."""
+        return self.engine.call(operation)
+
+    def export(self, request: StartExport, *, counted: bool = False) -> Export:
+        """Set an export up, to be read by its parts."""
+        return open_export(self.engine, request, counted=counted)
+
+    def load(
+        self,
+        given: Iterable[Any],
+        *,
+        images: Path | None = None,
+        progress: Callable[[int], None] = lambda rows: None,
+        **options: Any,
+    ) -> Report:
+        """Import paths, or values as they would stand in a file."""
+        given = list(given) if isinstance(given, list | tuple) else given
+        if isinstance(given, list) and all(isinstance(one, str | Path) for one in given):
+            sources: list[Any] = list(files(given, images))
+        else:
+            sources = [ValueSource(given)]
+        return import_sources(self.engine, sources, progress=progress, **options)
+
+    def mask(self, feature_id: str) -> bytes:
+        """The PNG of a mask."""
+        return mask_png(self.engine, feature_id)
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self.engine.close()

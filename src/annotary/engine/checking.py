@@ -1,0 +1,349 @@
+"""Is a store whole? Reads all of it in one snapshot and in constant memory; what is wrong has its place."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, select, text
+
+from annotary.engine import fresh
+from annotary.engine.check_rules import RULES
+from annotary.engine.findings import Findings
+from annotary.errors import AnnotaryError, NotFound
+from annotary.model import project as projects
+from annotary.model.base import Value
+from annotary.model.carried import typed
+from annotary.model.corpus import Notice, Problem
+from annotary.model.ontology import Normalized, Ontology
+from annotary.store import FILE_NAME, Store
+from annotary.store.schema import FOREVER, blobs, entities, features
+
+PAGE = 500
+DAY = 24 * 3600
+_KINDS: dict[str, type[Value]] = {
+    kind.__name__: kind
+    for kind in (
+        Ontology,
+        projects.Organization,
+        projects.User,
+        projects.Key,
+        projects.Dataset,
+        projects.Project,
+        projects.Batch,
+        projects.MetadataSchema,
+        projects.Issue,
+        projects.Model,
+        projects.ModelRun,
+        projects.Snapshot,
+        projects.Settings,
+    )
+}
+
+
+class Checked(Value):
+    """One thing that was checked: how many of them, how many wrong."""
+
+    name: str
+    number: int
+    wrong: int
+
+
+class CheckReport(Value):
+    """What a check came to; `findings` holds the first of what is wrong."""
+
+    checks: tuple[Checked, ...]
+    findings: tuple[Problem, ...]
+    notices: tuple[Notice, ...]
+    wrong: int
+    rebuilt: int = 0
+
+
+def check_target(
+    target: str, *, rebuild: bool = False, progress: Callable[[int], None] = lambda rows: None
+) -> CheckReport:
+    """Check the store at a folder or URL; raises NotFound where there is none."""
+    _there(target)
+    store = Store.open(target)
+    try:
+        return check(store, rebuild=rebuild, progress=progress)
+    finally:
+        store.close()
+
+
+def migrated(target: str) -> str:
+    """Bring a store to the present schema; gives its version."""
+    _there(target)
+    store = Store.open(target, migrate=True)
+    try:
+        with store.reading() as connection:
+            return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one())
+    finally:
+        store.close()
+
+
+def _there(target: str) -> None:
+    """A typing error shall not make a store that is then found to be in order."""
+    if "://" not in target and not (Path(target).expanduser() / FILE_NAME).exists():
+        raise NotFound(f"no store at {target}; give another place with --at")
+
+
+def check(
+    store: Store, *, rebuild: bool = False, progress: Callable[[int], None] = lambda rows: None
+) -> CheckReport:
+    """Check a store, of all organisations. With `rebuild`, sections that differ are written anew."""
+    with store.reading() as connection:
+        return _Check(store, connection, rebuild, progress).run()
+
+
+class _Check:
+    """One check, on one snapshot."""
+
+    def __init__(
+        self, store: Store, connection: Connection, rebuild: bool, progress: Callable[[int], None]
+    ) -> None:
+        self.store = store
+        self.connection = connection
+        self.rebuild = rebuild
+        self.progress = progress
+        self.findings = Findings()
+        self.checks: dict[str, list[int]] = {}
+        self.names = fresh.Names(())
+        self.rebuilt = 0
+        self.done = 0
+        # Hashes in a file that is removed when it is closed: there may be more than memory holds.
+        self.mentioned = sqlite3.connect("")
+        self.mentioned.execute("CREATE TABLE masks (hash TEXT PRIMARY KEY, label TEXT) WITHOUT ROWID")
+
+    def run(self) -> CheckReport:
+        try:
+            self._database()
+            self._entities()
+            for what, sql, reason in RULES:
+                self._rule(what, sql, reason)
+            self._sections("data_row_versions", "SELECT *, '' AS kind FROM data_row_versions t")
+            of_rows = "SELECT t.*, c.kind FROM rows t JOIN collections c ON c.n = t.collection"
+            self._sections("rows", of_rows)
+            self._labels()
+            self._masks()
+        finally:
+            self.mentioned.close()
+        return CheckReport(
+            checks=tuple(
+                Checked(name=name, number=number, wrong=wrong)
+                for name, (number, wrong) in self.checks.items()
+            ),
+            findings=tuple(self.findings.problems),
+            notices=tuple(self.findings.notices),
+            wrong=self.findings.problem_count,
+            rebuilt=self.rebuilt,
+        )
+
+    def _wrong(self, check: str, place: str, value: Any, reason: str) -> None:
+        self.checks.setdefault(check, [0, 0])[1] += 1
+        shown = str(value)
+        self.findings.report(
+            Problem(place=place, value=shown if len(shown) <= 80 else f"{shown[:77]}...", reason=reason)
+        )
+
+    def _count(self, check: str, number: int = 1) -> None:
+        self.checks.setdefault(check, [0, 0])[0] += number
+
+    # What the database itself can tell
+
+    def _database(self) -> None:
+        if not self.store.database.is_sqlite:
+            return
+        self._count("database file")
+        for (said,) in self.connection.exec_driver_sql("PRAGMA integrity_check"):
+            if said != "ok":
+                self._wrong("database file", FILE_NAME, said, "SQLite finds the file damaged")
+
+    def _rule(self, what: str, sql: str, reason: str) -> None:
+        name = what.replace("_", " ")
+        if name not in self.checks:
+            total = self.connection.execute(text(f"SELECT count(*) FROM {what}")).scalar_one()
+            self._count(name, total)
+        found = self.connection.execution_options(stream_results=True).execute(text(sql))
+        for key, *value in found:
+            self._wrong(name, f"{name} {key}", ", ".join(map(str, value)), reason)
+
+    def _entities(self) -> None:
+        ontologies: list[Normalized] = []
+        found = self.connection.execution_options(stream_results=True).execute(select(entities))
+        for row in found:
+            self._count("things by id")
+            place = f"{row.kind} {row.id}"
+            try:
+                value: Any = typed(row.body, _KINDS[row.kind])
+            except (KeyError, msgspec.DecodeError) as error:
+                self._wrong("things by id", place, row.body, f"cannot be read: {error}")
+                continue
+            if value.id != row.id:
+                self._wrong("things by id", place, value.id, "is kept under another id")
+            if isinstance(value, Ontology):
+                ontologies.append(value.normalized)
+        self.names = fresh.Names(ontologies)
+
+    # Sections
+
+    def _pages(self, sql: str) -> Iterator[Sequence[Mapping[str, Any]]]:
+        """The rows of a table (as `t`) by their key."""
+        low = 0
+        page = text(f"{sql} WHERE t.n > :low ORDER BY t.n LIMIT {PAGE}")
+        while True:
+            found = [dict(row._mapping) for row in self.connection.execute(page, {"low": low})]
+            if not found:
+                return
+            yield found
+            low = found[-1]["n"]
+            self.done += len(found)
+            self.progress(self.done)
+
+    def _sections(self, table: str, sql: str) -> None:
+        for page in self._pages(sql):
+            changed: list[tuple[str, int, str]] = []
+            for row in page:
+                makers = fresh.DATA_ROW
+                if row["kind"]:
+                    makers = fresh.PROJECT_ROW if row["kind"].endswith("project") else fresh.RUN_ROW
+                for column, make in makers.items():
+                    changed += self._compared(table, row, column, make)
+                if table == "rows" and makers is fresh.PROJECT_ROW:
+                    self._columns(row)
+            self._write(table, changed)
+
+    def _compared(
+        self, table: str, row: Mapping[str, Any], column: str, make: fresh.Fresh
+    ) -> list[tuple[str, int, str]]:
+        """What to write where a section is not what a fresh rendering gives."""
+        stored = row[column]
+        if stored is None:
+            return []
+        self._count("sections")
+        place = f"{table} {row['n']} {column}"
+        try:
+            made = make(stored)
+        except (msgspec.DecodeError, LookupError, TypeError, ValueError) as error:
+            self._wrong("sections", place, stored, f"cannot be read: {error}")
+            return []
+        if made == stored:
+            return []
+        if not self.rebuild:
+            self._wrong("sections", place, stored, "differs from a fresh rendering; check --rebuild mends it")
+        return [(column, row["n"], made)]
+
+    def _columns(self, row: Mapping[str, Any]) -> None:
+        try:
+            said = msgspec.json.decode(row["extra"])
+        except msgspec.DecodeError:
+            return
+        for column, key in (("status", "workflow_status"), ("batch", "batch_id")):
+            if (said.get(key) or "") != row[column]:
+                self._wrong(
+                    "rows", f"rows {row['n']}", row[column], f"its {column} is not that of its section"
+                )
+
+    def _write(self, table: str, changed: list[tuple[str, int, str]]) -> None:
+        if not self.rebuild or not changed:
+            return
+        with self.store.transaction() as connection:
+            for column, key, made in changed:
+                sql = text(f"UPDATE {table} SET {column} = :made WHERE n = :key")
+                connection.execute(sql, {"made": made, "key": key})
+        self.rebuilt += len(changed)
+
+    # Labels: their sections, the index of their features, their masks
+
+    def _labels(self) -> None:
+        for page in self._pages("SELECT t.* FROM labels t"):
+            changed: list[tuple[str, int, str]] = []
+            wanted: dict[tuple[int, int, int], str] = {}
+            for label in page:
+                for column, make in fresh.LABEL.items():
+                    changed += self._compared("labels", label, column, make)
+                changed += self._annotated(label, wanted)
+                self._mention(label)
+            self._write("labels", changed)
+            self._indexed(wanted)
+
+    def _annotated(
+        self, label: Mapping[str, Any], wanted: dict[tuple[int, int, int], str]
+    ) -> list[tuple[str, int, str]]:
+        present = label["until"] == FOREVER
+        ids: list[str] = []
+
+        def make(stored: str) -> str:
+            rendered, found = fresh.label_annotations(stored, self.names if present else None)
+            ids.extend(found)
+            return rendered
+
+        changed = self._compared("labels", label, "annotations", make)
+        if present:
+            for hash, id in fresh.hashes(ids).items():
+                wanted[hash, label["collection"], label["data_row"]] = id
+        return changed
+
+    def _indexed(self, wanted: dict[tuple[int, int, int], str]) -> None:
+        """The feature ids of present labels must lead to them."""
+        self._count("feature ids", len(wanted))
+        found: set[tuple[int, int, int]] = set()
+        several = sorted({hash for hash, _, _ in wanted})
+        for start in range(0, len(several), PAGE):
+            asked = select(features).where(features.c.hash.in_(several[start : start + PAGE]))
+            found.update((row.hash, row.collection, row.data_row) for row in self.connection.execute(asked))
+        missing = wanted.keys() - found
+        for key in sorted(missing) if not self.rebuild else ():
+            self._wrong(
+                "feature ids", f"data row {key[2]}", wanted[key], "is not in the index of feature ids"
+            )
+        if missing and self.rebuild:
+            with self.store.transaction() as connection:
+                connection.execute(
+                    features.insert(),
+                    [{"hash": hash, "collection": at, "data_row": row} for hash, at, row in sorted(missing)],
+                )
+            self.rebuilt += len(missing)
+
+    # Masks
+
+    def _mention(self, label: Mapping[str, Any]) -> None:
+        named = [(hash, label["id"]) for hash in fresh.mask_names(label).values()]
+        if named:
+            self.mentioned.executemany("INSERT OR IGNORE INTO masks VALUES (?, ?)", named)
+
+    def _masks(self) -> None:
+        """Every mask that a label names is there with the right content; what no label names is noticed."""
+        for hash, label in self.mentioned.execute("SELECT hash, label FROM masks ORDER BY hash"):
+            self._count("masks")
+            try:
+                data = self.store.blobs.get(hash, self.connection)
+            except (AnnotaryError, OSError) as error:
+                self._wrong("masks", f"label {label}", hash, str(error))
+                continue
+            if sha256(data).hexdigest() != hash:
+                self._wrong("masks", f"label {label}", hash, "the bytes are not those it was stored with")
+        reason = "blobs that no label names; left by an import that was interrupted, and harmless"
+        for name in self._blob_names():
+            if self.mentioned.execute("SELECT 1 FROM masks WHERE hash = ?", (name,)).fetchone() is None:
+                self.findings.notify(Notice(place="blobs", value=name, reason=reason))
+        reason = "unfinished files that are older than a day; they may be deleted"
+        for path in self.store.blobs.folder.glob("??/*.part"):
+            if path.stat().st_mtime < time.time() - DAY:
+                self.findings.notify(Notice(place="blobs", value=str(path), reason=reason))
+
+    def _blob_names(self) -> Iterator[str]:
+        low = ""
+        while True:
+            page = select(blobs.c.hash).where(blobs.c.hash > low).order_by(blobs.c.hash).limit(PAGE)
+            found = [row.hash for row in self.connection.execute(page)]
+            yield from found
+            if not found:
+                break
+            low = found[-1]
+        yield from self.store.blobs.names()

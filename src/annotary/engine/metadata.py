@@ -1,0 +1,163 @@
+"""Metadata: which schemas there are, and values made fit for them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from annotary.errors import Invalid
+from annotary.model import moment
+from annotary.model.base import derived_id, to_json
+from annotary.model.project import MetadataKind, MetadataOption, MetadataSchema
+from annotary.model.row import MetadataField
+from annotary.store import Store
+
+NAME_LIMIT = 100
+TEXT_LIMIT = 4096
+OPTION_LIMIT = 128
+"""The vendor's documented limits."""
+ALL = 100_000
+
+Stored = dict[str, Any]
+
+_RESERVED: tuple[tuple[str, MetadataKind, tuple[str, ...]], ...] = (
+    ("tag", "string", ()),
+    ("split", "enum", ("train", "valid", "test")),
+    ("captureDateTime", "datetime", ()),
+    ("skipNFrames", "number", ()),
+)
+
+
+def reserved(org: str) -> list[MetadataSchema]:
+    """The schemas that every organisation has."""
+    return [
+        MetadataSchema(
+            id=derived_id(org, "metadata", name),
+            name=name,
+            kind=kind,
+            reserved=True,
+            options=tuple(
+                MetadataOption(id=derived_id(org, "metadata", name, option), name=option)
+                for option in options
+            ),
+        )
+        for name, kind, options in _RESERVED
+    ]
+
+
+def schemas(store: Store) -> list[MetadataSchema]:
+    """All schemas of an organisation: the reserved ones, then its own by name."""
+    own = store.find(MetadataSchema, limit=ALL)
+    return reserved(store.org) + sorted(own, key=lambda schema: schema.name)
+
+
+def upserted(present: str, given: Iterable[MetadataField], known: list[MetadataSchema]) -> str:
+    """The metadata section with some fields set; the others stay. Raises Invalid."""
+    fields: list[Stored] = msgspec.json.decode(present)
+    for schema, values in _gathered(given, known):
+        new = {"schema_id": schema.id, "schema_name": schema.name, "value": _value(schema, values)}
+        places = [index for index, field in enumerate(fields) if _is_of(field, schema)]
+        if places:
+            fields[places[0]] = new
+            for index in reversed(places[1:]):
+                del fields[index]
+        else:
+            fields.append(new)
+    return to_json(fields)
+
+
+def _is_of(field: Stored, schema: MetadataSchema) -> bool:
+    """Whether a stored field is a schema's; one from a file may have a name only, or an id of its own."""
+    return field.get("schema_id") == schema.id or field.get("schema_name") == schema.name
+
+
+def _gathered(
+    given: Iterable[MetadataField], known: list[MetadataSchema]
+) -> list[tuple[MetadataSchema, list[Any]]]:
+    """The values for each schema; several entries of one enum are several options."""
+    found: dict[str, tuple[MetadataSchema, list[Any]]] = {}
+    for field in given:
+        schema = _schema(field, known)
+        if field.value is None:
+            raise Invalid(f"metadata {schema.name!r}: no value; give a {schema.kind}")
+        values = (
+            field.value if schema.kind == "enum" and isinstance(field.value, list | tuple) else [field.value]
+        )
+        if schema.id in found and schema.kind != "enum":
+            raise Invalid(f"metadata {schema.name!r} is given twice; give it once")
+        found.setdefault(schema.id, (schema, []))[1].extend(values)
+    return list(found.values())
+
+
+def _schema(field: MetadataField, known: list[MetadataSchema]) -> MetadataSchema:
+    for schema in known:
+        if field.schema_id == schema.id or (field.schema_id is UNSET and field.schema_name == schema.name):
+            if field.schema_name not in (UNSET, schema.name):
+                raise Invalid(f"metadata: {field.schema_id!r} is {schema.name!r}, not {field.schema_name!r}")
+            return schema
+    if field.schema_id is UNSET and field.schema_name is UNSET:
+        raise Invalid("metadata: a field needs a schema_name or a schema_id")
+    what = field.schema_name if field.schema_id is UNSET else field.schema_id
+    names = ", ".join(schema.name for schema in known)
+    raise Invalid(f"no metadata schema {what!r}; there are: {names}")
+
+
+def _value(schema: MetadataSchema, values: list[Any]) -> Any:
+    match schema.kind:
+        case "enum":
+            options = {option["schema_id"]: option for option in (_option(schema, one) for one in values)}
+            if not options:
+                raise Invalid(f"metadata {schema.name!r}: no option; give one of {_options(schema)}")
+            chosen = list(options.values())
+            return chosen[0] if len(chosen) == 1 else chosen
+        case "string":
+            return _text(schema, values[0])
+        case "number":
+            return _number(schema, values[0])
+        case "datetime":
+            return _moment(schema, values[0])
+
+
+def _text(schema: MetadataSchema, value: Any) -> str:
+    if not isinstance(value, str):
+        raise Invalid(f"metadata {schema.name!r}: {value!r} is not text")
+    if len(value) > TEXT_LIMIT:
+        raise Invalid(f"metadata {schema.name!r}: {len(value):,} characters are more than {TEXT_LIMIT:,}")
+    return value
+
+
+def _number(schema: MetadataSchema, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Invalid(f"metadata {schema.name!r}: {value!r} is not a number")
+    try:
+        finite = math.isfinite(value)
+    except OverflowError:
+        finite = False
+    if not finite:
+        raise Invalid(f"metadata {schema.name!r}: {str(value)[:40]} is not a finite 64-bit number")
+    return value if isinstance(value, int) and abs(value) < 1 << 53 else float(value)
+
+
+def _moment(schema: MetadataSchema, value: Any) -> str:
+    try:
+        return moment.canonical(value)
+    except (ValueError, TypeError, OverflowError, AttributeError):
+        raise Invalid(f"metadata {schema.name!r}: not a date: {value!r}; give {moment.WANTED}") from None
+
+
+def _option(schema: MetadataSchema, value: Any) -> Stored:
+    """An option by its name or id, or as exports show it."""
+    if isinstance(value, dict):
+        value = value.get("schema_id", value.get("schema_name"))
+    for option in schema.options:
+        if value in (option.name, option.id):
+            return {"schema_id": option.id, "schema_name": option.name}
+    raise Invalid(f"metadata {schema.name!r} has no option {value!r}; give one of {_options(schema)}")
+
+
+def _options(schema: MetadataSchema) -> str:
+    return ", ".join(option.name for option in schema.options)

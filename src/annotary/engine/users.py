@@ -1,0 +1,145 @@
+"""Organisations, API keys, and the user who asks.
+
+Organisations belong to the whole store: they are kept under the nameless organisation, which nobody can
+be in, and are seen and made from `default`, the one every store starts with. An organisation's id is its
+name, which never changes: it is what the store keeps everything else under, and what `--org` takes.
+"""
+
+from __future__ import annotations
+
+import secrets
+from hashlib import sha256
+
+from msgspec.structs import replace
+
+from annotary.engine.core import Engine, handles
+from annotary.errors import Conflict, Denied, Invalid, NotFound
+from annotary.model.base import derived_id
+from annotary.model.project import Key, Organization, User
+from annotary.operations.users import (
+    CreateKey,
+    CreateOrganization,
+    FindKeys,
+    FindOrganizations,
+    GetUser,
+    IssuedKey,
+    RevokeKey,
+)
+from annotary.store import Store
+
+DEFAULT = Organization(id="default", name="default", created_at="1970-01-01T00:00:00.000+00:00")
+"""The organisation that every store starts with; older than anything in it."""
+PREFIX = "ann_"
+NAME_LIMIT = 100
+ALL = 100_000
+
+
+@handles(GetUser)
+def get_user(engine: Engine, request: GetUser) -> User:
+    """The user who asks."""
+    return engine.user
+
+
+@handles(CreateOrganization)
+def create_organization(engine: Engine, request: CreateOrganization) -> Organization:
+    """Make an organisation."""
+    store = _whole(engine)
+    name = _named("an organisation", request.name)
+    if name == DEFAULT.name:
+        raise Conflict(f"there is an organisation {name!r} already; give another name")
+    made = Organization(id=name, name=name, created_at=engine.now())
+    store.add(made)
+    return made
+
+
+@handles(FindOrganizations)
+def find_organizations(engine: Engine, request: FindOrganizations) -> list[Organization]:
+    """All organisations: the first one, then the others by name."""
+    return [DEFAULT, *_whole(engine).find(Organization, limit=ALL)]
+
+
+def organization(store: Store, name: str) -> Organization:
+    """An organisation of the store; raises NotFound."""
+    if name == DEFAULT.name:
+        return DEFAULT
+    try:
+        return store.seen_as("").get(Organization, name)
+    except NotFound:
+        raise NotFound(f"no organisation {name!r}; make it with: annotary orgs create") from None
+
+
+def _whole(engine: Engine) -> Store:
+    if engine.store.org != DEFAULT.id:
+        raise Denied(
+            f"organisations are looked after from {DEFAULT.name!r}, not from {engine.store.org!r};"
+            f" use a key of {DEFAULT.name!r}"
+        )
+    return engine.store.seen_as("")
+
+
+@handles(CreateKey)
+def create_key(engine: Engine, request: CreateKey) -> IssuedKey:
+    """Make a key; what it is cannot be found out from the store afterwards."""
+    store, name = engine.store, _named("a key", request.name)
+    secret = PREFIX + secrets.token_urlsafe(32)
+    with store.transaction():
+        store.alone("Key", name)
+        if _present(store, name) is not None:
+            raise Conflict(f"there is a key {name!r} already; revoke it or give another name")
+        hash = hash_of(secret)
+        store.add(Key(id=_key_id(hash), name=name, role=request.role, hash=hash, created_at=engine.now()))
+    return IssuedKey(name=name, key=secret, role=request.role, org=store.org)
+
+
+@handles(FindKeys)
+def find_keys(engine: Engine, request: FindKeys) -> list[Key]:
+    """All keys by their age, revoked ones too, without what would help to guess them."""
+    found = engine.store.find(Key, limit=ALL)
+    return [
+        replace(key, hash="") for key in sorted(found, key=lambda key: (key.created_at, key.name, key.id))
+    ]
+
+
+@handles(RevokeKey)
+def revoke_key(engine: Engine, request: RevokeKey) -> None:
+    """Make a key useless; its name is free again."""
+    store = engine.store
+    with store.transaction():
+        store.alone("Key", request.name)
+        key = _present(store, request.name)
+        if key is None:
+            raise NotFound(f"no key {request.name!r} that could be revoked")
+        store.put(replace(key, revoked=True))
+
+
+def key_of(store: Store, secret: str) -> Key | None:
+    """The key that somebody shows, if it is one of this organisation and still good."""
+    hash = hash_of(secret)
+    try:
+        key = store.get(Key, _key_id(hash))
+    except NotFound:
+        return None
+    return key if secrets.compare_digest(key.hash, hash) and not key.revoked else None
+
+
+def hash_of(secret: str) -> str:
+    """What is kept of a key: it is long and random, so one round is enough."""
+    return sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _key_id(hash: str) -> str:
+    """A key's id follows from its hash, so that it is found at once."""
+    return derived_id("key", hash)
+
+
+def _present(store: Store, name: str) -> Key | None:
+    return next((key for key in store.find(Key, name=name, limit=ALL) if not key.revoked), None)
+
+
+def _named(what: str, name: str) -> str:
+    if not name or name != name.strip() or not name.isprintable() or len(name) > NAME_LIMIT:
+        raise Invalid(
+            f"{what} cannot be named {name[:NAME_LIMIT]!r};"
+            f" give up to {NAME_LIMIT} printable characters, none of them a space at either end"
+        )
+    return name

@@ -1,0 +1,223 @@
+"""One line a label: the keys of a v1 export around its annotations."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Raw
+
+from annotary.formats import _v1_render as render
+from annotary.formats._v1_carry import FIRST, carried
+from annotary.formats._v1_copy import EMPTY, NULL, Copier, Memo, Unusual, plain_id
+from annotary.model.base import to_json
+from annotary.model.corpus import Shown
+from annotary.model.sections import plain
+
+FieldSet = Literal["full", "seed"]
+
+
+class _Head(msgspec.Struct, gc=False):
+    id: Raw
+    row_data: Raw
+    global_key: Raw = NULL
+    external_id: Raw = NULL
+
+
+class _DataRowDetails(msgspec.Struct, gc=False):
+    dataset_name: str | None = None
+
+
+class _LabelDetails(msgspec.Struct, gc=False):
+    created_at: str | None = None
+    updated_at: str | None = None
+    created_by: str | None = None
+    reviews: Raw = EMPTY
+
+
+class _Performance(msgspec.Struct, gc=False):
+    seconds_to_create: int | float = 0
+    seconds_to_review: int | float = 0
+    skipped: bool = False
+    consensus_score: int | float = -1
+    benchmark_score: int | float = -1
+
+
+_head = msgspec.json.Decoder(_Head).decode
+_data_row_details = msgspec.json.Decoder(_DataRowDetails).decode
+_label_details = msgspec.json.Decoder(_LabelDetails).decode
+_performance = msgspec.json.Decoder(_Performance).decode
+_loads = msgspec.json.decode
+_AT = '"created_at":"'
+_TIME = 23
+"""Characters of a date that v1 shows."""
+_STAND_IN = re.compile(r"~\d{22}")
+_NO_METADATA = (b"", b"[]")
+
+
+class Lines:
+    """The lines of one project or model run, in the making."""
+
+    def __init__(self, shown: Shown, base_url: str, field_set: FieldSet) -> None:
+        self.shown = shown
+        self.full = field_set == "full"
+        self.look = render.look_of(shown.ontology.normalized, base_url)
+        self.copier = Copier(self.look)
+        self.texts = Memo(to_json)
+        self.media = Memo(_media_attributes)
+        self.workflows = Memo(_workflow)
+        self.viewed = f"{base_url}?project={quote(shown.id, safe='')}&label="
+        self.view_link = to_json(self.viewed)[:-1]
+        self.project_name = to_json(shown.name)
+
+    def row(self, row: tuple[Any, ...], extra: bytes, labels: list[tuple[Any, ...]]) -> None:
+        """Add a data row's labels; `extra` is what the project or run says of the row."""
+        for label in labels:
+            # What is said only by several labels together, or by a file that was read, is rare.
+            if not label[9] and len(labels) == 1 and self.shown.kind == "project":
+                mark = self.copier.mark()
+                try:
+                    self._copy(row, extra, label)
+                    continue
+                except Unusual:
+                    self.copier.back_to(mark)
+            self.copier.pieces.append(self._render(row, extra, label, labels))
+
+    def gone(self, row: tuple[Any, ...]) -> None:
+        """Add that a data row was deleted."""
+        id = _loads(b"{" + row[2] + b"}")["id"]
+        self.copier.pieces.append(to_json({"DataRow ID": id, "deleted": True}) + "\n")
+
+    def finish(self) -> bytes:
+        """The lines; there are none left then."""
+        return self.copier.finish()
+
+    def _copy(self, row: tuple[Any, ...], extra: bytes, label: tuple[Any, ...]) -> None:
+        """The hot path: a label of a project, copied from its sections. Raises Unusual."""
+        copier, texts = self.copier, self.texts
+        add = copier.pieces.append
+        id = plain_id(label[2].decode())
+        if label[4] != f'"label_kind":"Default","version":"1.0.0","id":"{id}"'.encode():
+            raise Unusual
+        head = _head(b"{" + row[2] + b"}")
+        made = _label_details(label[5] or b"{}")
+        done = _performance(label[6] or b"{}")
+        name = _data_row_details(b"{" + row[3] + b'"}').dataset_name if row[3] else None
+        add(
+            f'{{"ID":"{id}","DataRow ID":{str(head.id, "ascii")}'
+            f',"Labeled Data":{str(head.row_data, "ascii")},"Label":{{'
+        )
+        mark = copier.mark()
+        if not copier.annotations(label[7]) and done.skipped:
+            copier.back_to(mark)
+        add(
+            f'}},"Created By":{texts[made.created_by]},"Project Name":{self.project_name}'
+            f',"Created At":{_when(made.created_at)},"Updated At":{_when(made.updated_at)}'
+            f',"Seconds to Label":{done.seconds_to_create + done.seconds_to_review}'
+            f',"External ID":{str(head.external_id, "ascii")},"Agreement":{done.consensus_score}'
+            f',"Benchmark Agreement":{done.benchmark_score},"Benchmark ID":null,"Dataset Name":{texts[name]}'
+            f',"Reviews":{_reviews(made.reviews)},"View Label":{self.view_link}{id}","Has Open Issues":0'
+            f',"Skipped":{"true" if done.skipped else "false"}'
+            f',"DataRow Workflow Info":{self._workflow(extra)}{self._later(row, head) if self.full else ""}}}\n'
+        )
+
+    def _workflow(self, extra: bytes) -> str:
+        """`DataRow Workflow Info`: the same for many rows but for the times in it."""
+        first, *rest = extra.decode("ascii").split(_AT)
+        text: str
+        text, *others = self.workflows[(first, *[one[_TIME:] for one in rest])]
+        for one, after in zip(rest, others, strict=True):
+            text += one[:_TIME] + after
+        return text
+
+    def _later(self, row: tuple[Any, ...], head: _Head) -> str:
+        text: str = self.media[row[5]]
+        if head.global_key != NULL:
+            text = f',"Global Key":{str(head.global_key, "ascii")}{text}'
+        if row[7] not in _NO_METADATA:
+            text += ',"DataRow Metadata":' + to_json([render.metadata(one) for one in _loads(row[7])])
+        return text
+
+    def _render(
+        self, row: tuple[Any, ...], extra: bytes, label: tuple[Any, ...], labels: list[tuple[Any, ...]]
+    ) -> str:
+        """Any label, from the values of its sections."""
+        carry = carried(label[9])
+        head = _loads(b"{" + label[4] + b"}")
+        details = _loads(label[5] or b"{}")
+        done = _loads(label[6] or b"{}")
+        made = render.LabelFacts(head["id"], details, done, "is_benchmark_reference" in head)
+        annotations = _loads(plain(label[7], "\\u001a"))
+        shown = render.label(annotations, self.look, carry, skipped=done.get("skipped", False))
+        facts = _facts(row, extra if self.shown.kind == "project" else b"")
+        if self.shown.kind == "project":
+            written = render.keys(facts, made, self.shown.name, present=carry.present if carry else ())
+            written["View Label"] = self.viewed + quote(made.id, safe="")
+            written["Has Open Issues"] = 0
+            written["Benchmark ID"] = _benchmark(label, labels)
+        else:
+            split = _split(extra)
+            written = render.run_keys(facts, made.id, split)
+        restored = carry.restore(written) if carry else dict(written)
+        if written.get("Data Split") is not None:
+            restored["Data Split"] = written["Data Split"]
+        if carry is None or "Label" not in carry.without or shown != {"objects": [], "classifications": []}:
+            restored["Label"] = shown
+        return to_json(self._ordered(restored, written)) + "\n"
+
+    def _ordered(self, restored: dict[str, Any], written: dict[str, Any]) -> dict[str, Any]:
+        if not self.full:
+            both = {**written, **restored}
+            return {key: both[key] for key in FIRST if key in both}
+        first = {key: restored[key] for key in FIRST if key in restored}
+        return {**first, **restored}
+
+
+def _facts(row: tuple[Any, ...], extra: bytes) -> render.DataRowFacts:
+    details = _loads(b"{" + row[3] + row[4] + b'"}') if row[3] else {}
+    return render.DataRowFacts(
+        head=_loads(b"{" + row[2] + b"}"),
+        dataset_name=details.get("dataset_name"),
+        media=_loads(b"{" + row[5] + b"}").get("media_attributes", {}),
+        metadata=_loads(row[7] or b"[]"),
+        project_details=_loads(extra or b"{}"),
+    )
+
+
+def _benchmark(label: tuple[Any, ...], labels: list[tuple[Any, ...]]) -> str | None:
+    """The id of the label that this one is scored against."""
+    for other in labels:
+        if other is not label and b'"is_benchmark_reference":true' in other[4]:
+            return str(_loads(b"{" + other[4] + b"}")["id"])
+    return None
+
+
+def _split(extra: bytes) -> str | None:
+    split = _loads(extra) if extra else None
+    return None if split in (None, "UNASSIGNED") else str(split).lower()
+
+
+def _when(date: str | None) -> str:
+    """A stored date as v1 writes it."""
+    return f'"{date[:_TIME]}Z"' if date else "null"
+
+
+def _reviews(given: Raw) -> str:
+    return "[]" if given == EMPTY else to_json([render.review(one) for one in _loads(given)])
+
+
+def _workflow(key: tuple[str, ...]) -> list[str]:
+    """The text of the workflow between its times; raises Unusual."""
+    stand_ins = [f"~{number:022}" for number in range(len(key) - 1)]
+    whole = key[0] + "".join(_AT + time + rest for time, rest in zip(stand_ins, key[1:], strict=True))
+    shown = to_json(render.workflow(_loads(whole or "{}")))
+    if _STAND_IN.findall(shown) != stand_ins:
+        raise Unusual
+    return _STAND_IN.split(shown)
+
+
+def _media_attributes(media: bytes) -> str:
+    shown = render.media(_loads(b"{" + media + b"}").get("media_attributes", {}))
+    return f',"Media Attributes":{to_json(shown)}' if shown else ""

@@ -1,0 +1,141 @@
+"""Labelbox v1: one JSON object a label, with spaces in its keys and its nested questions in one list.
+
+Written are the keys of the vendor's first published project export, and later ones where they say
+something. What v2 has no place for is carried along and comes out again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta
+
+from annotary.formats import Format, Part, Reading, Source
+from annotary.formats import Options as BaseOptions
+from annotary.formats import _v1_parse as parse
+from annotary.formats._json import Broken, Document, documents, problem_of, shown
+from annotary.formats._v1_keep import carry
+from annotary.formats._v1_layout import Document as Layout
+from annotary.formats._v1_layout import Labelled
+from annotary.formats._v1_lines import FieldSet, Lines
+from annotary.model.annotation import Annotations
+from annotary.model.base import derived_id
+from annotary.model.carried import Extras, decode
+from annotary.model.corpus import Corpus, Page, Parsed, Problem
+from annotary.model.row import Label, ProjectPart, Row
+
+WRITE_ROWS = 32
+"""So many rows are joined for one write: larger pieces cost fresh memory, smaller ones calls."""
+
+
+class Options(BaseOptions, frozen=True):
+    """Which keys are written."""
+
+    field_set: Annotated[
+        FieldSet,
+        Meta(description="full: all keys; seed: exactly those of the first published sample"),
+    ] = "full"
+
+
+def write(corpus: Corpus, options: Options) -> Iterator[Part]:
+    """Lines, each a label; rows without labels have none."""
+    writers = [Lines(one, corpus.base_url, options.field_set) for one in corpus.shown]
+    for page in corpus.pages:
+        for start in range(0, len(page.rows), WRITE_ROWS):
+            rows = page.rows[start : start + WRITE_ROWS]
+            piece = b"".join(_lines(page, rows, writers, single=corpus.single))
+            if piece:
+                yield Part("", piece)
+
+
+def _lines(page: Page, rows: list[tuple[Any, ...]], writers: list[Lines], *, single: bool) -> Iterator[bytes]:
+    for lines, part in zip(writers, page.parts, strict=True):
+        labels_of = part.labels.get
+        for row in rows:
+            if row[1]:
+                lines.gone(row)
+            elif labels := labels_of(row[0]):
+                lines.row(row, row[9] if single else part.rows[row[0]][1], labels)
+        yield lines.finish()
+
+
+def read(source: Source, options: Options, reading: Reading) -> Iterator[Parsed]:
+    """Rows with one label each, of an array, of lines, or of one object."""
+    try:
+        for document in documents(source):
+            try:
+                layout, _ = decode(document.data, Layout)
+                reason = parse.not_an_image(layout)
+                if reason is not None:
+                    reading.report(Problem(place=document.place, value=shown(layout.id), reason=reason))
+                    continue
+                yield _parsed(document, layout)
+            except parse.Unfit as unfit:
+                place = f"{document.place} {unfit.path}".strip()
+                reading.report(Problem(place=place, value=shown(unfit.value), reason=unfit.reason))
+            except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+                reading.report(problem_of(error, document))
+    except Broken as broken:
+        reading.report(broken.problem)
+
+
+def _parsed(document: Document, layout: Layout) -> Parsed:
+    plain = msgspec.json.decode(document.data)
+    label = _label(layout, layout.id or derived_id("label", document.data.decode()))
+    row, extras = _row(layout, label, plain.get("Media Attributes"))
+    kept = msgspec.to_builtins(carry(layout, plain, row, label, extras))
+    label = msgspec.structs.replace(label, v1=kept)
+    ((key, part),) = row.projects.items()
+    projects = {key: msgspec.structs.replace(part, labels=(label,))}
+    return Parsed(msgspec.structs.replace(row, projects=projects), extras, document.place)
+
+
+def _label(layout: Layout, id: str) -> Label:
+    given = layout.label
+    if given and not isinstance(given, Labelled):
+        reason = "not the annotations of an image; an object with `objects` is wanted"
+        raise parse.Unfit("Label", given, reason)
+    return Label(
+        id=id,
+        is_benchmark_reference=True if layout.is_benchmark else UNSET,
+        label_details=parse.label_details(layout),
+        performance_details=parse.performance(layout),
+        annotations=parse.label_annotations(given, id) if isinstance(given, Labelled) else Annotations(),
+    )
+
+
+def _row(layout: Layout, label: Label, media: Any) -> tuple[Row, Extras]:
+    attributes, extras = parse.media(layout, media)
+    part = ProjectPart(
+        name=layout.project_name or UNSET,
+        labels=(label,),
+        project_details=parse.project_details(layout),
+    )
+    row = Row(
+        data_row=parse.data_row(layout),
+        media_attributes=attributes,
+        metadata_fields=parse.metadata(layout),
+        projects={parse.project_id(layout): part},
+    )
+    return row, extras
+
+
+def claims(first: dict[str, Any]) -> bool:
+    """Whether a file's first document is of this format."""
+    return "Label" in first and ("DataRow ID" in first or "Labeled Data" in first)
+
+
+FORMAT = Format(
+    title="Labelbox export v1",
+    options=Options,
+    write=write,
+    read=read,
+    claims=claims,
+    lines=True,
+    merges=True,
+    shows_all=True,
+    flat=True,
+    says="labels with their annotations and workflow; no batches, attachments or rows without labels",
+)

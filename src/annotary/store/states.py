@@ -1,0 +1,55 @@
+"""What is valid at a sequence number, for whoever wants less than an export."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, func, select, text
+
+from annotary.store.rows import At
+from annotary.store.schema import FOREVER, labels, rows
+
+
+def labels_at(
+    connection: Connection, at: At, *, id: str | None = None, data_rows: Sequence[int] = ()
+) -> list[dict[str, Any]]:
+    """The columns of labels, in order: of some data rows, or with an id. Predictions are none of them."""
+    wanted = labels.c.data_row.in_(data_rows) if id is None else labels.c.id == id
+    valid = (labels.c.since <= at.sequence) & (labels.c.until > at.sequence)
+    found = connection.execute(
+        select(labels)
+        .where(labels.c.collection == at.collection, valid, wanted, labels.c.prediction == 0)
+        .order_by(labels.c.data_row, labels.c.position, labels.c.id)
+    )
+    return [dict(row._mapping) for row in found]
+
+
+def rows_at(connection: Connection, at: At, data_rows: Sequence[int]) -> set[int]:
+    """Those among data rows that are in the project or run."""
+    valid = (rows.c.since <= at.sequence) & (rows.c.until > at.sequence) & (rows.c.deleted == 0)
+    found = connection.execute(
+        select(rows.c.data_row).where(
+            rows.c.collection == at.collection, rows.c.data_row.in_(data_rows), valid
+        )
+    )
+    return {row.data_row for row in found}
+
+
+def statuses(connection: Connection, at: At) -> dict[str, int]:
+    """How many rows are in which workflow status."""
+    found = connection.execute(
+        text(
+            f"SELECT r.status, count(*) FROM rows r WHERE {at.of('r')} AND r.deleted = 0"
+            " GROUP BY r.status ORDER BY r.status"
+        )
+    )
+    return {status: count for status, count in found if status}
+
+
+def last_activity(connection: Connection, collections: Sequence[int], data_row: int) -> str | None:
+    """The latest activity on a data row in some projects and runs."""
+    query = select(func.max(rows.c.activity)).where(
+        rows.c.collection.in_(collections), rows.c.data_row == data_row, rows.c.until == FOREVER
+    )
+    return connection.execute(query).scalar()
