@@ -224,7 +224,7 @@ def _shape(draw: Any, tool: str, number: int) -> dict[str, Any]:
 def through(values: list[Any], format: str, ontology: dict[str, Any]) -> tuple[list[Any], list[Any]]:
     """Values imported into a store of their own, and its v1 and v2 exports."""
     with tempfile.TemporaryDirectory() as folder, annotary.Client(folder) as client:
-        made = client.create_ontology("given", ontology)
+        made = client.create_ontology("given", ontology, id="contology000000000000000a")
         client.create_project("a project", id="cproject0000000000000000a", ontology_id=made.id)
         client.port.load(values, format=format)
         project = client.get_project("cproject0000000000000000a")

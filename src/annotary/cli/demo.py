@@ -7,10 +7,15 @@ from typing import Annotated
 
 import typer
 
-from annotary.cli.printing import count, progress, show, show_json, table, typed
+from annotary.cli.printing import progress, show, show_json, table, typed
 from annotary.cli.session import Session, interruptible
+from annotary.model.project import Summary
 
 FOLDER = "annotary-demo"
+
+
+def _counts(summary: Summary) -> tuple[int, int, int]:
+    return summary.rows, summary.labels, sum(summary.by_class.values())
 
 
 def demo(
@@ -34,14 +39,14 @@ def demo(
     if session.json:
         show_json(made)
         return
-    summary = made.summary
-    show(f"{made.project} ({made.project_id}) in {place}")
-    counts = (
-        count(summary.rows, "row"),
-        count(summary.labels, "label"),
-        count(sum(summary.by_class.values()), "object"),
-    )
-    show(", ".join(counts))
+    summary, of_run = made.summary, made.run_summary
+    rows = [
+        ("project", made.project, *_counts(summary), made.project_id),
+        ("model run", f"{made.model}, {made.model_run}", *_counts(of_run), made.model_run_id),
+    ]
+    show(f"The sample is in {place}, its pictures in {made.pictures}.")
+    show()
+    table(("made", "name", "rows", "labels", "objects", "id"), rows)
     for heading, what, numbers in (
         ("workflow status", "rows", summary.by_status),
         ("class", "objects", summary.by_class),

@@ -209,6 +209,7 @@ def _summary(export: Export, files: Iterable[Artifact]) -> Iterator[str]:
         )
     )
     for file in files:
-        yield f"{file.path}: {count(file.bytes, 'byte')}, sha256 {file.sha256}"
+        place = "standard output" if file.path == STREAM else file.path
+        yield f"{place}: {count(file.bytes, 'byte')}, sha256 {file.sha256}"
     if export.cursor is not None:
         yield f"next time only what has changed: --since {export.cursor}"

@@ -75,7 +75,8 @@ def import_files(
         except Refused as refused:
             return _refused(session, refused)
         if session.json:
-            show_json(_document_of(report))
+            counts = {"rows": report.rows, "labels": report.labels, "annotations": report.annotations}
+            show_json(document(**counts, problems=report.problems, notices=report.notices))
         else:
             show_notices(session, report.notices)
             show_problems(report.problems, report.problem_count)
@@ -109,7 +110,7 @@ def _refused(session: Session, refused: Refused) -> int:
         return FAILED
     report = refused.report
     if session.json:
-        show_json(_document_of(report))
+        show_json(document(problems=report.problems, notices=report.notices))
     else:
         show_notices(session, report.notices)
         show_problems(report.problems, report.problem_count)
@@ -128,17 +129,6 @@ def _concluded(report: Report, *, stops: bool) -> int:
         return FAILED
     say(f"annotary: {found}; the rows that have them were left out")
     return SKIPPED
-
-
-def _document_of(report: Report) -> dict[str, Any]:
-    """What a report says to programs; nothing that was not stored is counted, but in a dry run."""
-    return document(
-        rows=report.rows,
-        labels=report.labels,
-        annotations=report.annotations,
-        problems=report.problems,
-        notices=report.notices,
-    )
 
 
 def _show_counts(session: Session, client: Client, report: Report) -> None:

@@ -112,6 +112,9 @@ def _told(error: BaseException) -> tuple[int, str]:
             return FAILED, "the input is nested too deeply; nothing was stored"
         case OSError():
             return FAILED, _of_system(error)
+        case UnicodeEncodeError():
+            # Bytes that the locale cannot read, or half of a pair of surrogates.
+            return FAILED, f"{error.object[:80]!r} is not text: it has characters that Unicode does not"
     # A usage error of Typer's parser; its class is not public.
     if hasattr(error, "format_message"):
         return WRONG_USAGE, _of_parser(error)

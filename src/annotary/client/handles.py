@@ -413,9 +413,11 @@ class Client:
             DatasetHandle(self.port, value) for value in self.port.call(datasets.FindDatasets(name=name))
         ]
 
-    def create_ontology(self, name: str, normalized: dict[str, Any] | Normalized) -> Ontology:
+    def create_ontology(
+        self, name: str, normalized: dict[str, Any] | Normalized, *, id: str | None = None
+    ) -> Ontology:
         """Make an ontology from normalized JSON."""
-        request = {"name": name, "normalized": normalized}
+        request = {"name": name, "normalized": normalized, "id": id}
         return self.port.call(_converted(request, ontologies.CreateOntology))
 
     def create_model(self, name: str, *, ontology_id: str | None = None) -> Model:

@@ -78,7 +78,7 @@ class Demo(Value):
     model_run_id: str
     pictures: str
     summary: Summary
-    predicted: int
+    run_summary: Summary
     files: tuple[MadeFile, ...]
 
 
@@ -88,7 +88,6 @@ def make_demo(engine: Engine, folder: Path, *, progress: Progress = lambda rows:
     files = []
     for name, format, what in _FILES:
         files.append(_export(engine, loaded, folder / "exports" / name, format, what))
-    run = engine.call(Summarize(kind="model_run", id=loaded.model_run_id))
     return Demo(
         project=PROJECT,
         project_id=loaded.project_id,
@@ -96,8 +95,8 @@ def make_demo(engine: Engine, folder: Path, *, progress: Progress = lambda rows:
         model_run=RUN,
         model_run_id=loaded.model_run_id,
         pictures=str(folder / IMAGES),
-        predicted=run.labels - len(run_labels),
         summary=engine.call(Summarize(kind="project", id=loaded.project_id)),
+        run_summary=engine.call(Summarize(kind="model_run", id=loaded.model_run_id)),
         files=tuple(files),
     )
 

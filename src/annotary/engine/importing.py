@@ -24,7 +24,14 @@ from annotary.model.row import DataRowDetails, Label, ProjectDetails, ProjectPar
 from annotary.store import Store
 from annotary.store.changes import Change
 
-PAGE = 512
+PAGE = 64
+"""So many rows are worked out at once. While they are few they stay in the processor's cache, and they are
+gone before the cycle collector comes by; larger pages made imports a tenth slower, smaller ones ask more often.
+"""
+INDEXED = 50_000
+"""So many feature hashes are gathered and sorted before they are indexed: in the order of the index they go
+in faster, and it is not written anew for every page of rows.
+"""
 
 
 class Target:
@@ -73,6 +80,7 @@ class Importer:
         self.flat = flat
         self.places = Places(store, origin.now, origin.user)
         self.changes: dict[int, Change] = {}
+        self.features: dict[int, list[tuple[int, int]]] = {}
         self.rows = 0
         self.labels = 0
         self.annotations = 0
@@ -83,6 +91,7 @@ class Importer:
         while some := list(islice(source, PAGE)):
             self._page(some)
             progress(self.rows)
+        self._index()
         self.places.keep_ontologies(self.change)
 
     def change(self, collection: int) -> Change:
@@ -95,7 +104,7 @@ class Importer:
         entries = list(self._entries(some))
         self._find(entries)
         held = self._held(entries)
-        page = Staged()
+        page = Staged(merges=self.merges)
         for entry in entries:
             mark = page.mark()
             try:
@@ -234,21 +243,21 @@ class Importer:
             change = self.change(collection)
             new: list[dict[str, Any]] = []
             old: list[dict[str, Any]] = []
-            for _, entry, fields, there in (one for one in page.rows if one[0] == collection):
-                version = version_of.get(entry.number) or entry.known.version
-                (old if there else new).append({**fields, "data_row": entry.number, "version": version})
+            for at, entry, fields, there in page.rows:
+                if at == collection:
+                    fields["data_row"] = entry.number
+                    fields["version"] = version_of.get(entry.number) or entry.known.version
+                    (old if there else new).append(fields)
             change.put_rows(new, old)
             labels = [one for one in page.labels if one[0] == collection]
             change.put_labels(
                 [columns for _, columns, there in labels if not there],
                 [columns for _, columns, there in labels if there],
             )
-            change.put_features(
-                (hash, number)
-                for at, number, hashes in page.features
-                if at == collection
-                for hash in hashes
-            )
+        for at, found in page.features:
+            self.features.setdefault(at, []).extend(found)
+        if sum(map(len, self.features.values())) > INDEXED:
+            self._index()
         self._spread(page, version_of, collections)
         for png in page.pngs.values():
             with self.store.transaction() as connection:
@@ -264,6 +273,12 @@ class Importer:
                     count=page.dropped_confidence,
                 )
             )
+
+    def _index(self) -> None:
+        """Index the features gathered so far."""
+        for collection, found in sorted(self.features.items()):
+            self.change(collection).put_features(sorted(found))
+        self.features.clear()
 
     def _write_data_rows(self, page: Staged) -> dict[int, int]:
         """Write data rows and versions; the new version of each by data row."""

@@ -5,7 +5,7 @@ All guessing about features is here. A project without an ontology gets one from
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -189,6 +189,22 @@ _TOOL_KINDS = ("rectangle", "polygon", "line", "point", "mask", "cuboid", "relat
 _DEFAULT_TOOL = {"mask": "raster-segmentation", "relationship": "edge"}
 _KINDS = {kind: _FAMILY.get(tools[0], tools[0]) for kind, tools in TOOLS.items()}
 
+Where = tuple[Any, str, str, int]
+"""A place in a label: the outer place (None at the top), the list, a letter for derived ids, the index.
+
+Spelt out as text only for a problem or a missing id: doing so for each answer costs more than its checks.
+"""
+
+
+def _path(where: Where) -> str:
+    outer, name, _, index = where
+    return f"{_path(outer) if outer else ''}.{name}[{index}]"
+
+
+def _derived(where: Where, seed: str) -> str:
+    outer, _, letter, index = where
+    return f"{_derived(outer, seed) if outer else seed}/{letter}{index}"
+
 
 class Resolver:
     """Takes annotations as a file has them and makes them fit for the store.
@@ -216,106 +232,92 @@ class Resolver:
         objects = given.objects
         for index, drawn in enumerate(objects):
             kind = type(drawn)
-            self._object(drawn, kind, seed, index, seen)
+            self._object(drawn, kind, (None, "objects", "o", index), seed, seen)
             if kind is Arrow or kind is Bond:
                 related = True
             elif kind is LineObject or (kind is PolygonObject and drawn.polygon[0] != drawn.polygon[-1]):  # type: ignore[union-attr]
                 changed = True
             elif kind is CuboidObject:
                 changed = True
+        root = self.features.root
         for index, answered in enumerate(given.classifications):
-            self._question(
-                answered, self.features.root, f".classifications[{index}]", f"{seed}/c{index}", seen
-            )
+            self._question(answered, root, (None, "classifications", "c", index), seed, seen)
         if changed:
             objects = tuple(_normal(drawn, index) for index, drawn in enumerate(objects))
             given = replace(given, objects=objects)
         return self._related(given, seed, seen) if related else given
 
-    def _object(self, drawn: Any, kind: type[Drawn], seed: str, index: int, seen: set[str]) -> None:
+    def _object(self, drawn: Any, kind: type[Drawn], where: Where, seed: str, seen: set[str]) -> None:
         family = _KINDS[kind]
         id = drawn.feature_id
         if not id:
-            id = derived_id(seed, "object", str(index))
+            id = derived_id(seed, "object", str(where[3]))
             force_setattr(drawn, "feature_id", id)
         if id in seen:
-            raise Unfit(f".objects[{index}].feature_id", id, "this feature id is there twice in one label")
+            raise Unfit(f"{_path(where)}.feature_id", id, "this feature id is there twice in one label")
         seen.add(id)
-        node = self.features.root.by_id.get((family, drawn.feature_schema_id))
-        if node is None or node.name != drawn.name:
-            node = self.features.find(
-                self.features.root, family, drawn, f".objects[{index}]", by_name=self.by_name
-            )
-        self._complete(drawn, node)
+        node = self._feature(self.features.root, family, drawn, where)
         if drawn.classifications:
-            path = f".objects[{index}].classifications"
-            for place, answered in enumerate(drawn.classifications):
-                self._question(answered, node, f"{path}[{place}]", f"{seed}/o{index}/{place}", seen)
-        if kind is PolygonObject or kind is PolylineObject or kind is LineObject:
-            points = drawn.polygon if kind is PolygonObject else drawn.line
-            if not points:
-                raise Unfit(f".objects[{index}]", "[]", f"a {family} needs points")
-        elif kind is MaskObject:
-            _check_mask(drawn, index)
-        elif kind is CuboidObject and (gap := cuboid_gap(drawn.cuboid)) > GAP:
-            raise Unfit(
-                f".objects[{index}].cuboid",
-                f"{gap:.3g} px apart",
-                "the corners do not follow from centre, rotation vector and size; leave them out",
-            )
+            for index, answered in enumerate(drawn.classifications):
+                self._question(answered, node, (where, "classifications", "", index), seed, seen)
+        check = _CHECKS.get(kind)
+        if check is not None:
+            check(drawn, family, where)
 
-    def _complete(self, given: Any, node: Node) -> None:
-        if given.feature_schema_id != node.id:
-            force_setattr(given, "feature_schema_id", node.id)
-        if given.name is UNSET:
-            force_setattr(given, "name", node.name)
+    def _feature(self, parent: Node, kind: str, given: Any, where: Where) -> Node:
+        """The feature that something names; what it left out of id, name and value is filled in."""
+        node = parent.by_id.get((kind, given.feature_schema_id))
+        if node is None or node.name != given.name:
+            node = self.features.find(parent, kind, given, _path(where), by_name=self.by_name)
+            if given.feature_schema_id != node.id:
+                force_setattr(given, "feature_schema_id", node.id)
+            if given.name is UNSET:
+                force_setattr(given, "name", node.name)
         if given.value is UNSET:
             force_setattr(given, "value", node.value)
-        if not self.predictions and (given.confidence is not UNSET or given.custom_metrics is not UNSET):
-            self._without_confidence(given)
+        if type(given) is not Classification:
+            self._confidence(given)
+        return node
 
-    def _without_confidence(self, given: Any) -> None:
+    def _confidence(self, given: Any) -> None:
+        """Labels have neither confidence nor metrics."""
+        if given.confidence is UNSET and given.custom_metrics is UNSET or self.predictions:
+            return
         self.dropped_confidence += 1
         force_setattr(given, "confidence", UNSET)
         force_setattr(given, "custom_metrics", UNSET)
 
-    def _question(self, given: Classification, parent: Node, path: str, seed: str, seen: set[str]) -> None:
+    def _question(
+        self, given: Classification, parent: Node, where: Where, seed: str, seen: set[str]
+    ) -> None:
         kind = given.kind()
         if not kind:
-            raise Unfit(path, str(given.name), "a classification needs exactly one answer")
-        self._take_id(given, path, seed, seen)
-        node = self.features.find(parent, kind, given, path, by_name=self.by_name)
-        if given.feature_schema_id != node.id:
-            force_setattr(given, "feature_schema_id", node.id)
-        if given.name is UNSET:
-            force_setattr(given, "name", node.name)
-        if given.value is UNSET:
-            force_setattr(given, "value", node.value)
+            raise Unfit(_path(where), str(given.name), "a classification needs exactly one answer")
+        self._take_id(given, where, seed, seen)
+        node = self._feature(parent, kind, given, where)
         for index, answer in enumerate(given.answers()):
-            self._answer(answer, node, f"{path}.answers[{index}]", f"{seed}/a{index}", seen)
-        text = given.text_answer
-        if text is not UNSET and not self.predictions:
-            if text.confidence is not UNSET or text.custom_metrics is not UNSET:  # type: ignore[union-attr]
-                self._without_confidence(text)
+            self._answer(answer, node, (where, "answers", "a", index), seed, seen)
+        if given.text_answer is not UNSET:
+            self._confidence(given.text_answer)
         if given.classifications is not UNSET:
             for index, nested in enumerate(given.classifications):  # type: ignore[arg-type]
-                self._question(nested, node, f"{path}.classifications[{index}]", f"{seed}/n{index}", seen)
+                self._question(nested, node, (where, "classifications", "n", index), seed, seen)
 
-    def _answer(self, answer: Answer, parent: Node, path: str, seed: str, seen: set[str]) -> None:
-        self._take_id(answer, path, seed, seen)
-        node = self.features.find(parent, "option", answer, path, by_name=self.by_name)
-        self._complete(answer, node)
-        for index, nested in enumerate(answer.classifications):
-            self._question(nested, node, f"{path}.classifications[{index}]", f"{seed}/{index}", seen)
+    def _answer(self, answer: Answer, parent: Node, where: Where, seed: str, seen: set[str]) -> None:
+        self._take_id(answer, where, seed, seen)
+        node = self._feature(parent, "option", answer, where)
+        if answer.classifications:
+            for index, nested in enumerate(answer.classifications):
+                self._question(nested, node, (where, "classifications", "", index), seed, seen)
 
     @staticmethod
-    def _take_id(given: Classification | Answer, path: str, seed: str, seen: set[str]) -> None:
+    def _take_id(given: Classification | Answer, where: Where, seed: str, seen: set[str]) -> None:
         id = given.feature_id
         if not id:
-            id = derived_id(seed, "answer")
+            id = derived_id(_derived(where, seed), "answer")
             force_setattr(given, "feature_id", id)
         if id in seen:
-            raise Unfit(f"{path}.feature_id", id, "this feature id is there twice in one label")
+            raise Unfit(f"{_path(where)}.feature_id", id, "this feature id is there twice in one label")
         seen.add(id)
 
     def _nested(self, given: Annotations) -> Annotations:
@@ -340,12 +342,9 @@ class Resolver:
         listed = {one.feature_id for one in given.objects if isinstance(one, Arrow | Bond)}
         for index, link in enumerate(given.relationships):
             if link.feature_id and link.feature_id in listed:
-                node = self.features.find(
-                    self.features.root, "relationship", link, f".relationships[{index}]", by_name=self.by_name
-                )
-                self._complete(link, node)
+                self._feature(self.features.root, "relationship", link, (None, "relationships", "", index))
             else:
-                self._object(link, type(link), f"{seed}/r", index, seen)
+                self._object(link, type(link), (None, "objects", "o", index), f"{seed}/r", seen)
         links = given.links()
         for index, link in enumerate(links):
             for end in (link.ends().source, link.ends().target):
@@ -401,15 +400,38 @@ def _with_nested(
     return question
 
 
-def _check_mask(drawn: MaskObject, index: int) -> None:
+def _check_points(drawn: Any, family: str, where: Where) -> None:
+    if not (drawn.polygon if family == "polygon" else drawn.line):
+        raise Unfit(_path(where), "[]", f"a {family} needs points")
+
+
+def _check_cuboid(drawn: CuboidObject, family: str, where: Where) -> None:
+    if (gap := cuboid_gap(drawn.cuboid)) > GAP:
+        raise Unfit(
+            f"{_path(where)}.cuboid",
+            f"{gap:.3g} px apart",
+            "the corners do not follow from centre, rotation vector and size; leave them out",
+        )
+
+
+def _check_mask(drawn: MaskObject, family: str, where: Where) -> None:
     if (drawn.mask is UNSET) == (drawn.composite_mask is UNSET):
-        raise Unfit(f".objects[{index}]", "nothing", "a mask needs either `mask` or `composite_mask`")
+        raise Unfit(_path(where), "nothing", "a mask needs either `mask` or `composite_mask`")
     link = drawn.composite_mask if drawn.mask is UNSET else drawn.mask
     url = link.url  # type: ignore[union-attr]
     if not url.isprintable():
-        raise Unfit(f".objects[{index}].mask.url", repr(url), "a mask's URL has control characters")
+        raise Unfit(f"{_path(where)}.mask.url", repr(url), "a mask's URL has control characters")
     if not url and (drawn.mask is UNSET or drawn.mask.png is UNSET):  # type: ignore[union-attr]
-        raise Unfit(f".objects[{index}].mask.url", "''", "a mask needs a URL or pixels")
+        raise Unfit(f"{_path(where)}.mask.url", "''", "a mask needs a URL or pixels")
+
+
+_CHECKS: dict[type[Drawn], Callable[[Any, str, Where], None]] = {
+    PolygonObject: _check_points,
+    PolylineObject: _check_points,
+    LineObject: _check_points,
+    MaskObject: _check_mask,
+    CuboidObject: _check_cuboid,
+}
 
 
 def _normal(drawn: Any, index: int) -> Any:

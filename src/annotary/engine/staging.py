@@ -46,22 +46,29 @@ class Held:
 
 @dataclass(slots=True)
 class Staged:
-    """What is to be written: per row while it is worked out, then for a page."""
+    """What is to be written: per row while it is worked out, then for a page.
+
+    `merges` says that a file may name a data row several times.
+    """
 
     data_rows: list[tuple[Entry, str, str | None]] = field(default_factory=list)
     versions: list[tuple[Entry, tuple[str, ...]]] = field(default_factory=list)
     rows: list[tuple[int, Entry, dict[str, Any], bool]] = field(default_factory=list)
     labels: list[tuple[int, dict[str, Any], bool]] = field(default_factory=list)
-    features: list[tuple[int, int, list[int]]] = field(default_factory=list)
+    features: list[tuple[int, list[tuple[int, int]]]] = field(default_factory=list)
     pngs: dict[str, bytes] = field(default_factory=dict)
     batches: list[tuple[Place, str, str]] = field(default_factory=list)
     label_count: int = 0
     annotation_count: int = 0
     dropped_confidence: int = 0
+    merges: bool = False
 
     def mark(self) -> tuple[int, ...]:
         """How far it is filled, to go back to if the next row is not taken over."""
-        return tuple(len(getattr(self, name)) for name in _LISTS) + (self.label_count, self.annotation_count)
+        return (
+            *(len(self.data_rows), len(self.versions), len(self.rows), len(self.labels), len(self.features)),
+            *(len(self.batches), self.label_count, self.annotation_count),
+        )
 
     def back_to(self, mark: tuple[int, ...]) -> None:
         """Forget what came after a mark."""
@@ -126,6 +133,8 @@ def _stage_share(
 ) -> None:
     collection = share.place.collection
     present = held.rows.get(collection, {}).get(entry.number)
+    if present is not None and present["since"] == held.own.get(collection) and not staged.merges:
+        raise Unfit("data_row", entry.id, "the same data row stands twice")
     changed = _stage_labels(entry, share, staged, held, origin, by_name)
     if share.place.kind == "project":
         fields = _project_fields(share, staged, present)
@@ -204,13 +213,16 @@ def _stage_labels(
                 )
             except Unfit as unfit:
                 raise Unfit(f"labels[{index}].annotations{unfit.path}", unfit.value, unfit.reason) from None
+            if isinstance(label.v1, dict):
+                features = share.place.features
+                features.decorate(label.v1.get("colors", {}), label.v1.get("scopes", {}))
             staged.label_count += 1
             staged.annotation_count += len(hashes)
             if before is not None and all(before[key] == value for key, value in columns.items()):
                 continue
             changed = True
             staged.pngs.update(pngs)
-            staged.features.append((collection, entry.number, hashes))
+            staged.features.append((collection, [(hash, entry.number) for hash in hashes]))
             if before is None:
                 position = len(present) + len(seen) - 1
                 columns.update(prediction=prediction, data_row=entry.number, position=position)

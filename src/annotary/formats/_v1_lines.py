@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -53,7 +52,8 @@ _loads = msgspec.json.decode
 _AT = '"created_at":"'
 _TIME = 23
 """Characters of a date that v1 shows."""
-_STAND_IN = re.compile(r"~\d{22}")
+_STAND_IN = "~" * _TIME
+_HISTORY = '"workflow_history":[{'
 _NO_METADATA = (b"", b"[]")
 
 
@@ -67,7 +67,8 @@ class Lines:
         self.copier = Copier(self.look)
         self.texts = Memo(to_json)
         self.media = Memo(_media_attributes)
-        self.workflows = Memo(_workflow)
+        self.tasks = Memo(_task)
+        self.events = Memo(_event)
         self.viewed = f"{base_url}?project={quote(shown.id, safe='')}&label="
         self.view_link = to_json(self.viewed)[:-1]
         self.project_name = to_json(shown.name)
@@ -120,17 +121,25 @@ class Lines:
             f',"Benchmark Agreement":{done.benchmark_score},"Benchmark ID":null,"Dataset Name":{texts[name]}'
             f',"Reviews":{_reviews(made.reviews)},"View Label":{self.view_link}{id}","Has Open Issues":0'
             f',"Skipped":{"true" if done.skipped else "false"}'
-            f',"DataRow Workflow Info":{self._workflow(extra)}{self._later(row, head) if self.full else ""}}}\n'
+            f',"DataRow Workflow Info":{self._workflow(extra)}'
+            f"{self._later(row, head) if self.full else ''}}}\n"
         )
 
     def _workflow(self, extra: bytes) -> str:
-        """`DataRow Workflow Info`: the same for many rows but for the times in it."""
-        first, *rest = extra.decode("ascii").split(_AT)
-        text: str
-        text, *others = self.workflows[(first, *[one[_TIME:] for one in rest])]
-        for one, after in zip(rest, others, strict=True):
-            text += one[:_TIME] + after
-        return text
+        """`DataRow Workflow Info`: its parts come again and again, but for the times."""
+        front, *rest = extra.decode("ascii").split(_AT)
+        if not rest:
+            return f"{self.tasks[front or '{}']}[]}}"
+        front, _, action = front.partition(_HISTORY)
+        text: str = self.tasks[f"{front}{_HISTORY[:-1]}]}}"]
+        comma = "["
+        for event in rest:
+            tail, _, following = event[_TIME:].partition("},{")
+            before, after = self.events[action, tail if following else tail.removesuffix("}]}")]
+            text += f"{comma}{before}{event[:_TIME]}{after}"
+            action = following
+            comma = ","
+        return f"{text}]}}"
 
     def _later(self, row: tuple[Any, ...], head: _Head) -> str:
         text: str = self.media[row[5]]
@@ -208,14 +217,21 @@ def _reviews(given: Raw) -> str:
     return "[]" if given == EMPTY else to_json([render.review(one) for one in _loads(given)])
 
 
-def _workflow(key: tuple[str, ...]) -> list[str]:
-    """The text of the workflow between its times; raises Unusual."""
-    stand_ins = [f"~{number:022}" for number in range(len(key) - 1)]
-    whole = key[0] + "".join(_AT + time + rest for time, rest in zip(stand_ins, key[1:], strict=True))
-    shown = to_json(render.workflow(_loads(whole or "{}")))
-    if _STAND_IN.findall(shown) != stand_ins:
-        raise Unusual
-    return _STAND_IN.split(shown)
+def _task(details: str) -> str:
+    """The text of the workflow before its history."""
+    shown = render.workflow({**_loads(details), "workflow_history": []})
+    return to_json(shown).removesuffix("[]}")
+
+
+def _event(key: tuple[str, str]) -> tuple[str, str]:
+    """The text of an event before and after its time, from the same in v2; raises Unusual."""
+    action, tail = key
+    try:
+        shown = to_json(render.event(_loads("{" + action + _AT + _STAND_IN + tail + "}")))
+    except msgspec.DecodeError:
+        raise Unusual from None
+    before, _, after = shown.partition(_STAND_IN)
+    return before, after
 
 
 def _media_attributes(media: bytes) -> str:

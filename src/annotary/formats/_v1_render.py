@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -312,23 +313,29 @@ def review(given: Json) -> Json:
 
 def workflow(details: Json) -> Json:
     """`DataRow Workflow Info`, newest entry first."""
-    history = [_event(one) for one in details.get("workflow_history", ())]
+    history = [event(one) for one in details.get("workflow_history", ())]
     return {"taskName": details.get("task_name"), "Workflow History": history}
 
 
-def _event(given: Json) -> Json:
+def event(given: Json) -> Json:
+    """One entry of the workflow history."""
     action = str(given["action"]).upper()
     if action == "MOVE" and "next_task_name" in given and _is_rework(given.get("previous_task_name")):
         action = "REWORK"
     actor = given.get("created_by")
     if actor and "@" in actor:
-        actor = derived_id("user", actor)
+        actor = _user_id(actor)
     shown = {"actorId": actor, "action": action, "createdAt": when(given["created_at"])}
     for side in ("previous", "next"):
         for what in ("id", "name"):
             if f"{side}_task_{what}" in given:
                 shown[f"{side}Task{what.capitalize()}"] = given[f"{side}_task_{what}"]
     return shown
+
+
+@lru_cache(1024)
+def _user_id(email: str) -> str:
+    return derived_id("user", email)
 
 
 def _is_rework(task: str | None) -> bool:

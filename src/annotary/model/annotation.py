@@ -58,16 +58,12 @@ class Classification(Value):
 
     def kind(self) -> str:
         """`radio`, `checklist` or `text`: the type of its question; empty where there is no answer or several."""
-        given = [
-            name
-            for name, answer in (
-                ("radio", self.radio_answer),
-                ("checklist", self.checklist_answers),
-                ("text", self.text_answer),
-            )
-            if answer is not UNSET
-        ]
-        return given[0] if len(given) == 1 else ""
+        radio, text = self.radio_answer is not UNSET, self.text_answer is not UNSET
+        if self.checklist_answers is not UNSET:
+            return "" if radio or text else "checklist"
+        if radio:
+            return "" if text else "radio"
+        return "text" if text else ""
 
     def answers(self) -> tuple[Answer, ...]:
         """The chosen options; none for free text."""

@@ -165,8 +165,9 @@ class Store:
         entry = self._entry(value)
         dialect = sqlite if self.database.is_sqlite else postgresql
         with self.transaction() as connection:
-            made = connection.execute(dialect.insert(entities).values(entry).on_conflict_do_nothing())
-        if not made.rowcount:
+            new = dialect.insert(entities).values(entry).on_conflict_do_nothing()
+            made = connection.execute(new.returning(entities.c.id)).first()
+        if made is None:
             raise Conflict(f"there is a {_words(type(value))} {entry['id']!r} already; give another id")
 
     def put(self, *values: Value) -> None:
@@ -205,14 +206,9 @@ class Store:
 
     def delete_under(self, kind: type[Value], parent: str) -> None:
         """Remove all values of a kind that belong to another."""
+        own = (entities.c.kind == kind.__name__) & (entities.c.org == self.org)
         with self.transaction() as connection:
-            connection.execute(
-                entities.delete().where(
-                    entities.c.kind == kind.__name__,
-                    entities.c.org == self.org,
-                    entities.c.parent == parent,
-                )
-            )
+            connection.execute(entities.delete().where(own, entities.c.parent == parent))
 
     # Projects and runs as collections of rows
 
@@ -242,11 +238,8 @@ class Store:
         with self.transaction() as connection:
             number = self.collection(kind, id)
             self.change(number).end()
-            connection.execute(
-                update(collections)
-                .where(collections.c.n == number)
-                .values(kind=f"former {kind}", id=f"{id} {number}")
-            )
+            former = update(collections).where(collections.c.n == number)
+            connection.execute(former.values(kind=f"former {kind}", id=f"{id} {number}"))
 
     def collections_of(self, data_row: int) -> list[int]:
         """The projects and runs that a data row is in, in locking order."""

@@ -171,12 +171,12 @@ class Change:
 
     def put_features(self, found: Iterable[tuple[int, int]]) -> None:
         """Index feature hashes with the data row that has them."""
-        entries = [(hash, self.collection, data_row) for hash, data_row in found]
+        entries = list(found)
         if entries:
             mark = "?" if self._sqlite else "%s"
             self.connection.exec_driver_sql(
-                f"INSERT INTO {features.name} (hash, collection, data_row) VALUES ({mark}, {mark}, {mark})"
-                " ON CONFLICT DO NOTHING",
+                f"INSERT INTO {features.name} (hash, collection, data_row)"
+                f" VALUES ({mark}, {self.collection}, {mark}) ON CONFLICT DO NOTHING",
                 entries,
             )
 
@@ -228,7 +228,7 @@ class Change:
         if written:
             self._close(table, old)
             entries = [
-                (self.collection, self.sequence, FOREVER, *(one.get(name) for name in fields))
+                (self.collection, self.sequence, FOREVER, *map(one.get, fields))
                 for one in written
             ]
             mark = "?" if self._sqlite else "%s"
