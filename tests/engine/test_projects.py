@@ -52,7 +52,7 @@ def test_a_project_has_the_default_workflow_and_is_found_by_id_and_name(world: W
 
 
 def test_a_projects_id_can_be_taken_once(world: World) -> None:
-    with pytest.raises(Conflict, match="there is a project 'streets' already"):
+    with pytest.raises(Conflict, match="project 'streets' is there already"):
         world.call(CreateProject(name="again", id="streets"))
     assert world.call(GetProject(project_id="streets")).name == "Streets"
 

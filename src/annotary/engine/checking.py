@@ -169,13 +169,13 @@ class _Check:
         if name not in self.checks:
             total = self.connection.execute(text(f"SELECT count(*) FROM {what}")).scalar_one()
             self._count(name, total)
-        found = self.connection.execution_options(stream_results=True).execute(text(sql))
+        found = self.connection.execute(text(sql).execution_options(stream_results=True))
         for key, *value in found:
             self._wrong(name, f"{name} {key}", ", ".join(map(str, value)), reason)
 
     def _entities(self) -> None:
         ontologies: list[Normalized] = []
-        found = self.connection.execution_options(stream_results=True).execute(select(entities))
+        found = self.connection.execute(select(entities).execution_options(stream_results=True))
         for row in found:
             self._count("things by id")
             place = f"{row.kind} {row.id}"

@@ -158,6 +158,8 @@ def label_annotations(text: str, names: Names | None = None) -> tuple[str, list[
             right = names.right(one.feature_schema_id, one.name)  # type: ignore[union-attr]
             if right != one.name:
                 # Just decoded: nobody else has seen it.
+                if one.value == machine_value(one.name):
+                    force_setattr(one, "value", machine_value(right))
                 force_setattr(one, "name", right)
     rendered = sections.label_annotations(given, _under(("annotations",), extras))
     return rendered, [one.feature_id for one in given.objects]

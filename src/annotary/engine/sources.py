@@ -10,7 +10,8 @@ from typing import IO, Any
 from annotary.errors import Invalid
 from annotary.model.base import to_json
 
-CHUNK = 1 << 20
+CHUNK = 1 << 16
+"""So much is read at once; larger pieces have left the processor's cache by the time their last line is parsed."""
 NEIGHBOUR_LIMIT = 256 << 20
 """No picture beside an import file is read that is larger, in bytes."""
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -25,7 +26,7 @@ class FileSource:
         self.folders = [folder for folder in (images, path.parent) if folder is not None]
 
     def chunks(self) -> Iterator[bytes]:
-        """The file from its start, in pieces of a MiB."""
+        """The file from its start, piece by piece."""
         try:
             with self.path.open("rb") as file, _unpacked(file) as stream:
                 while chunk := stream.read(CHUNK):

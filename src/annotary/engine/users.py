@@ -46,7 +46,7 @@ def create_organization(engine: Engine, request: CreateOrganization) -> Organiza
     store = _whole(engine)
     name = _named("an organisation", request.name)
     if name == DEFAULT.name:
-        raise Conflict(f"there is an organisation {name!r} already; give another name")
+        raise Conflict(f"organisation {name!r} is there already; give another name")
     made = Organization(id=name, name=name, created_at=engine.now())
     store.add(made)
     return made

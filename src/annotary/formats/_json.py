@@ -8,7 +8,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,6 +19,8 @@ from annotary.model.corpus import Problem
 
 LIMIT = 64 << 20
 """No JSON document (one data row) is longer, in bytes."""
+STEP = 1 << 20
+"""So many bytes are read at once where documents are not lines."""
 DEPTH = 200
 """No JSON document is nested deeper."""
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -82,25 +84,23 @@ class _Buffer:
         """Read on; False at the end."""
         if self.ended:
             return False
-        self._limited(len(self.text) - self.at)
-        chunk = next(self.chunks, None)
-        text = self._text(chunk or b"", final=chunk is None)
-        if chunk is None:
+        size = len(self.text) - self.at
+        self._limited(size)
+        # At least as much again as is there: a long document is not looked at anew for every chunk.
+        wanted = min(max(size, STEP), LIMIT + 1 - size)
+        parts = [self.text[self.at :]]
+        while wanted > 0 and (chunk := next(self.chunks, None)) is not None:
+            parts.append(self._text(chunk, parts))
+            wanted -= len(chunk)
+        if wanted > 0:
+            parts.append(self._text(b"", parts, final=True))
             self.ended = True
-        if len(self.text) - self.at > 1 << 20:
-            # A long document: double what is read, so that it is not copied once a chunk.
-            parts = [text]
-            size = len(self.text) - self.at
-            while size > 0 and (chunk := next(self.chunks, None)) is not None:
-                parts.append(self._text(chunk))
-                size -= len(chunk)
-            text = "".join(parts)
-        self.text = self.text[self.at :] + text
+        self.text = "".join(parts)
         self.at = 0
-        return bool(text) or not self.ended
+        return len(self.text) > size
 
     def lines(self) -> Iterator[bytes]:
-        """What is left, line by line. As bytes: to decode a line and encode it again takes half of its parsing."""
+        """What is left, line by line; as bytes, since to decode and encode again costs half of the parsing."""
         data = self.text[self.at :].encode() + self.decoder.getstate()[0]
         self.text, self.at = "", 0
         begun: list[bytes] = []
@@ -121,18 +121,20 @@ class _Buffer:
                 self._text(chunk)
             data = chunk
 
-    def _text(self, chunk: bytes, *, final: bool = False) -> str:
+    def _text(self, chunk: bytes, before: Iterable[str] = (), *, final: bool = False) -> str:
+        """A chunk decoded; `before` is what stands between the present line's start and it."""
         try:
             return self.decoder.decode(chunk, final=final)
         except UnicodeDecodeError as error:
             value = error.object[error.start : error.start + 4]
-            raise Broken(f"line {self.line}", repr(value), "not UTF-8; save the file as UTF-8") from None
+            line = self.line + sum(text.count("\n") for text in before)
+            line += error.object.count(b"\n", 0, error.start)
+            raise Broken(f"line {line}", repr(value), "not UTF-8; save the file as UTF-8") from None
 
     def _limited(self, size: int) -> None:
         if size > LIMIT:
-            raise Broken(
-                f"line {self.line}", f"over {LIMIT >> 20} MiB", "one JSON document is too long; split the file"
-            )
+            reason = "one JSON document is too long; split the file"
+            raise Broken(f"line {self.line}", f"over {LIMIT >> 20} MiB", reason)
 
     def used(self, end: int) -> None:
         self.line += self.text.count("\n", self.at, end)
@@ -253,7 +255,8 @@ def problem_of(error: Exception, document: Document) -> Problem:
         return Problem(place=document.place, value=value, reason=reason)
     path = found[1]
     reason = text[: found.start()]
-    return Problem(place=f"{document.place} {path.lstrip('.')}", value=_value_at(document.data, path), reason=reason)
+    place = f"{document.place} {path.lstrip('.')}"
+    return Problem(place=place, value=_value_at(document.data, path), reason=reason)
 
 
 def _value_at(data: bytes, path: str) -> str:

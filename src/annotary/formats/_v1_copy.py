@@ -1,26 +1,32 @@
-"""Stored sections as lines of v1, copied: shapes are the same text in both and are not parsed.
+"""Stored annotations as v1, copied: what comes again and again is not parsed again, and no shape is.
 
-What is not laid out as usual (a key that annotary does not know, an id that a URL cannot show) raises
-`Unusual`; such a label is rendered from its values in place of this.
+A section is cut at every `"feature_id":"`. What stands between two ids is one of a few texts that all
+labels have (this feature, then a box), but for shapes, free text and the addresses of masks; each such text
+is checked and rewritten when it is first seen. Quotes within JSON text are escaped, so what is looked for
+here can only be the structure of the section itself.
+
+What is not laid out as usual raises `Unusual`; such a label is rendered from its values in place of this.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+import string
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
-from msgspec import Raw, field
 
 from annotary.formats import _v1_render as render
 from annotary.model.base import to_json
 
-NULL = Raw(b"null")
-EMPTY = Raw(b"[]")
 _LIMIT = 4096
-_PLAIN = re.compile(r"[A-Za-z0-9_-]+\Z")
+_SAFE = (string.ascii_letters + string.digits + "-_").encode()
+State = Literal["object", "question", "hidden", "link", "end"]
+"""What the next id is of; a relationship among the objects is hidden, v1 has none there."""
+Step = tuple[str, State]
+"""The text up to and with the next id's key, in v1, and what that id is of."""
 
 
 class Unusual(Exception):
@@ -41,109 +47,59 @@ class Memo(dict[Any, Any]):
         return made
 
 
-# The sections, as far as v1 shows them. The cycle collector need not look at them.
-
-
-class _Light(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    pass
-
-
-class _Answer(_Light):
-    feature_id: str
-    feature_schema_id: str | None = None
-    name: str | None = None
-    value: str | None = None
-    classifications: list[_Question] = []
-    confidence: Raw = NULL
-    custom_metrics: Raw = NULL
-
-
-class _Text(_Light):
-    content: str
-    confidence: Raw = NULL
-    custom_metrics: Raw = NULL
-
-
-class _Question(_Light):
-    feature_id: str
-    feature_schema_id: str | None = None
-    name: str | None = None
-    value: str | None = None
-    radio_answer: _Answer | None = None
-    checklist_answers: list[_Answer] | None = None
-    text_answer: _Text | None = None
-    classifications: list[_Question] = []
-
-
-class _Drawn(_Light, tag_field="annotation_kind", kw_only=True):
-    key: ClassVar[str] = ""
-    feature_id: str
-    feature_schema_id: str | None = None
-    name: str | None = None
-    value: str | None = None
-    classifications: list[_Question] = []
-    confidence: Raw = NULL
-    custom_metrics: Raw = NULL
-
-
-class _Box(_Drawn, tag="ImageBoundingBox", kw_only=True):
-    key = ',"bbox":'
-    geometry: Raw = field(name="bounding_box")
-
-
-class _Polygon(_Drawn, tag="ImagePolygon", kw_only=True):
-    key = ',"polygon":'
-    geometry: Raw = field(name="polygon")
-
-
-class _Polyline(_Drawn, tag="ImagePolyline", kw_only=True):
-    key = ',"line":'
-    geometry: Raw = field(name="line")
-
-
-class _Line(_Drawn, tag="ImageLine", kw_only=True):
-    key = ',"line":'
-    geometry: Raw = field(name="line")
-
-
-class _Point(_Drawn, tag="ImagePoint", kw_only=True):
-    key = ',"point":'
-    geometry: Raw = field(name="point")
-
-
-class _Cuboid(_Drawn, tag="ImageCuboid", kw_only=True):
-    cuboid: Raw
-
-
-class _Link(_Light):
-    url: str
-    color_rgb: Raw = NULL
-
-
-class _Mask(_Drawn, tag="ImageSegmentationMask", kw_only=True):
-    mask: _Link | None = None
-    composite_mask: _Link | None = None
-
-
-class _Arrow(_Drawn, tag="ImageUnidirectionalRelationship", kw_only=True):
-    direction: ClassVar[str] = "unidirectional"
-    ends: Raw = field(name="unidirectional_relationship")
-
-
-class _Bond(_Drawn, tag="ImageBidirectionalRelationship", kw_only=True):
-    direction: ClassVar[str] = "bidirectional"
-    ends: Raw = field(name="bidirectional_relationship")
-
-
-class _Annotations(_Light):
-    objects: list[_Box | _Polygon | _Polyline | _Line | _Point | _Cuboid | _Mask | _Arrow | _Bond] = []
-    classifications: list[_Question] = []
-    relationships: list[_Arrow | _Bond] = []
-
-
-_annotations = msgspec.json.Decoder(_Annotations).decode
-_Feature = tuple[str | None, str | None, str | None]
-"""Schema id, name and value."""
+_CUT = '"feature_id":"'
+_NEXT = '{"featureId":"'
+_KINDS = (*render.SHAPES, "ImageSegmentationMask")
+_STARTS: dict[str, Step] = {
+    '{"objects":[],"classifications":[{': (f'"objects":[],"classifications":[{_NEXT}', "question"),
+    **{f'{{"objects":[{{"annotation_kind":"{kind}",': (f'"objects":[{_NEXT}', "object") for kind in _KINDS},
+}
+_NOTHING = '{"objects":[],"classifications":[],"relationships":[]}'
+_LINKED = tuple(f'"relationships":[{{"annotation_kind":"{kind}",' for kind in render.LINKS)
+_AFTER_SHAPE: dict[str, Step] = {
+    '}],"classifications":[{': (f'}}],"classifications":[{_NEXT}', "question"),
+    '}],"classifications":[],"relationships":[]}': ('}],"classifications":[]', "end"),
+    **{f'}}],"classifications":[],{linked}': ('}],"classifications":[]', "link") for linked in _LINKED},
+    **{f'}},{{"annotation_kind":"{kind}",': (f"}},{_NEXT}", "object") for kind in _KINDS},
+    **{f'}},{{"annotation_kind":"{kind}",': ("}", "hidden") for kind in render.LINKS},
+}
+_AFTER_QUESTION: dict[str, Step] = {
+    ",{": (f",{_NEXT}", "question"),
+    '],"relationships":[]}': ("]", "end"),
+    **{f"],{linked}": ("]", "link") for linked in _LINKED},
+}
+_ANSWERED = {
+    ',"classifications":[]}}': "}}",
+    ',"classifications":[]}]}': "}]}",
+    ',"checklist_answers":[]}': ',"answers":[]}',
+}
+"""The end of a question, from its last answer."""
+_AFTER_FEATURE: dict[str, Step] = {
+    ',"radio_answer":{': (f',"answer":{_NEXT}', "question"),
+    ',"checklist_answers":[{': (f',"answers":[{_NEXT}', "question"),
+    ',"classifications":[]},{': (f"}},{_NEXT}", "question"),
+    **{
+        f"{answered}{after}": (f"{ended}{text}", state)
+        for answered, ended in _ANSWERED.items()
+        for after, (text, state) in _AFTER_QUESTION.items()
+    },
+}
+_SHAPES = {
+    "bounding_box": (',"bbox":', "}"),
+    "polygon": (',"polygon":', "]"),
+    "line": (',"line":', "]"),
+    "point": (',"point":', "}"),
+}
+"""The key of a shape in v1, and the character that ends it."""
+_FLAT = ',"classifications":[],"'
+_ASKED = ',"classifications":[{'
+_TEXT = r'"(?:[^"\\]|\\.)*"'
+_feature = re.compile(rf'(?:,"feature_schema_id":({_TEXT}))?(?:,"name":({_TEXT}))?(?:,"value":({_TEXT}))?')
+_free_text = re.compile(rf',"text_answer":\{{"content":({_TEXT})\}}\}}')
+_link = re.compile(
+    r'(?P<feature>.*),"classifications":\[\],"(?P<direction>uni|bi)directional_relationship":'
+    rf'(?P<ends>\{{"source":{_TEXT},"target":{_TEXT}\}})\}}(?:,\{{"annotation_kind":"\w+",|(?P<last>\]\}}))'
+)
 
 
 class Copier:
@@ -151,168 +107,203 @@ class Copier:
 
     def __init__(self, look: render.Look) -> None:
         self.pieces: list[str] = []
-        self.shapes: list[bytes | Raw] = []
+        self.shapes: list[str] = []
         self.places: list[int] = []
+        self.ids: list[str] = []
         self.look = look
-        self.drawn = Memo(self._drawn_identity)
-        self.asked = Memo(self._asked_identity)
-        self.chosen = Memo(_identity)
+        self.objects = Memo(self._object_feature)
+        self.questions: dict[str, Step] = {}
         self.pixels = f',"instanceURI":"{to_json(look.base_url)[1:-1]}/masks/feature/'
 
-    def mark(self) -> tuple[int, int]:
+    def mark(self) -> tuple[int, int, int]:
         """How far the lines are, to go back to."""
-        return len(self.pieces), len(self.shapes)
+        return len(self.pieces), len(self.shapes), len(self.ids)
 
-    def back_to(self, mark: tuple[int, int]) -> None:
+    def back_to(self, mark: tuple[int, int, int]) -> None:
         """Forget what came after a mark."""
-        del self.pieces[mark[0] :], self.shapes[mark[1] :], self.places[mark[1] :]
+        pieces, shapes, ids = mark
+        del self.pieces[pieces:], self.shapes[shapes:], self.places[shapes:], self.ids[ids:]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.pieces, self.shapes, self.places, self.ids = [], [], [], []
 
     def finish(self) -> bytes:
-        """The text of all lines; there are none left then."""
+        """The text of all lines; there are none left then. Raises Unusual."""
+        if "".join(self.ids).encode().translate(None, _SAFE):
+            raise Unusual
         pieces = self.pieces
         for place, shape in zip(self.places, whole_numbers(self.shapes), strict=True):
             pieces[place] = shape
-        self.pieces, self.shapes, self.places = [], [], []
+        self.clear()
         return "".join(pieces).encode("ascii")
 
     def annotations(self, section: bytes) -> bool:
         """Add `Label`'s members of a section; False where there is nothing in it. Raises Unusual."""
-        try:
-            found = _annotations(section.replace(b"\x1a", b"\\u001a"))
-        except msgspec.DecodeError:
-            raise Unusual from None
-        links = list(found.relationships)
-        self.pieces.append('"objects":[')
-        self._objects(found.objects, links)
-        self.pieces.append('],"classifications":[')
-        if found.classifications:
-            self._questions(found.classifications, "")
-        self.pieces.append("]")
-        if links:
-            self._links(links)
-        return bool(found.objects or found.classifications or links)
-
-    def _objects(self, given: list[Any], links: list[Any]) -> None:
-        pieces, shapes, places = self.pieces, self.shapes, self.places
-        add, identity, pixels = pieces.extend, self.drawn.get, self.pixels
-        comma = ""
-        for drawn in given:
-            id = drawn.feature_id
-            if not (id.isascii() and id.isalnum()):
-                plain_id(id)
-            feature = (drawn.feature_schema_id, drawn.name, drawn.value)
-            text = identity(feature) or self.drawn[feature]
-            end = "}" if not drawn.classifications else ',"classifications":['
-            key = drawn.key
-            if key:
-                places.append(len(pieces) + 1)
-                shapes.append(_opened(drawn.geometry) if key is _POLYGON else drawn.geometry)
-                add((f'{comma}{{"featureId":"{id}"{text}{key}', "", f'{pixels}{id}"{end}'))
-            elif type(drawn) is _Mask:
-                pieces.append(f'{comma}{{"featureId":"{id}"{text}{self._pixels_of(drawn)}{end}')
-            elif type(drawn) is _Cuboid:
-                shape = to_json(render.numbers(msgspec.json.decode(drawn.cuboid)))
-                pieces.append(f'{comma}{{"featureId":"{id}"{text},"cuboid":{shape}{pixels}{id}"{end}')
+        start, *parts = section.decode("ascii").split(_CUT)
+        pieces, ids = self.pieces, self.ids
+        if not parts and start == _NOTHING:
+            pieces.append('"objects":[],"classifications":[]')
+            return False
+        text, state = _STARTS.get(start) or _refuse()
+        pieces.append(text)
+        drawn, known = self.objects, self.questions.get
+        owner = ""
+        for number, part in enumerate(parts):
+            id, _, rest = part.partition('"')
+            if state == "question":
+                step = known(rest)
+                if step is None:
+                    state = self._question(id, rest, owner)
+                else:
+                    text, state = step
+                    pieces.append(f'{id}"{text}')
+            elif state == "object":
+                owner = id
+                ids.append(id)
+                feature, flat, back = rest.partition(_FLAT)
+                if flat:
+                    pieces.append(f'{id}"{drawn[feature]}')
+                    state = self._shape(id, back)
+                else:
+                    feature = rest.removesuffix(_ASKED)
+                    pieces.append(f'{id}"{drawn[feature]},"classifications":[{_NEXT}')
+                    state = "question"
+            elif state == "hidden":
+                state = self._hidden(rest)
+            elif state == "link":
+                self._links(parts[number:])
+                return True
             else:
-                links.append(drawn)
-                continue
-            if drawn.classifications:
-                self._questions(drawn.classifications, "")
-                pieces.append("]}")
-            comma = ","
+                raise Unusual
+        if state != "end":
+            raise Unusual
+        return True
 
-    def _pixels_of(self, drawn: _Mask) -> str:
-        link = drawn.mask or drawn.composite_mask
-        if link is None or not link.url or link.url[0] == "\x1a":
-            return f'{self.pixels}{drawn.feature_id}"'
-        return f',"instanceURI":{to_json(link.url)}'
+    def _shape(self, id: str, back: str) -> State:
+        """Add an object from its shape on; gives what comes next."""
+        name, _, body = back.partition('":')
+        known = _SHAPES.get(name)
+        if known is None:
+            return self._mask(id, name, body)
+        key, last = known
+        end = body.find(last) + 1
+        text, state = _AFTER_SHAPE.get(body[end:]) or _refuse()
+        pieces = self.pieces
+        self.places.append(len(pieces) + 1)
+        if name == "polygon":
+            # The first point is repeated as the last; v1 leaves it out.
+            first = body[1 : body.find("}") + 1]
+            if body.endswith(first, len(first) + 1, end - 1):
+                self.shapes.append(body[: end - len(first) - 2])
+                pieces += (key, "", f']{self.pixels}{id}"{text}')
+                return state
+        self.shapes.append(body[:end])
+        pieces += (key, "", f'{self.pixels}{id}"{text}')
+        return state
 
-    def _questions(self, given: list[_Question], comma: str) -> None:
-        """Questions, each with those nested under it right behind it."""
-        for asked in given:
-            feature = (asked.feature_schema_id, asked.name, asked.value)
-            text = self.asked.get(feature) or self.asked[feature]
-            answers: list[_Answer] = []
-            if asked.radio_answer is not None:
-                answers.append(asked.radio_answer)
-                answer = f'"answer":{self._chosen(asked.radio_answer)}'
-            elif asked.text_answer is not None:
-                answer = f'"answer":{to_json(asked.text_answer.content)}'
-            else:
-                answers = asked.checklist_answers or answers
-                answer = f'"answers":[{",".join(map(self._chosen, answers))}]'
-            self.pieces.append(f'{comma}{{"featureId":{_quoted(asked.feature_id)}{text},{answer}}}')
-            comma = ","
-            for one in answers:
-                if one.classifications:
-                    self._questions(one.classifications, comma)
-            if asked.classifications:
-                self._questions(asked.classifications, comma)
+    def _mask(self, id: str, name: str, body: str) -> State:
+        """Add where a mask's pixels are: here, or at the URL by which alone they are known."""
+        if name != "mask" or not body.startswith('{"url":"'):
+            raise Unusual
+        url, _, tail = body[7:].partition("}")
+        text, state = _AFTER_SHAPE.get(tail) or _refuse()
+        if url.startswith('"\x1a/'):
+            self.pieces.append(f'{self.pixels}{id}"{text}')
+        elif url.isprintable() and len(url) > 2:
+            self.pieces.append(f',"instanceURI":{url}{text}')
+        else:
+            raise Unusual
+        return state
 
-    def _chosen(self, given: _Answer) -> str:
-        feature = (given.feature_schema_id, given.name, given.value)
-        text = self.chosen.get(feature) or self.chosen[feature]
-        return f'{{"featureId":{_quoted(given.feature_id)}{text}}}'
+    def _question(self, id: str, rest: str, owner: str) -> State:
+        """Add a question or an answer that was not seen before, or that ends in text or before a shape."""
+        found = _feature.match(rest)
+        assert found is not None  # it matches nothing, too
+        left = rest[found.end() :]
+        is_answer = left.startswith(',"classifications"')
+        feature = self._feature(found, "" if is_answer else "scope")
+        step = _AFTER_FEATURE.get(left)
+        if step is not None:
+            if len(self.questions) >= _LIMIT:
+                self.questions.clear()
+            text, state = self.questions[rest] = f"{feature}{step[0]}", step[1]
+            self.pieces.append(f'{id}"{text}')
+            return state
+        text, left = _answer(left)
+        step = _AFTER_QUESTION.get(left)
+        if step is not None:
+            self.pieces.append(f'{id}"{feature}{text}{step[0]}')
+            return step[1]
+        if not left.startswith('],"'):
+            raise Unusual
+        self.pieces.append(f'{id}"{feature}{text}]')
+        return self._shape(owner, left[3:])
 
-    def _links(self, given: list[Any]) -> None:
-        """Relationships; each stands in two lists and is written once."""
+    def _hidden(self, rest: str) -> State:
+        _, _, body = rest.partition(_FLAT)
+        text, state = _AFTER_SHAPE.get(body[body.find("}") + 1 :]) or _refuse()
+        if state == "object" or state != "hidden":
+            self.pieces.append(text[1:])
+        return state
+
+    def _links(self, parts: Sequence[str]) -> None:
+        """Relationships, the last of a section."""
         comma = ',"relationships":['
-        for link in {one.feature_id: one for one in given}.values():
-            text = _identity((link.feature_schema_id, None, None))
+        for number, part in enumerate(parts):
+            id, _, rest = part.partition('"')
+            found = _link.fullmatch(rest)
+            feature = found and _feature.fullmatch(found["feature"])
+            if not found or not feature or bool(found["last"]) != (number == len(parts) - 1):
+                raise Unusual
+            schema = f',"schemaId":{feature[1]}' if feature[1] else ""
             self.pieces.append(
-                f'{comma}{{"featureId":{_quoted(link.feature_id)}{text},"data":{str(link.ends, "ascii")}'
-                f',"relationshipType":"{link.direction}","version":1}}'
+                f'{comma}{_NEXT}{id}"{schema},"data":{found["ends"]}'
+                f',"relationshipType":"{found["direction"]}directional","version":1}}'
             )
             comma = ","
         self.pieces.append("]")
 
-    def _drawn_identity(self, feature: _Feature) -> str:
-        return _identity(feature, "color", self.look.colors)
+    def _object_feature(self, text: str) -> str:
+        return self._feature(_feature.fullmatch(text) or _refuse(), "color")
 
-    def _asked_identity(self, feature: _Feature) -> str:
-        return _identity(feature, "scope", self.look.scopes)
-
-
-_POLYGON = _Polygon.key
-
-
-def _identity(feature: _Feature, key: str = "", table: Mapping[str, Any] | None = None) -> str:
-    """What follows the id of an annotation: its feature, and what a table says of that."""
-    named = zip(("feature_schema_id", "name", "value"), feature, strict=True)
-    given = {name: value for name, value in named if value is not None}
-    shown = render.identity(given)
-    said = render.said_of(given, table or {})
-    if said is not None:
-        shown[key] = said
-    return "," + to_json(shown)[1:-1] if shown else ""
+    def _feature(self, found: re.Match[str], extra: str) -> str:
+        """What follows an id: its feature in v1, with what the ontology says of it."""
+        names = ("feature_schema_id", "name", "value")
+        given = {
+            name: msgspec.json.decode(text)
+            for name, text in zip(names, found.groups(), strict=True)
+            if text is not None
+        }
+        shown = render.identity(given)
+        table = {"color": self.look.colors, "scope": self.look.scopes}.get(extra, {})
+        said = render.said_of(given, table)
+        if said is not None:
+            shown[extra] = said
+        return f",{to_json(shown)[1:-1]}" if shown else ""
 
 
-def _quoted(id: str) -> str:
-    return f'"{id}"' if id.isascii() and id.isalnum() else to_json(id)
+def _answer(left: str) -> tuple[str, str]:
+    """The end of a question in v1, and what is left after it."""
+    found = _free_text.match(left)
+    if found is not None:
+        return f',"answer":{found[1]}}}', left[found.end() :]
+    for answered, ended in _ANSWERED.items():
+        if left.startswith(answered):
+            return ended, left[len(answered) :]
+    raise Unusual
 
 
-def plain_id(id: str) -> str:
-    """An id that is the same in JSON and in a URL; raises Unusual."""
-    if not _PLAIN.match(id):
-        raise Unusual
-    return id
+def _refuse() -> Any:
+    raise Unusual
 
 
-def _opened(given: Raw) -> bytes:
-    """A polygon without the repetition of its first point."""
-    ring = bytes(given)
-    first = ring[1 : ring.find(b"}") + 1]
-    if ring.endswith(first, len(first) + 1, -1):
-        return ring[: -len(first) - 2] + b"]"
-    return ring
-
-
-def whole_numbers(shapes: Sequence[bytes | Raw]) -> list[str]:
+def whole_numbers(shapes: Sequence[str]) -> list[str]:
     """Shapes with `977` for `977.0`.
 
     Done for many at once and by numpy: to replace text in each would cost as much as all the rest of a line.
     """
-    text = b"\n".join(shapes)
+    text = "\n".join(shapes).encode("ascii")
     if not text:
         return []
     codes = np.frombuffer(text, np.uint8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -10,19 +11,23 @@ from msgspec import Raw
 
 from annotary.formats import _v1_render as render
 from annotary.formats._v1_carry import FIRST, carried
-from annotary.formats._v1_copy import EMPTY, NULL, Copier, Memo, Unusual, plain_id
+from annotary.formats._v1_copy import Copier, Memo, Unusual
 from annotary.model.base import to_json
 from annotary.model.corpus import Shown
 from annotary.model.sections import plain
 
 FieldSet = Literal["full", "seed"]
+Labelled = tuple[tuple[Any, ...], bytes, Sequence[tuple[Any, ...]]]
+"""A data row, what its project or run says of it, and its labels there."""
+EMPTY = Raw(b"[]")
+_USUAL_HEAD = b'"label_kind":"Default","version":"1.0.0","id":"'
 
 
 class _Head(msgspec.Struct, gc=False):
-    id: Raw
-    row_data: Raw
-    global_key: Raw = NULL
-    external_id: Raw = NULL
+    id: str
+    row_data: str
+    global_key: str | None = None
+    external_id: str | None = None
 
 
 class _DataRowDetails(msgspec.Struct, gc=False):
@@ -73,56 +78,64 @@ class Lines:
         self.view_link = to_json(self.viewed)[:-1]
         self.project_name = to_json(shown.name)
 
-    def row(self, row: tuple[Any, ...], extra: bytes, labels: list[tuple[Any, ...]]) -> None:
-        """Add a data row's labels; `extra` is what the project or run says of the row."""
+    def text(self, rows: Sequence[Labelled]) -> bytes:
+        """The lines of some data rows."""
+        for row in rows:
+            self._add(*row, copied=True)
+        try:
+            return self.copier.finish()
+        except Unusual:
+            self.copier.clear()
+        for row in rows:
+            self._add(*row, copied=False)
+        return self.copier.finish()
+
+    def _add(
+        self, row: tuple[Any, ...], extra: bytes, labels: Sequence[tuple[Any, ...]], *, copied: bool
+    ) -> None:
+        if row[1]:
+            gone = {"DataRow ID": _loads(b"{" + row[2] + b"}")["id"], "deleted": True}
+            self.copier.pieces.append(to_json(gone) + "\n")
+            return
+        # What several labels say of each other, or a file said when it was read, is rare.
+        copied = copied and len(labels) == 1 and self.shown.kind == "project"
         for label in labels:
-            # What is said only by several labels together, or by a file that was read, is rare.
-            if not label[9] and len(labels) == 1 and self.shown.kind == "project":
+            if copied and not label[9]:
                 mark = self.copier.mark()
                 try:
                     self._copy(row, extra, label)
                     continue
-                except Unusual:
+                except (Unusual, UnicodeDecodeError):
                     self.copier.back_to(mark)
             self.copier.pieces.append(self._render(row, extra, label, labels))
-
-    def gone(self, row: tuple[Any, ...]) -> None:
-        """Add that a data row was deleted."""
-        id = _loads(b"{" + row[2] + b"}")["id"]
-        self.copier.pieces.append(to_json({"DataRow ID": id, "deleted": True}) + "\n")
-
-    def finish(self) -> bytes:
-        """The lines; there are none left then."""
-        return self.copier.finish()
 
     def _copy(self, row: tuple[Any, ...], extra: bytes, label: tuple[Any, ...]) -> None:
         """The hot path: a label of a project, copied from its sections. Raises Unusual."""
         copier, texts = self.copier, self.texts
         add = copier.pieces.append
-        id = plain_id(label[2].decode())
-        if label[4] != f'"label_kind":"Default","version":"1.0.0","id":"{id}"'.encode():
+        if label[4] != _USUAL_HEAD + label[2] + b'"' or b"\\" in row[2]:
             raise Unusual
+        id = label[2].decode()
+        copier.ids.append(id)
         head = _head(b"{" + row[2] + b"}")
         made = _label_details(label[5] or b"{}")
         done = _performance(label[6] or b"{}")
         name = _data_row_details(b"{" + row[3] + b'"}').dataset_name if row[3] else None
-        add(
-            f'{{"ID":"{id}","DataRow ID":{str(head.id, "ascii")}'
-            f',"Labeled Data":{str(head.row_data, "ascii")},"Label":{{'
-        )
+        add(f'{{"ID":"{id}","DataRow ID":"{head.id}","Labeled Data":"{head.row_data}","Label":{{')
         mark = copier.mark()
         if not copier.annotations(label[7]) and done.skipped:
             copier.back_to(mark)
+        external_id = "null" if head.external_id is None else f'"{head.external_id}"'
         add(
             f'}},"Created By":{texts[made.created_by]},"Project Name":{self.project_name}'
             f',"Created At":{_when(made.created_at)},"Updated At":{_when(made.updated_at)}'
             f',"Seconds to Label":{done.seconds_to_create + done.seconds_to_review}'
-            f',"External ID":{str(head.external_id, "ascii")},"Agreement":{done.consensus_score}'
+            f',"External ID":{external_id},"Agreement":{done.consensus_score}'
             f',"Benchmark Agreement":{done.benchmark_score},"Benchmark ID":null,"Dataset Name":{texts[name]}'
             f',"Reviews":{_reviews(made.reviews)},"View Label":{self.view_link}{id}","Has Open Issues":0'
             f',"Skipped":{"true" if done.skipped else "false"}'
             f',"DataRow Workflow Info":{self._workflow(extra)}'
-            f"{self._later(row, head) if self.full else ''}}}\n"
+            f"{self._later(row, head.global_key) if self.full else ''}}}\n"
         )
 
     def _workflow(self, extra: bytes) -> str:
@@ -141,16 +154,16 @@ class Lines:
             comma = ","
         return f"{text}]}}"
 
-    def _later(self, row: tuple[Any, ...], head: _Head) -> str:
+    def _later(self, row: tuple[Any, ...], global_key: str | None) -> str:
         text: str = self.media[row[5]]
-        if head.global_key != NULL:
-            text = f',"Global Key":{str(head.global_key, "ascii")}{text}'
+        if global_key:
+            text = f',"Global Key":"{global_key}"{text}'
         if row[7] not in _NO_METADATA:
             text += ',"DataRow Metadata":' + to_json([render.metadata(one) for one in _loads(row[7])])
         return text
 
     def _render(
-        self, row: tuple[Any, ...], extra: bytes, label: tuple[Any, ...], labels: list[tuple[Any, ...]]
+        self, row: tuple[Any, ...], extra: bytes, label: tuple[Any, ...], labels: Sequence[tuple[Any, ...]]
     ) -> str:
         """Any label, from the values of its sections."""
         carry = carried(label[9])
@@ -195,7 +208,7 @@ def _facts(row: tuple[Any, ...], extra: bytes) -> render.DataRowFacts:
     )
 
 
-def _benchmark(label: tuple[Any, ...], labels: list[tuple[Any, ...]]) -> str | None:
+def _benchmark(label: tuple[Any, ...], labels: Sequence[tuple[Any, ...]]) -> str | None:
     """The id of the label that this one is scored against."""
     for other in labels:
         if other is not label and b'"is_benchmark_reference":true' in other[4]:

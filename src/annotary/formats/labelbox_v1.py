@@ -14,16 +14,16 @@ from msgspec import UNSET, Meta
 
 from annotary.formats import Format, Part, Reading, Source
 from annotary.formats import Options as BaseOptions
+from annotary.formats import _v1_layout as v1
 from annotary.formats import _v1_parse as parse
 from annotary.formats._json import Broken, Document, documents, problem_of, shown
 from annotary.formats._v1_keep import carry
-from annotary.formats._v1_layout import Document as Layout
-from annotary.formats._v1_layout import Labelled
-from annotary.formats._v1_lines import FieldSet, Lines
+from annotary.formats._v1_lines import FieldSet, Labelled, Lines
 from annotary.model.annotation import Annotations
 from annotary.model.base import derived_id
 from annotary.model.carried import Extras, decode
-from annotary.model.corpus import Corpus, Page, Parsed, Problem
+from annotary.model.corpus import Corpus, Parsed, Problem
+from annotary.model.corpus import Part as CorpusPart
 from annotary.model.row import Label, ProjectPart, Row
 
 WRITE_ROWS = 32
@@ -41,24 +41,21 @@ class Options(BaseOptions, frozen=True):
 
 def write(corpus: Corpus, options: Options) -> Iterator[Part]:
     """Lines, each a label; rows without labels have none."""
-    writers = [Lines(one, corpus.base_url, options.field_set) for one in corpus.shown]
+    lines = [Lines(one, corpus.base_url, options.field_set) for one in corpus.shown]
     for page in corpus.pages:
         for start in range(0, len(page.rows), WRITE_ROWS):
             rows = page.rows[start : start + WRITE_ROWS]
-            piece = b"".join(_lines(page, rows, writers, single=corpus.single))
-            if piece:
-                yield Part("", piece)
+            for one, part in zip(lines, page.parts, strict=True):
+                if text := one.text(list(_labelled(rows, part, single=corpus.single))):
+                    yield Part("", text)
 
 
-def _lines(page: Page, rows: list[tuple[Any, ...]], writers: list[Lines], *, single: bool) -> Iterator[bytes]:
-    for lines, part in zip(writers, page.parts, strict=True):
-        labels_of = part.labels.get
-        for row in rows:
-            if row[1]:
-                lines.gone(row)
-            elif labels := labels_of(row[0]):
-                lines.row(row, row[9] if single else part.rows[row[0]][1], labels)
-        yield lines.finish()
+def _labelled(rows: list[tuple[Any, ...]], part: CorpusPart, *, single: bool) -> Iterator[Labelled]:
+    labels_of = part.labels.get
+    for row in rows:
+        labels = labels_of(row[0])
+        if labels or row[1]:
+            yield row, row[9] if single else part.rows[row[0]][1], labels or ()
 
 
 def read(source: Source, options: Options, reading: Reading) -> Iterator[Parsed]:
@@ -66,7 +63,7 @@ def read(source: Source, options: Options, reading: Reading) -> Iterator[Parsed]
     try:
         for document in documents(source):
             try:
-                layout, _ = decode(document.data, Layout)
+                layout, _ = decode(document.data, v1.Document)
                 reason = parse.not_an_image(layout)
                 if reason is not None:
                     reading.report(Problem(place=document.place, value=shown(layout.id), reason=reason))
@@ -81,7 +78,7 @@ def read(source: Source, options: Options, reading: Reading) -> Iterator[Parsed]
         reading.report(broken.problem)
 
 
-def _parsed(document: Document, layout: Layout) -> Parsed:
+def _parsed(document: Document, layout: v1.Document) -> Parsed:
     plain = msgspec.json.decode(document.data)
     label = _label(layout, layout.id or derived_id("label", document.data.decode()))
     row, extras = _row(layout, label, plain.get("Media Attributes"))
@@ -92,9 +89,9 @@ def _parsed(document: Document, layout: Layout) -> Parsed:
     return Parsed(msgspec.structs.replace(row, projects=projects), extras, document.place)
 
 
-def _label(layout: Layout, id: str) -> Label:
+def _label(layout: v1.Document, id: str) -> Label:
     given = layout.label
-    if given and not isinstance(given, Labelled):
+    if given and not isinstance(given, v1.Labelled):
         reason = "not the annotations of an image; an object with `objects` is wanted"
         raise parse.Unfit("Label", given, reason)
     return Label(
@@ -102,11 +99,11 @@ def _label(layout: Layout, id: str) -> Label:
         is_benchmark_reference=True if layout.is_benchmark else UNSET,
         label_details=parse.label_details(layout),
         performance_details=parse.performance(layout),
-        annotations=parse.label_annotations(given, id) if isinstance(given, Labelled) else Annotations(),
+        annotations=parse.label_annotations(given, id) if isinstance(given, v1.Labelled) else Annotations(),
     )
 
 
-def _row(layout: Layout, label: Label, media: Any) -> tuple[Row, Extras]:
+def _row(layout: v1.Document, label: Label, media: Any) -> tuple[Row, Extras]:
     attributes, extras = parse.media(layout, media)
     part = ProjectPart(
         name=layout.project_name or UNSET,

@@ -168,7 +168,7 @@ class Store:
             new = dialect.insert(entities).values(entry).on_conflict_do_nothing()
             made = connection.execute(new.returning(entities.c.id)).first()
         if made is None:
-            raise Conflict(f"there is a {_words(type(value))} {entry['id']!r} already; give another id")
+            raise Conflict(f"{_words(type(value))} {entry['id']!r} is there already; give another id")
 
     def put(self, *values: Value) -> None:
         """Store values, replacing those with the same id."""

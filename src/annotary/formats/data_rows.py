@@ -1,0 +1,120 @@
+"""Data rows: the vendor's upload format, a list or lines of objects, one an image."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from annotary.formats import Format, Options, Part, Reading, Source
+from annotary.formats._json import Broken, documents, problem_of
+from annotary.model.base import Value, to_json
+from annotary.model.corpus import Corpus, Parsed, Problem, Record
+from annotary.model.row import Attachment, DataRow, DataRowDetails, MediaAttributes, MetadataField, Row
+
+Text = Annotated[str, Meta(min_length=1)]
+OLD = {"externalId": "external_id", "imageUrl": "row_data"}
+"""Names of keys in very old files."""
+
+
+class Entry(Value):
+    """One data row as it is uploaded; `width` and `height` are annotary's own addition."""
+
+    row_data: Text
+    id: Text | UnsetType = UNSET
+    global_key: Text | None | UnsetType = UNSET
+    external_id: Text | None | UnsetType = UNSET
+    media_type: Literal["IMAGE"] | None | UnsetType = UNSET
+    metadata_fields: tuple[MetadataField, ...] | UnsetType = UNSET
+    attachments: tuple[Attachment, ...] | UnsetType = UNSET
+    dataset_id: Text | UnsetType = UNSET
+    width: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
+    height: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
+
+
+def read(source: Source, options: Options, reading: Reading) -> Iterator[Parsed]:
+    """Data rows without labels."""
+    try:
+        for document in documents(source):
+            try:
+                plain = msgspec.json.decode(document.data)
+                entry = msgspec.convert(_renamed(plain), Entry)
+            except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+                problem = problem_of(error, document)
+                reading.report(msgspec.structs.replace(problem, reason=_helped(problem.reason)))
+                continue
+            yield Parsed(_row(entry), (), document.place)
+    except Broken as broken:
+        reading.report(broken.problem)
+
+
+def _renamed(plain: Any) -> Any:
+    if isinstance(plain, dict):
+        return {OLD.get(key, key): value for key, value in plain.items()}
+    return plain
+
+
+def _helped(reason: str) -> str:
+    """An unknown key with the nearest known one beside it."""
+    if "unknown field" not in reason:
+        return reason
+    key = reason.split("`")[1]
+    near = difflib.get_close_matches(key, Entry.__struct_fields__, 1)
+    known = f"did you mean {near[0]}?" if near else f"known: {', '.join(Entry.__struct_fields__)}"
+    return f"{reason}; {known}"
+
+
+def _row(entry: Entry) -> Row:
+    details = UNSET if entry.dataset_id is UNSET else DataRowDetails(dataset_id=entry.dataset_id)
+    return Row(
+        data_row=DataRow(
+            id=entry.id or "",
+            global_key=entry.global_key,
+            external_id=entry.external_id,
+            row_data=entry.row_data,
+            details=details,
+        ),
+        media_attributes=MediaAttributes(width=entry.width, height=entry.height),
+        attachments=entry.attachments,
+        metadata_fields=entry.metadata_fields,
+    )
+
+
+def write(corpus: Corpus, options: Options) -> Iterator[Part]:
+    """A line a data row."""
+    for page in corpus.pages:
+        lines = []
+        for row in page.rows:
+            record = Record._make(row)
+            line = msgspec.json.decode(b"{" + record.head + b"}")
+            if record.deleted:
+                line["deleted"] = True
+            else:
+                media = msgspec.json.decode(b"{" + record.media + b"}")["media_attributes"]
+                line.update({key: media[key] for key in ("width", "height") if key in media})
+                for key, section in (
+                    ("metadata_fields", record.metadata),
+                    ("attachments", record.attachments),
+                ):
+                    if section and section != b"[]":
+                        line[key] = msgspec.json.decode(section)
+            lines.append(to_json(line) + "\n")
+        yield Part("", "".join(lines).encode())
+
+
+def claims(first: dict[str, Any]) -> bool:
+    """Whether a file's first document is of this format."""
+    return "data_row" not in first and bool({"row_data", "imageUrl"} & first.keys())
+
+
+FORMAT = Format(
+    title="Data rows",
+    read=read,
+    write=write,
+    claims=claims,
+    lines=True,
+    says="images with keys, metadata and attachments; no labels",
+)

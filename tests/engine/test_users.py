@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import pytest
+
+from annotary.engine.core import LOCAL, Engine
+from annotary.engine.users import key_of, organization
+from annotary.errors import Conflict, Denied, Invalid, NotFound
+from annotary.model.project import User
+from annotary.operations.projects import CreateProject, FindProjects
+from annotary.operations.users import (
+    CreateKey,
+    CreateOrganization,
+    FindKeys,
+    FindOrganizations,
+    GetUser,
+    RevokeKey,
+)
+from tests.engine.world import Clock
+
+
+@pytest.fixture
+def other(engine: Engine) -> Engine:
+    """The engine of somebody in another organisation."""
+    engine.call(CreateOrganization(name="other"))
+    return Engine(engine.store.seen_as("other"), clock=engine.clock)
+
+
+def test_the_user_is_who_asks(engine: Engine) -> None:
+    assert engine.call(GetUser()) == LOCAL
+    ann = User(id="ann", email="ann@example.com")
+    asked = Engine(engine.store, user=ann)
+    assert asked.call(GetUser()) == ann
+    assert asked.call(CreateProject(name="p")).created_by == "ann@example.com"
+
+
+def test_a_store_starts_with_one_organisation_and_can_have_more(engine: Engine) -> None:
+    assert [one.name for one in engine.call(FindOrganizations())] == ["default"]
+    made = engine.call(CreateOrganization(name="Ärzte GmbH"))
+    assert [one.name for one in engine.call(FindOrganizations())] == ["default", "Ärzte GmbH"]
+    assert organization(engine.store, "Ärzte GmbH") == made
+    assert organization(engine.store, "default").id == "default"
+    for name in ("default", "Ärzte GmbH"):
+        with pytest.raises(Conflict, match=f"'{name}' is there already"):
+            engine.call(CreateOrganization(name=name))
+    with pytest.raises(NotFound, match="no organisation 'nope'"):
+        organization(engine.store, "nope")
+
+
+def test_organisations_are_kept_apart(engine: Engine, other: Engine) -> None:
+    mine = engine.call(CreateProject(name="mine", id="same"))
+    theirs = other.call(CreateProject(name="theirs", id="same"))
+    assert engine.call(FindProjects()) == [mine]
+    assert other.call(FindProjects()) == [theirs]
+    for operation in (FindOrganizations(), CreateOrganization(name="third")):
+        with pytest.raises(Denied, match="looked after from 'default', not from 'other'"):
+            other.call(operation)
+    assert organization(other.store, "other").name == "other"
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\nb", " a", "x" * 101])
+def test_names_can_be_read(engine: Engine, name: str) -> None:
+    with pytest.raises(Invalid, match="an organisation cannot be named"):
+        engine.call(CreateOrganization(name=name))
+    with pytest.raises(Invalid, match="a key cannot be named"):
+        engine.call(CreateKey(name=name))
+
+
+def test_a_key_is_shown_once_and_kept_as_its_hash(engine: Engine, other: Engine, clock: Clock) -> None:
+    issued = engine.call(CreateKey(name="ci", role="reader"))
+    assert issued.key.startswith("ann_")
+    assert len(issued.key) > 40
+    assert (issued.name, issued.role, issued.org) == ("ci", "reader", "default")
+    clock.tick()
+    second = engine.call(CreateKey(name="a laptop"))
+    assert (second.role, second.key != issued.key) == ("member", True)
+    keys = engine.call(FindKeys())
+    assert [(key.name, key.hash, key.revoked) for key in keys] == [("ci", "", False), ("a laptop", "", False)]
+    with engine.store.reading() as connection:
+        stored = connection.exec_driver_sql("SELECT body FROM entities WHERE kind = 'Key'").scalars().all()
+    assert not any(issued.key in body or issued.key[4:] in body for body in stored)
+    found = key_of(engine.store, issued.key)
+    assert found is not None
+    assert (found.name, found.role) == ("ci", "reader")
+    assert key_of(engine.store, issued.key + "x") is None
+    assert key_of(other.store, issued.key) is None
+    assert other.call(FindKeys()) == []
+
+
+def test_a_revoked_key_opens_nothing_and_its_name_is_free(engine: Engine) -> None:
+    issued = engine.call(CreateKey(name="ci"))
+    with pytest.raises(Conflict, match="there is a key 'ci' already; revoke it"):
+        engine.call(CreateKey(name="ci"))
+    engine.call(RevokeKey(name="ci"))
+    assert key_of(engine.store, issued.key) is None
+    for name in ("ci", "nope"):
+        with pytest.raises(NotFound, match=f"no key '{name}'"):
+            engine.call(RevokeKey(name=name))
+    again = engine.call(CreateKey(name="ci"))
+    assert key_of(engine.store, again.key) is not None
+    assert [key.revoked for key in sorted(engine.call(FindKeys()), key=lambda key: key.revoked)] == [
+        False,
+        True,
+    ]
