@@ -93,12 +93,11 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_half_a_demo_leaves_no_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*given: object) -> None:
+    def interrupt(*given: object, **more: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("annotary.engine.demo._draw_all", lambda *given: None)
-    monkeypatch.setattr("annotary.engine.demo._make_run", interrupt)
-    monkeypatch.setattr("annotary.engine.demo.ROWS", 3)
+    monkeypatch.setattr("annotary.engine.demo.import_sources", interrupt)
     result = typed("demo", tmp_path / "demo")
     assert (result.exit_code, result.stderr) == (
         130,

@@ -18,7 +18,7 @@ from tests.cli.conftest import PROJECT, done, refused
 class Chosen(Options, frozen=True):
     masks: Annotated[Literal["url", "png"], Meta(description="how masks are said")] = "url"
     split: Annotated[tuple[float, ...], Meta(description="shares of the splits")] = ()
-    seed: Annotated[int | None, Meta(ge=0)] = None
+    seed: Annotated[int, Meta(ge=0)] | None = None
     strict: bool = False
     prefix: str | UnsetType = UNSET
 

@@ -36,7 +36,7 @@ from annotary.operations.model_runs import (
     CreateModelRun,
     FindModels,
 )
-from annotary.operations.ontologies import GetOntology, RenameFeature
+from annotary.operations.ontologies import RenameFeature
 from annotary.operations.projects import (
     ChangeProject,
     CreateBatch,

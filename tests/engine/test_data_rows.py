@@ -152,7 +152,9 @@ def test_what_exports_show_of_an_enum_can_be_set_again(world: World) -> None:
 
 
 def test_imported_metadata_without_ids_is_taken_up(world: World) -> None:
-    row = {"data_row": {"id": world.ids[0], "row_data": "https://example.org/key-0.png", "global_key": "key-0"}}
+    row = {
+        "data_row": {"id": world.ids[0], "row_data": "https://example.org/key-0.png", "global_key": "key-0"}
+    }
     metadata = [
         {"schema_name": "split", "value": "train", "x": 1},
         {"schema_name": "mine", "value": 1, "x_unit": "m"},
@@ -257,12 +259,17 @@ def test_schemas_have_names_of_their_own(
 
 
 def test_attachments_are_added_after_those_that_are_there(world: World) -> None:
-    row = {"data_row": {"id": world.ids[0], "row_data": "https://example.org/key-0.png", "global_key": "key-0"}}
+    row = {
+        "data_row": {"id": world.ids[0], "row_data": "https://example.org/key-0.png", "global_key": "key-0"}
+    }
     old = {"type": "IMAGE", "value": "https://example.org/a.png", "x_kept": 1}
     take_rows(world.engine, [{**row, "attachments": [old]}])
     elsewhere(world)
     now = world.clock.tick()
-    given = (Attachment(type="RAW_TEXT", value="rainy", name="note"), Attachment(type="HTML", value="u", id="i"))
+    given = (
+        Attachment(type="RAW_TEXT", value="rainy", name="note"),
+        Attachment(type="HTML", value="u", id="i"),
+    )
     world.call(AddAttachments(data_row_id=world.ids[0], attachments=given))
     first, second, third = world.row(0)["attachments"]
     assert first == old
@@ -282,9 +289,7 @@ def test_attachments_are_added_after_those_that_are_there(world: World) -> None:
         (Attachment(type="IMAGE", value=""), "attachment of type IMAGE: no value"),
     ],
 )
-def test_an_attachment_has_a_known_type_and_a_value(
-    world: World, given: Attachment, complaint: str
-) -> None:
+def test_an_attachment_has_a_known_type_and_a_value(world: World, given: Attachment, complaint: str) -> None:
     with pytest.raises(Invalid, match=complaint):
         world.call(AddAttachments(data_row_id=world.ids[0], attachments=(given,)))
 

@@ -99,9 +99,7 @@ def test_what_is_said_of_a_label_is_kept_and_written_the_stores_way(world: World
 def test_an_object_more_can_be_put_before_those_that_are_there(world: World) -> None:
     label = world.label(0)
     given = Annotations(objects=(*annotated(box(3)).objects, *label.annotations.objects))
-    request = SaveLabel(
-        project_id="streets", data_row_id=world.ids[0], annotations=given, label_id=label.id
-    )
+    request = SaveLabel(project_id="streets", data_row_id=world.ids[0], annotations=given, label_id=label.id)
     after = world.call(request)
     assert [one.feature_id for one in after.annotations.objects][1] == label.annotations.objects[0].feature_id
 
@@ -140,7 +138,9 @@ def test_unknown_keys_of_an_imported_label_survive_a_new_version(world: World) -
         "annotations": {"objects": []},
         "is_benchmark_reference": True,
     }
-    row = {"data_row": {"id": world.ids[0], "row_data": "https://example.org/key-0.png", "global_key": "key-0"}}
+    row = {
+        "data_row": {"id": world.ids[0], "row_data": "https://example.org/key-0.png", "global_key": "key-0"}
+    }
     take_rows(world.engine, [{**row, "projects": {"streets": {"labels": [label]}}}])
     world.label(0, label_id="imported", performance=Performance(seconds_to_create=4))
     world.call(CreateReview(project_id="streets", label_id="imported", score=1))
@@ -203,7 +203,9 @@ def test_the_same_feature_id_twice_is_refused(world: World) -> None:
 
 
 def test_a_mask_of_another_size_is_refused(world: World) -> None:
-    row = {"data_row": {"id": world.ids[0], "row_data": "https://example.org/key-0.png", "global_key": "key-0"}}
+    row = {
+        "data_row": {"id": world.ids[0], "row_data": "https://example.org/key-0.png", "global_key": "key-0"}
+    }
     take_rows(world.engine, [{**row, "media_attributes": {"height": 99, "width": 99}}])
     with pytest.raises(Invalid, match="the mask is not of its image's size, 99 x 99 px"):
         world.label(0, mask())

@@ -163,10 +163,10 @@ def test_runs_are_counted_and_named_like_projects(world: World, run: str) -> Non
     world.label(0, box(), mask())
     add(world, 0, 1)
     part = {"name": "first", "predictions": [{"id": "p", "annotations": {"objects": [box(confidence=0.5)]}}]}
-    row = {"data_row": {"id": world.ids[1], "row_data": "https://example.org/key-1.png", "global_key": "key-1"}}
-    take_rows(
-        world.engine, [{**row, "experiments": {"model": {"name": "detector", "runs": {"run": part}}}}]
-    )
+    row = {
+        "data_row": {"id": world.ids[1], "row_data": "https://example.org/key-1.png", "global_key": "key-1"}
+    }
+    take_rows(world.engine, [{**row, "experiments": {"model": {"name": "detector", "runs": {"run": part}}}}])
     summary = world.call(Summarize(kind="model_run", id="run"))
     assert (summary.rows, summary.labels, summary.rows_without_objects) == (2, 2, 0)
     assert (summary.by_status, summary.by_kind) == ({}, {"box": 2, "mask": 1})

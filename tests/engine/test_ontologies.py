@@ -120,13 +120,20 @@ def test_a_renamed_tool_shows_in_every_label(world: World) -> None:
 
 def test_renamed_back_everything_is_as_it_was(world: World) -> None:
     answers = {"name": "remark", "text_answer": {"content": "\u2028"}}
-    row = {"data_row": {"id": world.ids[1], "row_data": "https://example.org/key-1.png", "global_key": "key-1"}}
+    row = {
+        "data_row": {"id": world.ids[1], "row_data": "https://example.org/key-1.png", "global_key": "key-1"}
+    }
     objects = [box(x_kept={"car": ["car"]}, feature_schema_id="car"), mask("m")]
     label = {"id": "l", "annotations": {"objects": objects, "classifications": [answers], "x_more": "car"}}
     take_rows(world.engine, [{**row, "projects": {"streets": {"labels": [label]}}}])
     world.label(0, box(classifications=[parked()]))
     before, _ = exported(world.engine, "streets")
-    for id, name in (("car", "Big Car"), ("parked", "Is it parked?"), ("parked-yes", "Yes"), ("where", "Where")):
+    for id, name in (
+        ("car", "Big Car"),
+        ("parked", "Is it parked?"),
+        ("parked-yes", "Yes"),
+        ("where", "Where"),
+    ):
         rename(world, id, "\U0001f697 else")
         assert exported(world.engine, "streets")[0] != before
         rename(world, id, name)
@@ -236,10 +243,10 @@ def test_the_same_name_again_changes_nothing(world: World) -> None:
 
 def test_an_old_name_is_free_for_a_feature_of_its_own(world: World) -> None:
     world.call(CreateProject(name="bare", id="bare"))
-    row = {"data_row": {"id": world.ids[0], "row_data": "https://example.org/key-0.png", "global_key": "key-0"}}
-    parts = [
-        {"bare": {"labels": [{"id": id, "annotations": {"objects": [box()]}}]}} for id in ("one", "two")
-    ]
+    row = {
+        "data_row": {"id": world.ids[0], "row_data": "https://example.org/key-0.png", "global_key": "key-0"}
+    }
+    parts = [{"bare": {"labels": [{"id": id, "annotations": {"objects": [box()]}}]}} for id in ("one", "two")]
     take_rows(world.engine, [{**row, "projects": parts[0]}])
     ontology_id = str(world.call(GetProject(project_id="bare")).ontology_id)
     (car,) = world.call(GetOntology(ontology_id=ontology_id)).normalized.tools

@@ -89,9 +89,9 @@ def test_another_ontology_is_taken_while_there_are_no_labels(world: World) -> No
     other = world.call(CreateOntology(name="other", normalized=world.ontology.normalized, id="other"))
     cursor = world.sequence()
     world.call(ChangeProject(project_id="streets", ontology_id=other.id))
-    assert {row["projects"]["streets"]["project_details"]["ontology_id"] for row in world.rows().values()} == {
-        "other"
-    }
+    assert {
+        row["projects"]["streets"]["project_details"]["ontology_id"] for row in world.rows().values()
+    } == {"other"}
     assert len(world.rows(since=cursor)) == 6
     world.label(0)
     with pytest.raises(Conflict, match="has labels made with ontology 'other'"):
@@ -282,7 +282,9 @@ def test_moves_go_on_from_tasks_of_the_vendor(world: World) -> None:
         "workflow_status": "IN_REVIEW",
         "workflow_history": [event],
     }
-    row = {"data_row": {"id": world.ids[6], "row_data": "https://example.org/key-6.png", "global_key": "key-6"}}
+    row = {
+        "data_row": {"id": world.ids[6], "row_data": "https://example.org/key-6.png", "global_key": "key-6"}
+    }
     take_rows(world.engine, [{**row, "projects": {"streets": {"project_details": details}}}])
     moved(world, 6, REWORK)
     newest, oldest = world.details(6)["workflow_history"]
@@ -361,9 +363,7 @@ def test_a_snapshot_names_the_present_state(world: World) -> None:
 
 
 @pytest.mark.parametrize(("name", "error"), [("v1", Conflict), ("17", Invalid), (" ", Invalid)])
-def test_names_of_snapshots_are_words_and_taken_once(
-    world: World, name: str, error: type[Exception]
-) -> None:
+def test_names_of_snapshots_are_words_and_taken_once(world: World, name: str, error: type[Exception]) -> None:
     world.call(CreateSnapshot(kind="project", id="streets", name="v1"))
     with pytest.raises(error, match="give a"):
         world.call(CreateSnapshot(kind="project", id="streets", name=name))
@@ -379,7 +379,9 @@ def test_a_summary_counts_by_status_kind_and_class(world: World) -> None:
     label = world.label(0, box(classifications=[parked()]), box(2), mask())
     world.label(0, box(3))
     world.label(1, {"name": "light", "annotation_kind": "ImagePoint", "point": {"x": 1, "y": 2}})
-    row = {"data_row": {"id": world.ids[6], "row_data": "https://example.org/key-6.png", "global_key": "key-6"}}
+    row = {
+        "data_row": {"id": world.ids[6], "row_data": "https://example.org/key-6.png", "global_key": "key-6"}
+    }
     part = {"labels": [{"id": "answered", "annotations": {"objects": [], "classifications": [answered]}}]}
     take_rows(world.engine, [{**row, "projects": {"streets": part}}])
     world.call(CreateReview(project_id="streets", label_id=label.id, score=1))

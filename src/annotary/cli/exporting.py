@@ -45,10 +45,11 @@ def export_rows(session: Session, **given: Any) -> int:
     form = _format(given["format"])
     filters = _filters(given)
     options = _options(given)
+    since = _cursor(given["since"])
     if session.json and given["output"] == STREAM:
         raise Usage("--json and -o - both want standard output; give -o a file")
     with session.client() as client:
-        task, name = _asked(session, client, given, filters, options)
+        task, name = _asked(session, client, {**given, "since": since}, filters, options)
         export = task.open(counted=True)
         destination = _destination(session, given, form, name)
         if destination == STREAM:
@@ -73,6 +74,14 @@ def _format(name: str) -> Format:
         writers = ", ".join(one for one in names() if load(one).write is not None)
         raise Usage(f"--format: {name} is read, not written; these are written: {writers}")
     return form
+
+
+def _cursor(given: str | None) -> int | None:
+    if given is None:
+        return None
+    if not re.fullmatch(r"[0-9]{1,18}", given):
+        raise Usage(f"--since: {given!r} is not a cursor; give the number that an export printed")
+    return int(given)
 
 
 def _filters(given: dict[str, Any]) -> dict[str, Any]:

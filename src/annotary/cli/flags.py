@@ -83,7 +83,7 @@ def _filters() -> Iterator[Parameter]:
 
 def _states() -> Iterator[Parameter]:
     help = "Only rows changed since this cursor, as an earlier export printed it."
-    yield _option("since", int | None, STATE, help, "--since", metavar="CURSOR", min=0)
+    yield _option("since", str | None, STATE, help, "--since", metavar="CURSOR")
     help = "The state at this snapshot or sequence number."
     yield _option("as_of", str | None, STATE, help, "--as-of", metavar="SNAPSHOT_OR_SEQUENCE")
     help = "Which of several labels of a row."

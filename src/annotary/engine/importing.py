@@ -294,11 +294,11 @@ class Importer:
             ],
             [(version_of[entry.number], *texts) for entry, texts in page.versions],
         )
-        for entry, dataset, key in page.data_rows:
+        for entry, dataset, own_key in page.data_rows:
             if entry.known is not None:
                 # It was deleted once; its number and its id stayed its own.
                 version = version_of[entry.number]
-                self.store.point_data_row(entry.number, version, dataset=dataset, global_key=key)
+                self.store.point_data_row(entry.number, version, dataset=dataset, global_key=own_key)
         for entry, _ in page.versions:
             if not entry.fresh:
                 columns = {}

@@ -7,7 +7,7 @@ import os
 import shutil
 import zipfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import FileIO
 from itertools import groupby
 from pathlib import Path
@@ -147,11 +147,16 @@ def _replacing(path: Path) -> Iterator[FileIO]:
     except OSError as error:
         raise _unwritable(path, error) from error
     finally:
-        part.unlink(missing_ok=True)
+        # What keeps it from being removed is what kept it from being written, and is told already.
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def _unwritable(path: Path, error: OSError) -> Unavailable:
-    return Unavailable(f"{path} cannot be written: {error.strerror or error}")
+    reason = error.strerror or str(error)
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        reason = f"{path.parent} is not a folder"
+    return Unavailable(f"{path} cannot be written: {reason}")
 
 
 @contextmanager

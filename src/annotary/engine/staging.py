@@ -20,10 +20,11 @@ from annotary.engine.entries import (
 from annotary.engine.places import Place
 from annotary.engine.resolve import Resolver, Unfit
 from annotary.model import sections
-from annotary.model.base import derived_id, derived_uuid, to_json
+from annotary.model.base import Value, derived_id, derived_uuid, to_json
 from annotary.model.carried import decode
 from annotary.model.project import Dataset
-from annotary.model.row import DataRowDetails, ProjectDetails, RunPart
+from annotary.model.row import MediaAttributes, ProjectDetails, RunPart
+from annotary.model.sections import plain
 
 KEY_LIMIT = 200
 """Characters of a global key (the vendor's documented limit)."""
@@ -193,6 +194,7 @@ def _stage_labels(
     by_id = {(label["prediction"], label["id"]): label for label in present}
     seen: set[tuple[int, str]] = set()
     changed = False
+    media = _media(entry, held)
     for prediction, given in ((0, share.labels), (1, share.predictions)):
         if not given:
             continue
@@ -209,7 +211,7 @@ def _stage_labels(
             seen.add((prediction, label.id))
             try:
                 columns, pngs, hashes = render_label(
-                    label, extras, resolver, entry.row.media_attributes, share.place.mask_link, origin, before
+                    label, extras, resolver, media, share.place.mask_link, origin, before
                 )
             except Unfit as unfit:
                 raise Unfit(f"labels[{index}].annotations{unfit.path}", unfit.value, unfit.reason) from None
@@ -231,3 +233,19 @@ def _stage_labels(
                 staged.labels.append((collection, {**before, **columns}, True))
         staged.dropped_confidence += resolver.dropped_confidence
     return changed
+
+
+def _media(entry: Entry, held: Held) -> MediaAttributes:
+    """The image's size and type: as the file says, else as the store knows."""
+    given = entry.row.media_attributes
+    if entry.fresh or given != _NO_MEDIA:
+        return given
+    stored = plain(held.sections[entry.known.version].media)
+    return decode(b"{" + stored + b"}", _Stored)[0].media_attributes
+
+
+class _Stored(Value):
+    media_attributes: MediaAttributes = MediaAttributes()
+
+
+_NO_MEDIA = MediaAttributes()

@@ -227,10 +227,7 @@ class Change:
         written = (*new, *old)
         if written:
             self._close(table, old)
-            entries = [
-                (self.collection, self.sequence, FOREVER, *map(one.get, fields))
-                for one in written
-            ]
+            entries = [(self.collection, self.sequence, FOREVER, *map(one.get, fields)) for one in written]
             mark = "?" if self._sqlite else "%s"
             columns = ("collection", "since", "until", *fields)
             marks = ", ".join([mark] * len(columns))

@@ -1,0 +1,52 @@
+"""Work done in a process of its own, so that its memory can be watched: `python -m bench.child TASK ...`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from bench.measure import private
+
+INTERVAL = 0.01
+
+
+def watched(task: str, *arguments: object) -> int:
+    """Do a task in another process; the peak of its private memory in bytes."""
+    command = [sys.executable, "-m", "bench.child", task, *map(str, arguments)]
+    child = subprocess.Popen(command, cwd=Path(__file__).parent.parent)
+    peak = 0
+    while child.poll() is None:
+        with contextlib.suppress(OSError, RuntimeError):  # it has just ended
+            peak = max(peak, private(child.pid))
+        time.sleep(INTERVAL)
+    if child.returncode:
+        raise RuntimeError(f"bench.child {task} has failed")
+    return peak
+
+
+def load(folder: str, rows: str) -> None:
+    """Import so many rows of workload W into a new store."""
+    from bench.workshop import Lines, imported
+
+    imported(folder, Lines(int(rows))).close()
+
+
+def export(folder: str, format: str) -> None:
+    """Export a store's project with everything."""
+    from annotary.engine.core import Engine
+    from annotary.store import Store
+    from bench.workshop import ON, pieces
+
+    engine = Engine(Store.open(folder))
+    with open(os.devnull, "wb", buffering=0) as file:
+        for piece in pieces(engine, ON, format):
+            file.write(piece)
+    engine.close()
+
+
+if __name__ == "__main__":
+    {"load": load, "export": export}[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,73 @@
+"""Targets 1, 2, 3 and 12: exports of workload W from SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import orjson
+
+from annotary.formats import names
+from annotary.model.sections import plain
+from annotary.sample.workload import workload
+from annotary.store import FILE_NAME
+from bench import reference
+from bench.measure import median, ratios, rounds
+from bench.targets import Result
+from bench.workshop import OFF, ON, Workshop, pieces, to_new_file
+
+
+def size(shop: Workshop) -> Iterator[Result]:
+    """Target 12."""
+    store, engine = shop.store, shop.engine
+    exported = sum(len(piece) for piece in pieces(engine, ON))
+    stored = sum(file.stat().st_size for file in store.iterdir() if file.name.startswith(FILE_NAME))
+    figure = stored / exported
+    yield Result("12", figure, (figure, figure), f"{stored / 1e6:,.0f} MB over {exported / 1e6:,.0f} MB")
+
+
+def v2(shop: Workshop) -> Iterator[Result]:
+    """Targets 1 and 2."""
+    engine, out = shop.engine, shop.folder / "export.ndjson"
+    sizes = shop.finished
+    works = {}
+    for name, params in (("on", ON), ("off", OFF)):
+        # A file is unlinked before it is written: what freeing the old one costs is the same for both.
+        works[name] = lambda params=params: to_new_file(out, pieces(engine, params))
+        works[f"floor {name}"] = lambda name=name: to_new_file(out, shop.floor(f"bench_{name}"))
+    found = rounds(works, shop.rounds)
+    for target, name in (("1", "on"), ("2", "off")):
+        each = ratios(found, name, f"floor {name}", "cpu")
+        took, floor = (median([cost.cpu for cost in found[one]]) for one in (name, f"floor {name}"))
+        notes = f"{took:.2f} s over {floor:.2f} s, {sizes[f'bench_{name}'] / 1e6:,.0f} MB"
+        yield Result(target, median(each), (min(each), max(each)), notes)
+    out.unlink()
+
+
+def v1(shop: Workshop) -> Iterator[Result]:
+    """Target 3."""
+    if "labelbox-v1" not in names():
+        return
+    engine, out = shop.engine, shop.folder / "export.ndjson"
+    color_of = reference.colors(workload(shop.rows))
+    found_lines = reference.lines_of(pieces(engine, ON, "labelbox-v1"))
+    reference.compare(found_lines, workload(shop.rows), partial(reference.v1, color_of=color_of), shop.rows)
+    with engine.store.database.raw() as cursor:
+        cursor.execute("SELECT annotations FROM labels ORDER BY data_row")
+        sections = [plain(section) for (section,) in cursor.fetchall()]
+
+    def decode() -> None:
+        for section in sections:
+            orjson.loads(section)
+
+    works = {
+        "v1": lambda: to_new_file(out, pieces(engine, ON, "labelbox-v1")),
+        "loads": decode,
+    }
+    found = rounds(works, shop.rounds)
+    each = ratios(found, "v1", "loads", "wall")
+    took, floor = (median([cost.wall for cost in found[one]]) for one in ("v1", "loads"))
+    cpu = median(ratios(found, "v1", "loads", "cpu"))
+    notes = f"{took:.2f} s over {floor:.2f} s; CPU {cpu:.2f} x"
+    yield Result("3", median(each), (min(each), max(each)), notes)
+    out.unlink()
