@@ -7,7 +7,7 @@ DEMO := annotary-demo
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format coverage bench soak serve lock clean
+.PHONY: help setup demo test check format docs coverage bench soak serve lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -30,11 +30,15 @@ check: setup ## formatter, linter, types, import contracts, docs
 	$(RUN) mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
+	$(BIN)/python scripts/generate_docs.py --check
 	$(RUN) pytest -q tests/test_docs.py
 
 format: setup ## format the code and mend what the linter can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: setup ## write the generated tables and help texts of the documentation anew
+	$(BIN)/python scripts/generate_docs.py
 
 coverage: setup ## run the tests and list the lines that none of them reaches
 	@sh scripts/postgres.sh

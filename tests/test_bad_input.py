@@ -80,7 +80,10 @@ CASES: dict[str, tuple[str, str]] = {
     "infinity": (json.dumps(changed(f"{OBJECT}/bounding_box/top", float("inf"))), "not JSON"),
     "too large": (json.dumps(row(box())).replace('"top": 1', '"top": 1e999'), "out of range"),
     "negative": (json.dumps(changed(f"{OBJECT}/bounding_box/height", -3)), ">= 0"),
-    "text for number": (json.dumps(changed(f"{OBJECT}/bounding_box/left", "2")), "Expected `float`, got `str`"),
+    "text for number": (
+        json.dumps(changed(f"{OBJECT}/bounding_box/left", "2")),
+        "Expected `float`, got `str`",
+    ),
     "number for text": (json.dumps(changed(f"{OBJECT}/name", 5)), "Expected `str`, got `int`"),
     "object for list": (json.dumps(changed(f"{LABEL}/annotations", [])), "Expected `object`, got `array`"),
     "list for row": ("[[1]]", "no known format"),

@@ -105,10 +105,10 @@ def passes(row: dict[str, Any], filters: dict[str, Any]) -> bool:
     share = row["projects"]["project-1"]
     tests = {
         "last_activity_at": lambda wanted: within(row["data_row"]["details"]["last_activity_at"], wanted),
-        "label_created_at": lambda wanted: any(
-            within(label["label_details"]["created_at"], wanted) for label in share["labels"]
-        )
-        or wanted == [None, None],
+        "label_created_at": lambda wanted: (
+            any(within(label["label_details"]["created_at"], wanted) for label in share["labels"])
+            or wanted == [None, None]
+        ),
         "workflow_status": lambda wanted: share["project_details"]["workflow_status"] == STATUS[wanted],
         "batch_ids": lambda wanted: share["project_details"]["batch_id"] in wanted,
         "data_row_ids": lambda wanted: row["data_row"]["id"] in wanted,

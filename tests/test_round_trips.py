@@ -141,9 +141,7 @@ def rows(draw: Any, ontology: dict[str, Any]) -> dict[str, Any]:
                 },
             }
         )
-    classifications = [
-        answered(draw, one, new) for one in ontology["classifications"] if draw(st.booleans())
-    ]
+    classifications = [answered(draw, one, new) for one in ontology["classifications"] if draw(st.booleans())]
     when = "2026-03-04T05:06:07.089+00:00"
     return {
         "data_row": {
@@ -239,7 +237,9 @@ def both(row: dict[str, Any]) -> Any:
     (label,) = share["labels"]
     annotations = label["annotations"]
     return {
-        "data_row": {key: row["data_row"].get(key) for key in ("id", "global_key", "external_id", "row_data")},
+        "data_row": {
+            key: row["data_row"].get(key) for key in ("id", "global_key", "external_id", "row_data")
+        },
         "dataset": row["data_row"]["details"]["dataset_name"],
         "label": (label["id"], label["performance_details"]["skipped"]),
         "times": {
@@ -249,7 +249,9 @@ def both(row: dict[str, Any]) -> Any:
         "objects": sorted(annotations["objects"], key=lambda one: str(one["feature_id"])),
         "classifications": annotations["classifications"],
         "relationships": annotations["relationships"],
-        "workflow": [share["project_details"][key] for key in ("workflow_status", "task_name", "workflow_history")],
+        "workflow": [
+            share["project_details"][key] for key in ("workflow_status", "task_name", "workflow_history")
+        ],
     }
 
 

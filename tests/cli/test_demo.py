@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from annotary.engine.core import Engine
+from annotary.errors import Unavailable
 from tests.cli.conftest import PROJECT, SCRIPT, document, done, typed
 
 FILES = ("project-export-v2.json", "project-export-v1.json", "model-run-export-v2.json")
@@ -83,6 +85,22 @@ def test_the_next_commands_work_as_they_stand(demo: Path, tmp_path: Path) -> Non
         subprocess.run(["sh", "-euc", line], env=environment, cwd=tmp_path, check=True)
     assert len(json.loads((tmp_path / "street-scenes.json").read_text())) == 60
     assert len((tmp_path / "predictions.ndjson").read_bytes().splitlines()) == 60
+
+
+@pytest.mark.postgres
+def test_the_store_may_be_a_database(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[bool, Path]] = []
+
+    def make(engine: Engine, folder: Path, **more: object) -> None:
+        calls.append((engine.store.database.is_sqlite, folder))
+        raise Unavailable("enough seen")
+
+    monkeypatch.setattr("annotary.engine.demo.make_demo", make)
+    for words in (("--at", postgres_url, "demo"), ("--at", postgres_url, "demo", "x"), ("--at", "y", "demo")):
+        assert typed(*words).exit_code == 1
+    assert calls == [(False, Path("annotary-demo")), (False, Path("x")), (True, Path("y"))]
 
 
 def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:

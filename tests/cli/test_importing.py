@@ -103,6 +103,39 @@ def test_predictions_go_into_a_run(demo: Path) -> None:
     assert document("models")[0]["runs"][0]["name"] == "second"
 
 
+def test_an_ontology_then_data_rows_then_annotations(tmp_path: Path) -> None:
+    at = ("--project", "streets")
+    tools = [{"tool": "rectangle", "name": "car", "color": "#ff0000", "classifications": []}]
+    written(tmp_path / "ontology.json", {"tools": tools, "classifications": []})
+    assert done("import", "ontology.json", *at).startswith("1 ontology, 0 rows")
+    data_rows = [{"row_data": f"https://example.org/{key}.png", "global_key": key} for key in ("a", "b")]
+    written(tmp_path / "rows.json", data_rows)
+    assert document("import", "rows.json", *at)["rows"] == 2
+    box = {"top": 1, "left": 2, "height": 3, "width": 4}
+    lines = [
+        {"uuid": f"1b1e7f9c-0000-4000-8000-00000000000{number}", "name": name, "bbox": box}
+        | {"dataRow": {"globalKey": key}}
+        for number, (name, key) in enumerate([("car", "a"), ("bus", "b"), ("car", "c")])
+    ]
+    written(tmp_path / "labels.ndjson", *lines)
+    result = typed("import", "labels.ndjson", *at)
+    assert result.exit_code == 1
+    assert "'bus'" in result.stderr and "known: car" in result.stderr and "no such data row" in result.stderr
+    assert typed("import", "labels.ndjson", *at, "--on-problem", "skip").exit_code == 3
+    shown = document("show", "streets")
+    assert (shown["rows"], shown["labels"], shown["by_class"]) == (2, 1, {"car": 1})
+
+
+def test_all_of_a_folder_whatever_comes_first(tmp_path: Path) -> None:
+    test_an_ontology_then_data_rows_then_annotations(tmp_path)
+    (tmp_path / "in").mkdir()
+    for number, name in enumerate(("labels.ndjson", "rows.json", "ontology.json")):
+        (tmp_path / name).rename(tmp_path / "in" / f"{number}-{name}")
+    words = ("--at", "other", "import", "in", "--project", "streets", "--on-problem", "skip")
+    assert typed(*words).exit_code == 3
+    assert document("--at", "other", "show", "streets")["labels"] == 1
+
+
 # -- problems ----------------------------------------------------------------------------------------
 
 
@@ -124,7 +157,7 @@ def test_problems_can_be_skipped(tmp_path: Path) -> None:
     assert result.exit_code == 3
     assert result.stdout.startswith("2 rows, 2 labels, 2 annotations\n")
     assert "tall" in result.stderr
-    assert "1 problem; the rows that have them were left out" in result.stderr
+    assert "1 problem; rows with a problem were left out" in result.stderr
     assert document("show", "streets")["rows"] == 2
 
 

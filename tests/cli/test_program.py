@@ -125,6 +125,26 @@ def test_a_read_only_store(store: Path) -> None:
         store.chmod(0o755)
 
 
+@pytest.mark.postgres
+def test_every_command_works_on_postgresql(demo: Path, postgres_url: str) -> None:
+    at = ("--at", postgres_url)
+    result = typed(*at, "import", demo / "exports" / "project-export-v2.json")
+    assert result.exit_code == 0
+    done(*at, "export", PROJECT, "--all-details", "-o", "here.json")
+    assert Path("here.json").read_bytes() == (demo / "exports" / "project-export-v2.json").read_bytes()
+    shown, there = document(*at, "show", PROJECT), document("--at", demo, "show", PROJECT)
+    assert [shown[name] for name in ("by_kind", "by_class", "by_status")] == [
+        there[name] for name in ("by_kind", "by_class", "by_status")
+    ]
+    made = document(*at, "check")
+    assert made["wrong"] == 0 and "database file" not in {one["name"] for one in made["checks"]}
+    assert document(*at, "migrate") == {"schema": "0001"}
+    assert document(*at, "keys", "create", "ci")["role"] == "member"
+    assert document(*at, "snapshot", PROJECT, "spring")["sequence"] == shown["sequence"]
+    assert document(*at, "datasets")[0]["data_rows"] == 60
+    assert document(*at, "models") == document(*at, "tasks") == []
+
+
 # -- how it ends -------------------------------------------------------------------------------------
 
 

@@ -27,10 +27,12 @@ def demo(
     from annotary.client.port import connect
     from annotary.engine.demo import ROWS, make_demo
 
-    place = Path(folder or session.at or FOLDER)
+    at = session.at or ""
+    place = Path(folder or (FOLDER if "://" in at else at) or FOLDER)
+    target = at if "://" in at else str(place)
     state = "run the same command again to go on"
     with progress(session, "making the demo", ROWS) as move, interruptible(state):
-        port = connect(place, org=session.org)
+        port = connect(target, org=session.org)
         assert isinstance(port, Embedded)
         try:
             made = make_demo(port.engine, place, progress=move)
@@ -44,7 +46,7 @@ def demo(
         ("project", made.project, *_counts(summary), made.project_id),
         ("model run", f"{made.model}, {made.model_run}", *_counts(of_run), made.model_run_id),
     ]
-    show(f"The sample is in {place}, its pictures in {made.pictures}.")
+    show(f"The sample is in {Session(at=target).shown_place}, its pictures in {made.pictures}.")
     show()
     table(("made", "name", "rows", "labels", "objects", "id"), rows)
     for heading, what, numbers in (
@@ -58,7 +60,7 @@ def demo(
     table(("file", "bytes", "what it is"), [(one.path, one.bytes, one.what) for one in made.files])
     show()
     show("what to type next:")
-    here = Session(at=str(place), org=session.org)
+    here = Session(at=target, org=session.org)
     for words in (
         ("show", made.project),
         ("export", made.project, "--all-details", "-o", "street-scenes.json"),

@@ -127,16 +127,18 @@ def _concluded(report: Report, *, stops: bool) -> int:
             f"annotary: nothing was stored: {found}; mend the file, or leave out such rows: --on-problem skip"
         )
         return FAILED
-    say(f"annotary: {found}; the rows that have them were left out")
+    say(f"annotary: {found}; rows with a problem were left out")
     return SKIPPED
 
 
 def _show_counts(session: Session, client: Client, report: Report) -> None:
-    counts = (
+    counts = [
         count(report.rows, "row"),
         count(report.labels, "label"),
         count(report.annotations, "annotation"),
-    )
+    ]
+    if report.ontologies:
+        counts.insert(0, count(report.ontologies, "ontology", "ontologies"))
     show(f"{', '.join(counts)}{'' if report.stored else '; nothing was stored, as this was a dry run'}")
     if not report.stored:
         return
@@ -149,7 +151,7 @@ def _show_counts(session: Session, client: Client, report: Report) -> None:
         hint(session, "show", _word(client, report.projects[0]))
     elif report.model_runs:
         hint(session, "export", "--model-run", report.model_runs[0])
-    else:
+    elif report.rows:
         hint(session, "datasets")
 
 

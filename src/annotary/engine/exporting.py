@@ -34,6 +34,7 @@ from annotary.operations.exports import StartExport
 from annotary.store.rows import At, Condition
 from annotary.store.schema import FOREVER
 
+
 @dataclass
 class Export:
     """An export that has been set up: its parts may be read once.

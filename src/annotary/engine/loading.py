@@ -37,6 +37,7 @@ class Report(Value):
     rows: int
     labels: int
     annotations: int
+    ontologies: int = 0
     problems: tuple[Problem, ...] = ()
     problem_count: int = 0
     notices: tuple[Notice, ...] = ()
@@ -108,6 +109,7 @@ def import_sources(
         with engine.store.transaction():
             target = _target(engine, project, dataset, model, run)
             totals = [0, 0, 0]
+            ontologies = 0
             seen: set[str] = set()
             runs: set[str] = set()
             # Ontologies and data rows first: labels refer to them.
@@ -115,6 +117,7 @@ def import_sources(
                 form = load(name)
                 if form.read_ontology is not None:
                     seen |= _take_ontology(engine, form, source, target)
+                    ontologies += 1
                     continue
                 tell = _after(progress, totals[0])
                 importer = _take(engine, form, name, source, target, origin, findings, tell)
@@ -127,6 +130,7 @@ def import_sources(
                 rows=totals[0],
                 labels=totals[1],
                 annotations=totals[2],
+                ontologies=ontologies,
                 problems=tuple(findings.problems),
                 problem_count=findings.problem_count,
                 notices=tuple(findings.notices),

@@ -235,9 +235,7 @@ class Resolver:
             self._object(drawn, kind, (None, "objects", "o", index), seed, seen)
             if kind is Arrow or kind is Bond:
                 related = True
-            elif kind is LineObject or (kind is PolygonObject and drawn.polygon[0] != drawn.polygon[-1]):  # type: ignore[union-attr]
-                changed = True
-            elif kind is CuboidObject:
+            elif kind is LineObject or (kind is PolygonObject and drawn.polygon[0] != drawn.polygon[-1]) or kind is CuboidObject:  # type: ignore[union-attr]
                 changed = True
         root = self.features.root
         for index, answered in enumerate(given.classifications):
@@ -281,7 +279,7 @@ class Resolver:
 
     def _confidence(self, given: Any) -> None:
         """Labels have neither confidence nor metrics."""
-        if given.confidence is UNSET and given.custom_metrics is UNSET or self.predictions:
+        if (given.confidence is UNSET and given.custom_metrics is UNSET) or self.predictions:
             return
         self.dropped_confidence += 1
         force_setattr(given, "confidence", UNSET)

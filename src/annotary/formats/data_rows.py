@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 from annotary.formats import Format, Options, Part, Reading, Source
 from annotary.formats._json import Broken, documents, problem_of
 from annotary.model.base import Value, to_json
-from annotary.model.corpus import Corpus, Parsed, Problem, Record
+from annotary.model.corpus import Corpus, Parsed, Record
 from annotary.model.row import Attachment, DataRow, DataRowDetails, MediaAttributes, MetadataField, Row
 
 Text = Annotated[str, Meta(min_length=1)]

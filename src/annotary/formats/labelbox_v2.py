@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from annotary.formats import Format, Options as BaseOptions, Part, Reading, Source
+from annotary.formats import Format, Part, Reading, Source
+from annotary.formats import Options as BaseOptions
 from annotary.formats._json import Broken, documents, problem_of, shown
 from annotary.formats._seed import seed_lines
 from annotary.model.base import to_json

@@ -51,9 +51,7 @@ def put_back(plain: Any, extras: Iterable[tuple[Path, Any]]) -> Any:
         place = plain
         for key in path[:-1]:
             # Tuples stay tuples on the way from values to plain data.
-            if isinstance(place, dict) and key in place:
-                place = place[key]
-            elif isinstance(place, list | tuple) and isinstance(key, int) and key < len(place):
+            if (isinstance(place, dict) and key in place) or (isinstance(place, list | tuple) and isinstance(key, int) and key < len(place)):
                 place = place[key]
             else:
                 break

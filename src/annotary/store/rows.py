@@ -151,8 +151,8 @@ class _Run:
 
     def _ends(self) -> tuple[int, int]:
         ((low, top),) = self.fetch(
-            "SELECT (SELECT min(data_row) FROM rows WHERE collection = {0}),"
-            " (SELECT max(data_row) FROM rows WHERE collection = {0})".format(self.at.collection)
+            f"SELECT (SELECT min(data_row) FROM rows WHERE collection = {self.at.collection}),"
+            f" (SELECT max(data_row) FROM rows WHERE collection = {self.at.collection})"
         )
         return (0, 0) if top is None else (low - 1, top)
 
