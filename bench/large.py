@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from annotary.engine.core import Engine
 from annotary.formats import load, names
 from annotary.model.export import ExportFilters, Range
 from annotary.model.project import Project
-from annotary.sample.workload import workload
 from annotary.store import Store
 from bench import reference
 from bench.child import watched

@@ -10,17 +10,22 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
+from msgspec.structs import replace
 
+from annotary.engine import metadata
 from annotary.engine.entries import Entry, Origin, Share, data_row_id
 from annotary.engine.findings import Findings
 from annotary.engine.places import Place, Places
 from annotary.engine.resolve import Unfit
 from annotary.engine.staging import Held, Staged, stage
+from annotary.errors import Invalid
+from annotary.formats._json import shown
 from annotary.model.carried import Extras, below
 from annotary.model.corpus import Notice, Parsed, Problem
 from annotary.model.project import Dataset
-from annotary.model.row import DataRowDetails, Label, ProjectDetails, ProjectPart
+from annotary.model.row import DataRowDetails, Label, MetadataField, ProjectDetails, ProjectPart
 from annotary.store import Store
 from annotary.store.changes import Change
 
@@ -57,7 +62,7 @@ class Importer:
 
     `merges` says that a file may name a data row several times, as v1 does with a row a label; `flat`
     that it lists nested questions beside their parents; `by_name` that a feature's name decides where
-    its schema id is of another ontology.
+    its schema id is of another ontology; `checks_metadata` that metadata must fit the schemas.
     """
 
     def __init__(
@@ -70,6 +75,7 @@ class Importer:
         merges: bool = False,
         by_name: bool = True,
         flat: bool = False,
+        checks_metadata: bool = False,
     ) -> None:
         self.store = store
         self.target = target
@@ -78,6 +84,7 @@ class Importer:
         self.merges = merges
         self.by_name = by_name
         self.flat = flat
+        self.schemas = metadata.schemas(store) if checks_metadata else None
         self.places = Places(store, origin.now, origin.user)
         self.changes: dict[int, Change] = {}
         self.features: dict[int, list[tuple[int, int]]] = {}
@@ -108,12 +115,25 @@ class Importer:
         for entry in entries:
             mark = page.mark()
             try:
+                self._check_metadata(entry)
                 stage(entry, page, held, self.origin, self._dataset(entry), by_name=self.by_name)
                 self.rows += 1
             except Unfit as unfit:
                 page.back_to(mark)
                 self._problem(entry.place, unfit)
         self._write(page)
+
+    def _check_metadata(self, entry: Entry) -> None:
+        """Metadata values as the organisation's schemas want them, where the format asks for that."""
+        given = entry.row.metadata_fields
+        if self.schemas is None or not isinstance(given, tuple):
+            return
+        try:
+            text = metadata.upserted("[]", given, self.schemas)
+        except Invalid as error:
+            raise Unfit("metadata_fields", shown(msgspec.to_builtins(given)), str(error)) from None
+        fields = msgspec.json.decode(text, type=tuple[MetadataField, ...])
+        entry.row = replace(entry.row, metadata_fields=fields)
 
     def _problem(self, place: str, unfit: Unfit) -> None:
         where = f"{place} {unfit.path.lstrip('.')}".strip()

@@ -187,6 +187,7 @@ def _take(
         merges=form.merges,
         by_name=not form.ids_decide,
         flat=form.flat,
+        checks_metadata=form.checks_metadata,
     )
     importer.take(form.read(source, form.options(), Reading(report, notify)), progress)
     return importer

@@ -59,6 +59,7 @@ class Format(NamedTuple):
     file by its first JSON document. `merges`: several of its rows may be of one data row. `ids_decide`:
     a schema id that the ontology lacks is a problem, even where the name is known. `shows_all`: it has no
     parameters, every section is written. `flat`: nested questions stand beside their parents.
+    `checks_metadata`: metadata values must fit the organisation's schemas.
     """
 
     title: str
@@ -72,6 +73,7 @@ class Format(NamedTuple):
     ids_decide: bool = False
     shows_all: bool = False
     flat: bool = False
+    checks_metadata: bool = False
     says: str = ""
 
 

@@ -20,6 +20,15 @@ OLD = {"externalId": "external_id", "imageUrl": "row_data"}
 """Names of keys in very old files."""
 
 
+class UploadField(Value):
+    """A metadata value by the name or the id of its schema."""
+
+    value: Any
+    name: Text | UnsetType = UNSET
+    schema_id: Text | UnsetType = UNSET
+    schema_name: Text | UnsetType = UNSET
+
+
 class Entry(Value):
     """One data row as it is uploaded; `width` and `height` are annotary's own addition."""
 
@@ -28,7 +37,7 @@ class Entry(Value):
     global_key: Text | None | UnsetType = UNSET
     external_id: Text | None | UnsetType = UNSET
     media_type: Literal["IMAGE"] | None | UnsetType = UNSET
-    metadata_fields: tuple[MetadataField, ...] | UnsetType = UNSET
+    metadata_fields: tuple[UploadField, ...] | UnsetType = UNSET
     attachments: tuple[Attachment, ...] | UnsetType = UNSET
     dataset_id: Text | UnsetType = UNSET
     width: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
@@ -79,7 +88,16 @@ def _row(entry: Entry) -> Row:
         ),
         media_attributes=MediaAttributes(width=entry.width, height=entry.height),
         attachments=entry.attachments,
-        metadata_fields=entry.metadata_fields,
+        metadata_fields=_metadata(entry),
+    )
+
+
+def _metadata(entry: Entry) -> tuple[MetadataField, ...] | UnsetType:
+    if isinstance(entry.metadata_fields, UnsetType):
+        return UNSET
+    return tuple(
+        MetadataField(schema_id=one.schema_id, schema_name=one.name or one.schema_name, value=one.value)
+        for one in entry.metadata_fields
     )
 
 
@@ -116,5 +134,6 @@ FORMAT = Format(
     write=write,
     claims=claims,
     lines=True,
+    checks_metadata=True,
     says="images with keys, metadata and attachments; no labels",
 )
