@@ -27,7 +27,6 @@ from annotary.model.export import (
 from annotary.model.ontology import Normalized
 from annotary.model.project import Batch
 from annotary.model.row import Label
-from annotary.operations.data_rows import GetDataRow
 from annotary.operations.exports import StartExport
 from annotary.operations.labels import SaveLabel
 from annotary.operations.ontologies import CreateOntology
@@ -140,7 +139,8 @@ def add_rows(engine: Engine, keys: Sequence[str], *, dataset: str = "images", **
         for key in keys
     ]
     import_sources(engine, [ValueSource(rows)], format="labelbox-v2", dataset=dataset)
-    return [engine.call(GetDataRow(global_key=key)).id for key in keys]
+    known = engine.store.data_rows_by("global_key", keys)
+    return [known[key].id for key in keys]
 
 
 def take_rows(engine: Engine, rows: Sequence[dict[str, Any]]) -> None:

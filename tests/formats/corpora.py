@@ -21,6 +21,19 @@ from annotary.model.row import DataRowDetails, LabelDetails, Performance, Projec
 
 BASE_URL = "https://annotary.example.com"
 NOW = "2024-05-06T07:08:09.010+00:00"
+HOSTILE = (
+    'quote " and \\ backslash',
+    '"feature_id":"',
+    '{"annotation_kind":"ImageBoundingBox",',
+    '\\"feature_id\\":\\"',
+    "1.0,2.0}",
+    "control \x00 \x01 \x1a \x1f \x7f",
+    "line\nbreaks\r\n\u2028\u2029\u0085",
+    "emoji \U0001f600\U0001f469\u200d\U0001f4bb",
+    "~" * 23,
+    "x" * 10_000,
+    " ",
+)
 
 
 class Text:
@@ -66,7 +79,8 @@ def sound(form: Any, data: bytes | str | list[Any], **beside: bytes) -> list[Par
 
 def lines(form: Any, corpus: Corpus, **options: Any) -> list[Any]:
     """What a format of lines writes, decoded."""
-    return [msgspec.json.decode(line) for line in text(form.write(corpus, form.options(**options))).splitlines()]
+    written = text(form.write(corpus, form.options(**options)))
+    return [msgspec.json.decode(line) for line in written.splitlines()]
 
 
 def text(pieces: Iterable[Piece]) -> bytes:
@@ -170,3 +184,12 @@ def completed(given: Annotations) -> Annotations:
     links = given.links()
     objects += tuple(one for one in links if one.feature_id not in listed)
     return replace(given, objects=objects, relationships=links)
+
+
+def strict(value: Any) -> Any:
+    """A JSON value with true and 1 told apart."""
+    if isinstance(value, dict):
+        return {key: strict(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [strict(one) for one in value]
+    return (isinstance(value, bool), value)

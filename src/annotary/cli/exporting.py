@@ -42,7 +42,7 @@ _ARRAYS = ("labelbox-v1",)
 def export_rows(session: Session, **given: Any) -> int:
     """Write a project, a model run, a dataset or single data rows to a file or folder."""
     _check_scope(given)
-    form = _format(given["format"])
+    _format(given["format"])
     filters = _filters(given)
     options = _options(given)
     since = _cursor(given["since"])
@@ -51,10 +51,10 @@ def export_rows(session: Session, **given: Any) -> int:
     with session.client() as client:
         task, name = _asked(session, client, {**given, "since": since}, filters, options)
         export = task.open(counted=True)
-        destination = _destination(session, given, form, name)
+        destination = _destination(session, given, export.lines, name)
         if destination == STREAM:
             return _stream(session, export, as_array=given["format"] in _ARRAYS)
-        return _deliver(session, export, Path(destination), form, name)
+        return _deliver(session, export, Path(destination), name)
 
 
 def _check_scope(given: dict[str, Any]) -> None:
@@ -144,16 +144,16 @@ def _asked(
     return task, getattr(handle, "name", "data rows")
 
 
-def _destination(session: Session, given: dict[str, Any], form: Format, name: str) -> str:
+def _destination(session: Session, given: dict[str, Any], lines: bool, name: str) -> str:
     """Where the export goes; raises Usage where a stream cannot hold it."""
     wanted: str | None = given["output"]
-    if wanted is None and form.lines and not sys.stdout.isatty() and not session.json:
+    if wanted is None and lines and not sys.stdout.isatty() and not session.json:
         wanted = STREAM
-    if wanted == STREAM and not form.lines:
+    if wanted == STREAM and not lines:
         raise Usage(f"{given['format']} makes several files; give -o a folder or a .zip")
     if wanted is not None:
         return wanted
-    ending = (".json" if given["format"] in _ARRAYS else ".ndjson") if form.lines else f"-{given['format']}"
+    ending = (".json" if given["format"] in _ARRAYS else ".ndjson") if lines else f"-{given['format']}"
     return safe_name(name) + ending
 
 
@@ -185,12 +185,12 @@ def _stream(session: Session, export: Export, *, as_array: bool) -> int:
     return DONE
 
 
-def _deliver(session: Session, export: Export, path: Path, form: Format, name: str) -> int:
+def _deliver(session: Session, export: Export, path: Path, name: str) -> int:
     from annotary.engine import sinks
 
     with progress(session, "exporting", export.total) as move, interruptible("no file was written"):
         files = sinks.deliver(
-            _watched(export, move), path, lines=form.lines, name=f"{safe_name(name)}.ndjson"
+            _watched(export, move), path, lines=export.lines, name=f"{safe_name(name)}.ndjson"
         )
     notices = export.findings.notices
     if session.json:

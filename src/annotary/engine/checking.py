@@ -333,7 +333,8 @@ class _Check:
             if self.mentioned.execute("SELECT 1 FROM masks WHERE hash = ?", (name,)).fetchone() is None:
                 self.findings.notify(Notice(place="blobs", value=name, reason=reason))
         reason = "unfinished files that are older than a day; they may be deleted"
-        for path in self.store.blobs.folder.glob("??/*.part"):
+        folder = self.store.blobs.folder
+        for path in folder.glob("??/*.part") if folder is not None else ():
             if path.stat().st_mtime < time.time() - DAY:
                 self.findings.notify(Notice(place="blobs", value=str(path), reason=reason))
 

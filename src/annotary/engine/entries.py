@@ -184,7 +184,7 @@ def render_label(
     `link` gives the address of one of annotary's own masks by feature id.
     """
     given = resolver.annotations(label.annotations, label.id)
-    given, pngs, kept = _with_masks(given, media, link, before)
+    given, pngs, kept = _with_masks(given, media, link, before, resolver)
     said = label.label_details if isinstance(label.label_details, LabelDetails) else None
     columns: dict[str, Any] = {
         "id": label.id,
@@ -235,7 +235,11 @@ def label_details(said: LabelDetails, origin: Origin, before: dict[str, Any] | N
 
 
 def _with_masks(
-    given: Annotations, media: MediaAttributes, link: Any, before: dict[str, Any] | None
+    given: Annotations,
+    media: MediaAttributes,
+    link: Any,
+    before: dict[str, Any] | None,
+    resolver: Resolver,
 ) -> tuple[Annotations, dict[str, bytes], dict[str, str]]:
     """Masks with pixels get annotary's own address; blob hashes by feature id, and PNGs by hash, come back."""
     pngs: dict[str, bytes] = {}
@@ -253,6 +257,7 @@ def _with_masks(
         elif drawn.feature_id in stored and drawn.mask.url.endswith(own):
             kept[drawn.feature_id] = stored[drawn.feature_id]
         else:
+            resolver.linked_masks += 1
             continue
         objects = list(given.objects) if objects is None else objects
         objects[index] = replace(drawn, mask=MaskLink(url=sections.BASE + own))

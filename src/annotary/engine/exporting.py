@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from annotary.engine import label_rules
 from annotary.engine.core import Engine, handles
 from annotary.engine.findings import Findings
+from annotary.engine.masks import blob
 from annotary.errors import Invalid, NotFound
 from annotary.formats import Format, Part, load, options_of
 from annotary.model.base import new_id
@@ -41,7 +42,7 @@ class Export:
 
     `cursor` is the sequence number it shows the state of; None where it spans several sequences.
     `done` counts rows as they go by; `total` is how many there will be, where that is known.
-    `annotations` counts only where counting was asked for.
+    `annotations` counts only where counting was asked for. `lines` says that all is one file of JSON lines.
     """
 
     format: Format
@@ -49,6 +50,7 @@ class Export:
     cursor: int | None
     total: int | None
     findings: Findings = field(default_factory=Findings)
+    lines: bool = True
     done: int = 0
     labels: int = 0
     annotations: int = 0
@@ -67,12 +69,19 @@ def open_export(engine: Engine, request: StartExport, *, counted: bool = False) 
         query = replace(query, params=replace(query.params, **every))
     needed = replace(query, params=label_rules.params_for(query.labels, query.params))
     corpus, cursor = _corpus(engine, needed, counted=counted)
-    export = Export(form, iter(()), cursor, corpus.rows)
-    pages = corpus.pages
-    if query.labels != "all":
-        pages = label_rules.chosen(pages, query.labels, query.params)
-    pages = _counted(pages, export, in_full=counted)
-    corpus = corpus._replace(pages=pages, params=query.params)
+    export = Export(form, iter(()), cursor, corpus.rows, lines=form.lines and options.one_file())
+
+    def chosen(pages: Iterable[Page]) -> Iterable[Page]:
+        return label_rules.chosen(pages, query.labels, query.params) if query.labels != "all" else pages
+
+    def again() -> Iterable[Page]:
+        state = UNSET if cursor is None else cursor
+        return chosen(_corpus(engine, replace(needed, as_of=state), counted=False)[0].pages)
+
+    pages = _counted(chosen(corpus.pages), export, in_full=counted)
+    corpus = corpus._replace(
+        pages=pages, params=query.params, again=again, pixels=lambda name: blob(engine, name)
+    )
     export.parts = form.write(corpus, options)
     return export
 

@@ -29,6 +29,8 @@ from annotary.model.row import DataRowDetails, Label, MetadataField, ProjectDeta
 from annotary.store import Store
 from annotary.store.changes import Change
 
+NO_CONFIDENCE = "confidence and custom metrics belong to predictions and were left out of labels"
+LINKED = "a mask known only by its URL keeps it and goes out with it"
 PAGE = 64
 """So many rows are worked out at once. While they are few they stay in the processor's cache, and they are
 gone before the cycle collector comes by; larger pages made imports a tenth slower, smaller ones ask more often.
@@ -284,15 +286,12 @@ class Importer:
                 self.store.blobs.put(png, connection)
         self.labels += page.label_count
         self.annotations += page.annotation_count
-        if page.dropped_confidence:
-            self.findings.notify(
-                Notice(
-                    place="labels",
-                    value="confidence",
-                    reason="confidence and custom metrics belong to predictions and were left out of labels",
-                    count=page.dropped_confidence,
-                )
-            )
+        for count, value, reason in (
+            (page.dropped_confidence, "confidence", NO_CONFIDENCE),
+            (page.linked_masks, "mask", LINKED),
+        ):
+            if count:
+                self.findings.notify(Notice(place="labels", value=value, reason=reason, count=count))
 
     def _index(self) -> None:
         """Index the features gathered so far."""

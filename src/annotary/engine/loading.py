@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,6 +44,7 @@ class Report(Value):
     projects: tuple[str, ...] = ()
     model_runs: tuple[str, ...] = ()
     stored: bool = True
+    task_id: str | None = None
 
 
 class Stopped(Refused):
@@ -140,12 +141,32 @@ def import_sources(
             )
             if stopped or dry_run:
                 raise _Undone
+            task = _task(engine, given, report)
+            engine.store.tasks.put(task)
+            report = replace(report, task_id=task.id)
     except _Undone:
         pass
     assert report is not None
     if findings.problem_count and on_problem == "stop" and not dry_run:
         raise Stopped(report)
     return report
+
+
+def _task(engine: Engine, given: list[tuple[Source, str]], report: Report) -> Task:
+    """The record of an import that was carried out."""
+    now = engine.now()
+    names = ", ".join(Path(source.name).name for source, _ in given[:3])
+    return Task(
+        id=new_id(),
+        name=f"Import {names}{', ...' if len(given) > 3 else ''}",
+        type="import",
+        status="COMPLETE",
+        created_at=now,
+        updated_at=now,
+        completion_percentage=100,
+        created_by=engine.user.email,
+        result={"rows": report.rows, "labels": report.labels, "annotations": report.annotations},
+    )
 
 
 def _after(progress: Progress, rows: int) -> Progress:
@@ -277,7 +298,7 @@ def start_import(engine: Engine, request: StartImport) -> Task:
     images = Path(request.images) if request.images else None
     report = import_sources(
         engine,
-        list(_paths([request.source], images)),
+        list(files([request.source], images)),
         format=request.format,
         project=request.project,
         dataset=request.dataset,
@@ -286,21 +307,6 @@ def start_import(engine: Engine, request: StartImport) -> Task:
         on_problem=request.on_problem,
         dry_run=request.dry_run,
     )
-    now = engine.now()
-    return Task(
-        id=new_id(),
-        name=f"Import {request.source}",
-        type="import",
-        status="COMPLETE",
-        created_at=now,
-        updated_at=now,
-        completion_percentage=100,
-        created_by=engine.user.email,
-        result=to_builtins(report),
-    )
-
-
-def _paths(given: Sequence[str], images: Path | None) -> Iterator[Source]:
-    yield from files(given, images)
+    return engine.store.tasks.get(report.task_id) if report.task_id else _task(engine, [], report)
 
 

@@ -11,6 +11,12 @@ from annotary.model.base import feature_hash
 from annotary.store.schema import FOREVER, collections, features, labels
 
 
+def blob(engine: Engine, name: str) -> bytes:
+    """Stored bytes by their hash; raises NotFound."""
+    with engine.store.reading() as connection:
+        return engine.store.blobs.get(name, connection)
+
+
 def mask_png(engine: Engine, feature_id: str) -> bytes:
     """The canonical 1-bit PNG of a mask that is kept here; raises NotFound."""
     store = engine.store

@@ -221,6 +221,7 @@ class Resolver:
         self.by_name = by_name
         self.flat = flat
         self.dropped_confidence = 0
+        self.linked_masks = 0
 
     def annotations(self, given: Annotations, seed: str) -> Annotations:
         """The annotations, completed; raises Unfit. `seed` makes missing feature ids follow from the label."""

@@ -62,6 +62,7 @@ class Staged:
     label_count: int = 0
     annotation_count: int = 0
     dropped_confidence: int = 0
+    linked_masks: int = 0
     merges: bool = False
 
     def mark(self) -> tuple[int, ...]:
@@ -232,6 +233,7 @@ def _stage_labels(
             else:
                 staged.labels.append((collection, {**before, **columns}, True))
         staged.dropped_confidence += resolver.dropped_confidence
+        staged.linked_masks += resolver.linked_masks
     return changed
 
 

@@ -44,6 +44,10 @@ class Source(Protocol):
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The options of a format; flags, routes and docs derive from its fields."""
 
+    def one_file(self) -> bool:
+        """Whether a format that writes lines writes nothing but these."""
+        return True
+
 
 class Reading(NamedTuple):
     """Where a reader's remarks go."""

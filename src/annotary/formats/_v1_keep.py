@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from annotary.formats import _v1_render as render
@@ -34,7 +35,7 @@ def carry(document: Document, plain: Any, row: Row, label: Label, extras: Extras
     found = Carried(
         colors=colors,
         scopes=dict(_scopes(given)),
-        label=_label(plain.get("Label"), label.annotations),
+        label=_label(plain["Label"], label.annotations) if "Label" in plain else UNSET,
         groups=_groups(given.classifications),
         features=dict(_features(given, stood, label.annotations, look)),
         metadata=tuple(sorted({key for one in plain.get("DataRow Metadata") or () for key in one})),
@@ -63,7 +64,7 @@ def _label(stood: Any, read: Annotations) -> Any:
     lists = {name: bool(getattr(read, name)) for name in _LISTS}
     rest = {key: value for key, value in stood.items() if not lists.get(key)}
     usual: dict[str, Any] = {name: [] for name in ("objects", "classifications") if not lists[name]}
-    return msgspec.UNSET if alike(rest, usual) and list(rest) == list(usual) else rest
+    return UNSET if alike(rest, usual) else rest
 
 
 def _groups(given: Questions) -> tuple[int, ...]:
@@ -166,9 +167,9 @@ def _written(plain: Any, row: Row, label: Label, extras: Extras) -> dict[str, An
         head=head,
         dataset_name=head.get("details", {}).get("dataset_name"),
         media=media,
-        metadata=[] if row.metadata_fields is msgspec.UNSET else msgspec.to_builtins(row.metadata_fields),
+        metadata=[] if row.metadata_fields is UNSET else msgspec.to_builtins(row.metadata_fields),
         project_details={}
-        if part.project_details is msgspec.UNSET
+        if part.project_details is UNSET
         else msgspec.to_builtins(part.project_details),
     )
     made = render.LabelFacts(

@@ -111,7 +111,7 @@ def label(annotations: Json, look: Look, carry: Carried | None, *, skipped: bool
         return {**kept.label, **shown}
     if not shown and kept.label is not UNSET:
         return kept.label
-    if not shown and skipped:
+    if not shown and skipped and carry is None:
         return {}
     return {"objects": [], "classifications": [], **shown}
 

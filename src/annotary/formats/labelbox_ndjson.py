@@ -23,7 +23,7 @@ from annotary.formats._ndjson_write import lines_of
 from annotary.model.annotation import Annotations, Arrow, Bond, Classification, Object
 from annotary.model.base import derived_id, derived_uuid
 from annotary.model.carried import Extras, decode
-from annotary.model.corpus import Corpus, Notice, Parsed, Problem
+from annotary.model.corpus import Corpus, Parsed, Problem
 from annotary.model.geometry import CompositeLink, MaskLink
 from annotary.model.row import DataRow, Label, ProjectPart, Row
 
@@ -143,7 +143,7 @@ class _Builder:
             raise Wrong(id, f"the same uuid stands twice for this data row, first at {self.places[id]}", "uuid")
         self.places[id] = document.place
         self.benchmark = self.benchmark or line.is_benchmark_reference_label is True
-        mask = self._mask(line.mask, document.place) if isinstance(line.mask, Pixels) else None
+        mask = self._mask(line.mask) if isinstance(line.mask, Pixels) else None
         drawn = object_of(line, id, mask)
         if drawn is not None:
             self._carry("objects", len(self.objects), extras)
@@ -168,7 +168,7 @@ class _Builder:
                 at = ("projects", "", "labels", 0, "annotations", members, index, path[0])
                 self.extras.append((at, value))
 
-    def _mask(self, given: Pixels, place: str) -> MaskLink | CompositeLink:
+    def _mask(self, given: Pixels) -> MaskLink | CompositeLink:
         """A mask's pixels as a canonical PNG, or its address. Nothing is fetched."""
         try:
             if isinstance(given.png, bytes):
@@ -182,9 +182,6 @@ class _Builder:
             raise Wrong("nothing", "a mask needs png, imBytes with colorRGB, or instanceURI", "mask")
         if "://" not in address:
             return self._beside(address, given)
-        self.reading.notify(
-            Notice(place=place, value=address, reason="a mask known only by its URL; it goes out with the same URL")
-        )
         if isinstance(given.color_rgb, tuple):
             return CompositeLink(url=address, color_rgb=given.color_rgb)
         return MaskLink(url=address)

@@ -15,6 +15,7 @@ from msgspec import Meta
 from annotary.formats import Format, Part, Reading, Source
 from annotary.formats import Options as BaseOptions
 from annotary.formats._json import Broken, documents, problem_of, shown
+from annotary.formats._masks import pictured, pictures
 from annotary.formats._seed import seed_lines
 from annotary.model.base import to_json
 from annotary.model.carried import decode
@@ -33,10 +34,24 @@ class Options(BaseOptions, frozen=True):
         Literal["full", "seed"],
         Meta(description="full: all keys; seed: exactly those of the first published samples"),
     ] = "full"
+    masks: Annotated[
+        Literal["url", "composite", "png"],
+        Meta(
+            description="url: by address; png: a picture a mask, composite: one a label, beside the file"
+            " (into a folder or a .zip)"
+        ),
+    ] = "url"
+
+    def one_file(self) -> bool:
+        """Pictures are files beside the lines."""
+        return self.masks == "url"
 
 
 def write(corpus: Corpus, options: Options) -> Iterator[Part]:
-    """Lines, each a data row."""
+    """Lines, each a data row; then the masks' pictures, where they are asked for."""
+    again = corpus.again
+    if options.masks != "url":
+        corpus = corpus._replace(pages=pictured(corpus.pages, options.masks))
     if options.field_set == "seed":
         pieces = seed_lines(corpus)
     elif not corpus.single:
@@ -48,6 +63,8 @@ def write(corpus: Corpus, options: Options) -> Iterator[Part]:
     base = corpus.base_url.encode()
     for piece in pieces:
         yield Part("", piece.replace(b"\x1a", base))
+    if options.masks != "url":
+        yield from pictures(again(), options.masks, corpus.pixels)
 
 
 class _Glue:

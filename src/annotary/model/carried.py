@@ -50,11 +50,14 @@ def put_back(plain: Any, extras: Iterable[tuple[Path, Any]]) -> Any:
     for path, value in extras:
         place = plain
         for key in path[:-1]:
-            # Tuples stay tuples on the way from values to plain data.
-            if (isinstance(place, dict) and key in place) or (isinstance(place, list | tuple) and isinstance(key, int) and key < len(place)):
-                place = place[key]
+            if isinstance(place, list | tuple):
+                # Tuples stay tuples on the way from values to plain data.
+                there = isinstance(key, int) and key < len(place)
             else:
+                there = isinstance(place, dict) and key in place
+            if not there:
                 break
+            place = place[key]
         else:
             if isinstance(place, dict):
                 place.setdefault(path[-1], value)

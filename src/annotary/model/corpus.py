@@ -103,10 +103,15 @@ class Shown(NamedTuple):
     ontology: Ontology
 
 
+def _nothing(name: str) -> bytes:
+    raise KeyError(name)
+
+
 class Corpus(NamedTuple):
     """A stream of pages with what is needed to read them; it can be read once.
 
-    `single` is true where rows carry their project's (or run's) fields themselves.
+    `single` is true where rows carry their project's (or run's) fields themselves. `again` gives the
+    pages once more; `pixels` a mask's PNG by the hash that a label's `masks` has.
     """
 
     shown: tuple[Shown, ...]
@@ -115,6 +120,8 @@ class Corpus(NamedTuple):
     pages: Iterable[Page]
     base_url: str
     rows: int | None = None
+    again: Callable[[], Iterable[Page]] = tuple
+    pixels: Callable[[str], bytes] = _nothing
 
 
 Report = Callable[[Problem], None]

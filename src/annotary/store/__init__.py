@@ -73,8 +73,10 @@ class Store:
         Raises Unavailable, and Outdated where the schema is of another version.
         """
         place = str(target)
+        folder: Path | None
         if place.startswith(("postgresql://", "postgres://")):
-            database, folder = Database(place), Path("annotary-blobs")
+            # Several machines share such a store, and no folder: all blobs go into the database.
+            database, folder = Database(place), None
         elif "://" in place and not place.startswith("sqlite://"):
             raise Invalid(f"not a store: {place!r}; give a folder or a postgresql:// URL")
         else:

@@ -1,4 +1,4 @@
-"""Content-addressed bytes: small ones in a table, larger ones as files in a folder."""
+"""Content-addressed bytes: small ones in a table, larger ones as files in a folder, where there is one."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ SMALL = 64 * 1024
 class Blobs:
     """Bytes by the SHA-256 of their content."""
 
-    def __init__(self, folder: Path, database: Database) -> None:
+    def __init__(self, folder: Path | None, database: Database) -> None:
         self.folder = folder
         self.database = database
 
     def put(self, data: bytes, connection: Connection) -> str:
         """Store bytes once; gives their hash. A large one is on disk before the transaction ends."""
         name = sha256(data).hexdigest()
-        if len(data) > SMALL:
-            self._write(name, data)
+        if self.folder is not None and len(data) > SMALL:
+            self._write(self.folder, name, data)
         elif connection.execute(select(blobs.c.hash).where(blobs.c.hash == name)).first() is None:
             connection.execute(blobs.insert().values(hash=name, data=data))
         return name
@@ -37,22 +37,22 @@ class Blobs:
         found = connection.execute(select(blobs.c.data).where(blobs.c.hash == name)).first()
         if found:
             return bytes(found[0])
+        if self.folder is None:
+            raise NotFound(f"no blob {name} in the database")
         try:
-            return self._path(name).read_bytes()
+            return _place(self.folder, name).read_bytes()
         except FileNotFoundError:
             raise NotFound(f"no blob {name} in {self.folder}; was the folder moved without it?") from None
 
     def names(self) -> Iterator[str]:
         """The hashes of the blobs kept as files."""
-        for path in self.folder.glob("??/*"):
+        for path in self.folder.glob("??/*") if self.folder is not None else ():
             if len(path.name) == 64:
                 yield path.name
 
-    def _path(self, name: str) -> Path:
-        return self.folder / name[:2] / name
-
-    def _write(self, name: str, data: bytes) -> None:
-        path = self._path(name)
+    @staticmethod
+    def _write(folder: Path, name: str, data: bytes) -> None:
+        path = _place(folder, name)
         if path.exists():
             return
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,3 +62,7 @@ class Blobs:
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
+
+
+def _place(folder: Path, name: str) -> Path:
+    return folder / name[:2] / name

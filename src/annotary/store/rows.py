@@ -227,9 +227,10 @@ def catalog_pages(
             low = found[-1][0]
             span = f"IN ({','.join(str(row[0]) for row in found)})"
             parts = []
+            extra = "r.extra" if params.project_details or params.model_run_details else "''"
             for run in runs:
                 held = run.fetch(
-                    f"SELECT r.data_row, r.tail, {'r.extra' if params.project_details or params.model_run_details else repr('')}, r.activity"
+                    f"SELECT r.data_row, r.tail, {extra}, r.activity"
                     f" FROM rows r WHERE {run.at.of('r')} AND r.deleted = 0 AND r.data_row {span}"
                 )
                 part = run.part(span)
