@@ -16,7 +16,7 @@ from tests.cli.conftest import PROJECT, done, refused
 
 
 class Chosen(Options, frozen=True):
-    masks: Annotated[Literal["url", "png"], Meta(description="how masks are said")] = "url"
+    pictures: Annotated[Literal["url", "png"], Meta(description="how pictures are said")] = "url"
     split: Annotated[tuple[float, ...], Meta(description="shares of the splits")] = ()
     seed: Annotated[int, Meta(ge=0)] | None = None
     strict: bool = False
@@ -50,10 +50,10 @@ def test_every_option_of_every_format_has_a_flag() -> None:
 @pytest.mark.parametrize(
     ("given", "made"),
     [
-        ({"masks": "png", "seed": 3}, Chosen(masks="png", seed=3)),
+        ({"pictures": "png", "seed": 3}, Chosen(pictures="png", seed=3)),
         ({"split": "0.8,0.1,0.1"}, Chosen(split=(0.8, 0.1, 0.1))),
         ({"strict": True, "prefix": "a,b"}, Chosen(strict=True, prefix="a,b")),
-        ({"masks": None, "strict": None}, Chosen()),
+        ({"pictures": None, "strict": None}, Chosen()),
     ],
 )
 def test_what_is_typed_becomes_options(given: dict[str, Any], made: Chosen) -> None:
@@ -72,10 +72,10 @@ def test_the_help_tells_the_options() -> None:
     ("words", "reason"),
     [
         (("--strict",), "--strict is no option of labelbox-v2; it has: --field-set"),
-        (("--format", "mine", "--field-set", "seed"), "--field-set is no option of mine; it has: --masks"),
+        (("--format", "mine", "--field-set", "seed"), "--field-set is no option of mine; it has: --pictures"),
         (("--format", "mine", "--seed", "-1"), "mine: Expected `int` >= 0"),
         (("--format", "mine", "--split", "much"), "float"),
-        (("--format", "mine", "--masks", "jpeg"), "jpeg"),
+        (("--format", "mine", "--pictures", "jpeg"), "jpeg"),
     ],
 )
 def test_an_option_of_another_format(words: tuple[str, ...], reason: str) -> None:

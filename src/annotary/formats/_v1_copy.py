@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -23,10 +23,9 @@ from annotary.model.base import to_json
 
 _LIMIT = 4096
 _SAFE = (string.ascii_letters + string.digits + "-_").encode()
-State = Literal["object", "question", "hidden", "link", "end"]
-"""What the next id is of; a relationship among the objects is hidden, v1 has none there."""
-Step = tuple[str, State]
-"""The text up to and with the next id's key, in v1, and what that id is of."""
+Step = tuple[str, str]
+"""The text up to and with the next id's key, in v1, and what that id is of: the kind of an object or of a
+relationship among the objects, which v1 does not show there, or `question`, `link`, `end`."""
 
 
 class Unusual(Exception):
@@ -52,7 +51,7 @@ _NEXT = '{"featureId":"'
 _KINDS = (*render.SHAPES, "ImageSegmentationMask")
 _STARTS: dict[str, Step] = {
     '{"objects":[],"classifications":[{': (f'"objects":[],"classifications":[{_NEXT}', "question"),
-    **{f'{{"objects":[{{"annotation_kind":"{kind}",': (f'"objects":[{_NEXT}', "object") for kind in _KINDS},
+    **{f'{{"objects":[{{"annotation_kind":"{kind}",': (f'"objects":[{_NEXT}', kind) for kind in _KINDS},
 }
 _NOTHING = '{"objects":[],"classifications":[],"relationships":[]}'
 _LINKED = tuple(f'"relationships":[{{"annotation_kind":"{kind}",' for kind in render.LINKS)
@@ -60,8 +59,8 @@ _AFTER_SHAPE: dict[str, Step] = {
     '}],"classifications":[{': (f'}}],"classifications":[{_NEXT}', "question"),
     '}],"classifications":[],"relationships":[]}': ('}],"classifications":[]', "end"),
     **{f'}}],"classifications":[],{linked}': ('}],"classifications":[]', "link") for linked in _LINKED},
-    **{f'}},{{"annotation_kind":"{kind}",': (f"}},{_NEXT}", "object") for kind in _KINDS},
-    **{f'}},{{"annotation_kind":"{kind}",': ("}", "hidden") for kind in render.LINKS},
+    **{f'}},{{"annotation_kind":"{kind}",': (f"}},{_NEXT}", kind) for kind in _KINDS},
+    **{f'}},{{"annotation_kind":"{kind}",': ("}", kind) for kind in render.LINKS},
 }
 _AFTER_QUESTION: dict[str, Step] = {
     ",{": (f",{_NEXT}", "question"),
@@ -84,15 +83,17 @@ _AFTER_FEATURE: dict[str, Step] = {
         for after, (text, state) in _AFTER_QUESTION.items()
     },
 }
-_SHAPES = {
-    "bounding_box": (',"bbox":', "}"),
-    "polygon": (',"polygon":', "]"),
-    "line": (',"line":', "]"),
-    "point": (',"point":', "}"),
-}
-"""The key of a shape in v1, and the character that ends it."""
 _FLAT = ',"classifications":[],"'
-_ASKED = ',"classifications":[{'
+_POLYGON = ',"polygon":'
+_SHAPES = {
+    "ImageBoundingBox": (f'{_FLAT}bounding_box":', ',"bbox":', "}"),
+    "ImagePolygon": (f'{_FLAT}polygon":', _POLYGON, "]"),
+    "ImagePolyline": (f'{_FLAT}line":', ',"line":', "]"),
+    "ImageLine": (f'{_FLAT}line":', ',"line":', "]"),
+    "ImagePoint": (f'{_FLAT}point":', ',"point":', "}"),
+}
+"""What stands before a shape, its key in v1, and the character that ends it."""
+_QUESTIONED = ',"classifications":[{'
 _TEXT = r'"(?:[^"\\]|\\.)*"'
 _feature = re.compile(rf'(?:,"feature_schema_id":({_TEXT}))?(?:,"name":({_TEXT}))?(?:,"value":({_TEXT}))?')
 _free_text = re.compile(rf',"text_answer":\{{"content":({_TEXT})\}}\}}')
@@ -141,88 +142,120 @@ class Copier:
     def annotations(self, section: bytes) -> bool:
         """Add `Label`'s members of a section; False where there is nothing in it. Raises Unusual."""
         start, *parts = section.decode("ascii").split(_CUT)
-        pieces, ids = self.pieces, self.ids
         if not parts and start == _NOTHING:
-            pieces.append('"objects":[],"classifications":[]')
+            self.pieces.append('"objects":[],"classifications":[]')
             return False
         text, state = _STARTS.get(start) or _refuse()
-        pieces.append(text)
-        drawn, known = self.objects, self.questions.get
-        owner = ""
-        for number, part in enumerate(parts):
-            id, _, rest = part.partition('"')
+        self.pieces.append(text)
+        number = 0
+        owner = ("", "")
+        while number < len(parts):
+            if state in _SHAPES:
+                number, state = self._shaped(parts, number, state)
             if state == "question":
-                step = known(rest)
-                if step is None:
-                    state = self._question(id, rest, owner)
-                else:
-                    text, state = step
-                    pieces.append(f'{id}"{text}')
-            elif state == "object":
-                owner = id
-                ids.append(id)
-                feature, flat, back = rest.partition(_FLAT)
-                if flat:
-                    pieces.append(f'{id}"{drawn[feature]}')
-                    state = self._shape(id, back)
-                else:
-                    feature = rest.removesuffix(_ASKED)
-                    pieces.append(f'{id}"{drawn[feature]},"classifications":[{_NEXT}')
-                    state = "question"
-            elif state == "hidden":
-                state = self._hidden(rest)
+                number, state = self._asked(parts, number, owner)
             elif state == "link":
                 self._links(parts[number:])
                 return True
-            else:
-                raise Unusual
+            elif number < len(parts):
+                owner = (parts[number].partition('"')[0], state)
+                state = self._object(parts[number], *owner)
+                number += 1
         if state != "end":
             raise Unusual
         return True
 
-    def _shape(self, id: str, back: str) -> State:
-        """Add an object from its shape on; gives what comes next."""
-        name, _, body = back.partition('":')
-        known = _SHAPES.get(name)
-        if known is None:
-            return self._mask(id, name, body)
-        key, last = known
-        end = body.find(last) + 1
-        text, state = _AFTER_SHAPE.get(body[end:]) or _refuse()
-        pieces = self.pieces
-        self.places.append(len(pieces) + 1)
-        if name == "polygon":
-            # The first point is repeated as the last; v1 leaves it out.
-            first = body[1 : body.find("}") + 1]
-            if body.endswith(first, len(first) + 1, end - 1):
-                self.shapes.append(body[: end - len(first) - 2])
-                pieces += (key, "", f']{self.pixels}{id}"{text}')
-                return state
-        self.shapes.append(body[:end])
-        pieces += (key, "", f'{self.pixels}{id}"{text}')
+    def _shaped(self, parts: list[str], number: int, state: str) -> tuple[int, str]:
+        """The hot path: objects with a shape and without questions, as many as stand in a row."""
+        pieces, shapes, places, ids = self.pieces, self.shapes, self.places, self.ids
+        add, identities, pixels, steps = pieces.extend, self.objects, self.pixels, _AFTER_SHAPE
+        known = _SHAPES.get(state)
+        while known is not None and number < len(parts):
+            part = parts[number]
+            before, key, last = known
+            quote, cut = part.find('"'), part.find(before)
+            if cut < 0:
+                break
+            start = cut + len(before)
+            end = part.find(last, start) + 1
+            text, state = steps.get(part[end:]) or _refuse()
+            id = part[:quote]
+            places.append(len(pieces) + 1)
+            shapes.append(_opened(part, start, end) if key is _POLYGON else part[start:end])
+            add((f'{id}"{identities[part[quote + 1 : cut]]}{key}', "", f'{pixels}{id}"{text}'))
+            ids.append(id)
+            known = _SHAPES.get(state)
+            number += 1
+        return number, state
+
+    def _object(self, part: str, id: str, kind: str) -> str:
+        """Add an object with questions, a mask, or nothing for a relationship; gives what comes next."""
+        rest = part[len(id) + 1 :]
+        if kind in render.LINKS:
+            return self._hidden(rest)
+        self.ids.append(id)
+        feature, flat, back = rest.partition(_FLAT)
+        if flat:
+            self.pieces.append(f'{id}"{self.objects[feature]}')
+            return self._end(back, id, kind)
+        feature = rest.removesuffix(_QUESTIONED)
+        self.pieces.append(f'{id}"{self.objects[feature]},"classifications":[{_NEXT}')
+        return "question"
+
+    def _end(self, back: str, id: str, kind: str) -> str:
+        """Add what stands behind the questions of an object: its shape, or where its pixels are."""
+        if kind not in _SHAPES:
+            return self._mask(back, id)
+        before, key, last = _SHAPES[kind]
+        start = len(before) - len(_FLAT)
+        end = back.find(last, start) + 1
+        text, state = _AFTER_SHAPE.get(back[end:]) or _refuse()
+        if not back.startswith(before[len(_FLAT) :]):
+            raise Unusual
+        self.places.append(len(self.pieces) + 1)
+        self.shapes.append(_opened(back, start, end) if key is _POLYGON else back[start:end])
+        self.pieces += (key, "", f'{self.pixels}{id}"{text}')
         return state
 
-    def _mask(self, id: str, name: str, body: str) -> State:
+    def _mask(self, back: str, id: str) -> str:
         """Add where a mask's pixels are: here, or at the URL by which alone they are known."""
-        if name != "mask" or not body.startswith('{"url":"'):
-            raise Unusual
-        url, _, tail = body[7:].partition("}")
+        name, _, body = back.partition('":{"url":')
+        url, _, tail = body.partition("}")
         text, state = _AFTER_SHAPE.get(tail) or _refuse()
-        if url.startswith('"\x1a/'):
-            self.pieces.append(f'{self.pixels}{id}"{text}')
-        elif url.isprintable() and len(url) > 2:
-            self.pieces.append(f',"instanceURI":{url}{text}')
-        else:
+        if name != "mask" or len(url) < 3:
             raise Unusual
+        own = url.startswith('"\x1a/')
+        self.pieces.append(f'{self.pixels}{id}"{text}' if own else f',"instanceURI":{url}{text}')
         return state
 
-    def _question(self, id: str, rest: str, owner: str) -> State:
+    def _hidden(self, rest: str) -> str:
+        """Pass over a relationship among the objects."""
+        _, _, body = rest.partition(_FLAT)
+        text, state = _AFTER_SHAPE.get(body[body.find("}") + 1 :]) or _refuse()
+        if state not in render.LINKS:
+            # The brace belongs to the object before, which has it already.
+            self.pieces.append(text[1:])
+        return state
+
+    def _asked(self, parts: list[str], number: int, owner: tuple[str, str]) -> tuple[int, str]:
+        """Add questions and answers, as many as stand in a row."""
+        add, known, state = self.pieces.append, self.questions.get, "question"
+        while state == "question" and number < len(parts):
+            id, _, rest = parts[number].partition('"')
+            step = known(rest)
+            if step is None:
+                state = self._question(id, rest, owner)
+            else:
+                text, state = step
+                add(f'{id}"{text}')
+            number += 1
+        return number, state
+
+    def _question(self, id: str, rest: str, owner: tuple[str, str]) -> str:
         """Add a question or an answer that was not seen before, or that ends in text or before a shape."""
-        found = _feature.match(rest)
-        assert found is not None  # it matches nothing, too
+        found = _feature.match(rest) or _refuse()
         left = rest[found.end() :]
-        is_answer = left.startswith(',"classifications"')
-        feature = self._feature(found, "" if is_answer else "scope")
+        feature = self._feature(found, "" if left.startswith(',"classifications"') else "scope")
         step = _AFTER_FEATURE.get(left)
         if step is not None:
             if len(self.questions) >= _LIMIT:
@@ -238,14 +271,7 @@ class Copier:
         if not left.startswith('],"'):
             raise Unusual
         self.pieces.append(f'{id}"{feature}{text}]')
-        return self._shape(owner, left[3:])
-
-    def _hidden(self, rest: str) -> State:
-        _, _, body = rest.partition(_FLAT)
-        text, state = _AFTER_SHAPE.get(body[body.find("}") + 1 :]) or _refuse()
-        if state == "object" or state != "hidden":
-            self.pieces.append(text[1:])
-        return state
+        return self._end(left[3:], *owner)
 
     def _links(self, parts: Sequence[str]) -> None:
         """Relationships, the last of a section."""
@@ -292,6 +318,15 @@ def _answer(left: str) -> tuple[str, str]:
         if left.startswith(answered):
             return ended, left[len(answered) :]
     raise Unusual
+
+
+def _opened(text: str, start: int, end: int) -> str:
+    """A polygon without the repetition of its first point."""
+    first = text.find("}", start) + 1
+    point = text[start + 1 : first]
+    if text.endswith(point, first, end - 1):
+        return text[start : end - len(point) - 2] + "]"
+    return text[start:end]
 
 
 def _refuse() -> Any:

@@ -168,9 +168,7 @@ def _written(plain: Any, row: Row, label: Label, extras: Extras) -> dict[str, An
         dataset_name=head.get("details", {}).get("dataset_name"),
         media=media,
         metadata=[] if row.metadata_fields is UNSET else msgspec.to_builtins(row.metadata_fields),
-        project_details={}
-        if part.project_details is UNSET
-        else msgspec.to_builtins(part.project_details),
+        project_details={} if part.project_details is UNSET else msgspec.to_builtins(part.project_details),
     )
     made = render.LabelFacts(
         id=label.id,

@@ -72,6 +72,7 @@ class Lines:
         self.copier = Copier(self.look)
         self.texts = Memo(to_json)
         self.media = Memo(_media_attributes)
+        self.metadata = Memo(_metadata)
         self.tasks = Memo(_task)
         self.events = Memo(_event)
         self.viewed = f"{base_url}?project={quote(shown.id, safe='')}&label="
@@ -158,9 +159,7 @@ class Lines:
         text: str = self.media[row[5]]
         if global_key:
             text = f',"Global Key":"{global_key}"{text}'
-        if row[7] not in _NO_METADATA:
-            text += ',"DataRow Metadata":' + to_json([render.metadata(one) for one in _loads(row[7])])
-        return text
+        return text if row[7] in _NO_METADATA else f"{text}{self.metadata[row[7]]}"
 
     def _render(
         self, row: tuple[Any, ...], extra: bytes, label: tuple[Any, ...], labels: Sequence[tuple[Any, ...]]
@@ -245,6 +244,10 @@ def _event(key: tuple[str, str]) -> tuple[str, str]:
         raise Unusual from None
     before, _, after = shown.partition(_STAND_IN)
     return before, after
+
+
+def _metadata(given: bytes) -> str:
+    return f',"DataRow Metadata":{to_json([render.metadata(one) for one in _loads(given)])}'
 
 
 def _media_attributes(media: bytes) -> str:
