@@ -173,13 +173,14 @@ def save_unchanged_objects(engine: Engine, random: Random, project_id: str) -> N
     if id is not None:
         label = engine.call(GetLabel(project_id=project_id, label_id=id))
         rows = _present(engine, project_id)
-        (row,) = [row for row, part in rows.items() if any(one["id"] == id for one in part["labels"])]
         more = annotated(_names(box(), _FEATURES)).objects
         given = annotated()
         given = type(given)(
             objects=(*more, *label.annotations.objects), classifications=label.annotations.classifications
         )
-        engine.call(SaveLabel(project_id=project_id, data_row_id=row, annotations=given, label_id=id))
+        for row, part in rows.items():
+            if any(one["id"] == id for one in part["labels"]):
+                engine.call(SaveLabel(project_id=project_id, data_row_id=row, annotations=given, label_id=id))
 
 
 @kind

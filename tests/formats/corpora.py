@@ -106,7 +106,9 @@ def corpus_of(
     for number, (row, extras, _) in enumerate(found):
         given = _share(row)
         records.append(_record(number, row, extras, given, row.data_row.id in set(deleted)))
-        labels[number] = [_section(number, *one) for one in enumerate(given.labels)]
+        (key,) = row.projects or ("",)
+        at = below(extras, "projects", key, "labels")
+        labels[number] = [_section(number, *one, below(at, one[0])) for one in enumerate(given.labels)]
         more = getattr(given, "predictions", UNSET)
         predictions[number] = [_section(number, *one) for one in enumerate(() if more is UNSET else more)]
     then = Ontology(id="o", name="o", created_at=NOW, updated_at=NOW, normalized=ontology)
@@ -152,8 +154,7 @@ def _record(number: int, row: Row, extras: Any, given: Any, gone: bool) -> tuple
     return (number, int(gone), *(one.encode() for one in texts))
 
 
-def _section(number: int, position: int, label: Any) -> tuple[Any, ...]:
-    extras = below((), "annotations")
+def _section(number: int, position: int, label: Any, extras: Any = ()) -> tuple[Any, ...]:
     details = label.label_details
     if not isinstance(details, LabelDetails):
         details = LabelDetails(created_at=NOW, updated_at=NOW, created_by="ann@example.com")

@@ -68,7 +68,8 @@ def open_export(engine: Engine, request: StartExport, *, counted: bool = False) 
         every = dict.fromkeys(DETAILS, True)
         query = replace(query, params=replace(query.params, **every))
     needed = replace(query, params=label_rules.params_for(query.labels, query.params))
-    corpus, cursor = _corpus(engine, needed, counted=counted)
+    lean = options.lean() and isinstance(query.scope, ProjectScope) and query.labels == "all"
+    corpus, cursor = _corpus(engine, needed, counted=counted, lean=lean)
     export = Export(form, iter(()), cursor, corpus.rows, lines=form.lines and options.one_file())
 
     def chosen(pages: Iterable[Page]) -> Iterable[Page]:
@@ -105,7 +106,7 @@ def _counted(pages: Iterable[Page], export: Export, *, in_full: bool) -> Iterato
 
 def _objects(label: tuple[Any, ...]) -> int:
     """How many objects a label has: each has its kind in it; relationships stand there a second time."""
-    text = label[_ANNOTATIONS]
+    text = label[_ANNOTATIONS if len(label) == len(Section._fields) else -1]
     return int(text.count(_KIND, 0, text.rfind(_RELATIONSHIPS)))
 
 
@@ -113,11 +114,13 @@ _ANNOTATIONS = Section._fields.index("annotations")
 _KIND, _RELATIONSHIPS = b'"annotation_kind":', b',"relationships":['
 
 
-def _corpus(engine: Engine, query: ExportQuery, *, counted: bool) -> tuple[Corpus, int | None]:
+def _corpus(
+    engine: Engine, query: ExportQuery, *, counted: bool, lean: bool = False
+) -> tuple[Corpus, int | None]:
     match query.scope:
         case ProjectScope(id=id):
             engine.store.get(Project, id)
-            return _single(engine, query, "project", id, counted=counted)
+            return _single(engine, query, "project", id, counted=counted, lean=lean)
         case RunScope(id=id):
             engine.store.get(ModelRun, id)
             if query.filters.any():
@@ -128,7 +131,7 @@ def _corpus(engine: Engine, query: ExportQuery, *, counted: bool) -> tuple[Corpu
 
 
 def _single(
-    engine: Engine, query: ExportQuery, kind: str, id: str, *, counted: bool
+    engine: Engine, query: ExportQuery, kind: str, id: str, *, counted: bool, lean: bool = False
 ) -> tuple[Corpus, int]:
     as_of = query.as_of if isinstance(query.as_of, int) else None
     since = query.since if isinstance(query.since, int) else None
@@ -142,7 +145,9 @@ def _single(
         params = replace(params, model_run_details=False, predictions=False)
     else:
         params = replace(params, project_details=False, label_details=False, performance_details=False)
-    pages = engine.store.rows(at, params, query.filters, since=since, predictions=kind == "model_run")
+    pages = engine.store.rows(
+        at, params, query.filters, since=since, predictions=kind == "model_run", lean=lean
+    )
     total = engine.store.count(at, query.filters, since) if counted else None
     corpus = Corpus(
         shown=(_shown(engine, kind, id, name, ontology),),
@@ -151,6 +156,7 @@ def _single(
         pages=pages,
         base_url=engine.base_url,
         rows=total,
+        lean=lean,
     )
     return corpus, at.sequence
 

@@ -20,7 +20,7 @@ from annotary.engine.findings import Findings
 from annotary.engine.places import Place, Places
 from annotary.engine.resolve import Unfit
 from annotary.engine.staging import Held, Staged, stage
-from annotary.errors import Invalid
+from annotary.errors import Conflict, Invalid
 from annotary.formats._json import shown
 from annotary.model.carried import Extras, below
 from annotary.model.corpus import Notice, Parsed, Problem
@@ -259,8 +259,9 @@ class Importer:
     def _write(self, page: Staged) -> None:
         for place, id, name in page.batches:
             self.places.see_batch(place, id, name)
-        version_of = self._write_data_rows(page)
         collections = {one[0] for one in page.rows} | {one[0] for one in page.labels}
+        self._lock(page, collections)
+        version_of = self._write_data_rows(page)
         for collection in sorted(collections):
             change = self.change(collection)
             new: list[dict[str, Any]] = []
@@ -280,7 +281,7 @@ class Importer:
             self.features.setdefault(at, []).extend(found)
         if sum(map(len, self.features.values())) > INDEXED:
             self._index()
-        self._spread(page, version_of, collections)
+        self._spread(page, version_of)
         for png in page.pngs.values():
             with self.store.transaction() as connection:
                 self.store.blobs.put(png, connection)
@@ -292,6 +293,20 @@ class Importer:
         ):
             if count:
                 self.findings.notify(Notice(place="labels", value=value, reason=reason, count=count))
+
+    def _lock(self, page: Staged, collections: set[int]) -> None:
+        """Keep others from what is written: collections first, then data rows. Raises Conflict."""
+        moved = [entry for entry, _ in page.versions if not entry.fresh]
+        touched = {one for entry in moved for one in self.store.collections_of(entry.number)}
+        for collection in sorted(collections | touched):
+            self.change(collection)
+        written = [entry for entry, _ in page.versions] + [one[1] for one in page.rows]
+        known = {entry.number: entry.known for entry in written if entry.known is not None}
+        if known:
+            present = self.store.lock_data_rows(sorted(known))
+            for number, seen in known.items():
+                if present[number] != seen:
+                    raise Conflict(f"data row {seen.id!r} was changed meanwhile; import again")
 
     def _index(self) -> None:
         """Index the features gathered so far."""
@@ -327,7 +342,7 @@ class Importer:
                 self.store.point_data_row(entry.number, version_of[entry.number], **columns)
         return version_of
 
-    def _spread(self, page: Staged, version_of: dict[int, int], done: set[int]) -> None:
+    def _spread(self, page: Staged, version_of: dict[int, int]) -> None:
         """Let the other projects and runs of a changed data row see its new version."""
         for entry, _ in page.versions:
             if entry.known is None:

@@ -101,6 +101,10 @@ def _schema(field: MetadataField, known: list[MetadataSchema]) -> MetadataSchema
             return schema
     if field.schema_id is UNSET and field.schema_name is UNSET:
         raise Invalid("metadata: a field needs a schema_name or a schema_id")
+    for schema in known:
+        # An id of another organisation or workspace: the name decides.
+        if field.schema_name == schema.name:
+            return schema
     what = field.schema_name if field.schema_id is UNSET else field.schema_id
     names = ", ".join(schema.name for schema in known)
     raise Invalid(f"no metadata schema {what!r}; there are: {names}")
@@ -151,10 +155,9 @@ def _moment(schema: MetadataSchema, value: Any) -> str:
 
 def _option(schema: MetadataSchema, value: Any) -> Stored:
     """An option by its name or id, or as exports show it."""
-    if isinstance(value, dict):
-        value = value.get("schema_id", value.get("schema_name"))
+    wanted = (value.get("schema_id"), value.get("schema_name")) if isinstance(value, dict) else (value,)
     for option in schema.options:
-        if value in (option.name, option.id):
+        if option.name in wanted or option.id in wanted:
             return {"schema_id": option.id, "schema_name": option.name}
     raise Invalid(f"metadata {schema.name!r} has no option {value!r}; give one of {_options(schema)}")
 

@@ -168,23 +168,24 @@ class Copier:
     def _shaped(self, parts: list[str], number: int, state: str) -> tuple[int, str]:
         """The hot path: objects with a shape and without questions, as many as stand in a row."""
         pieces, shapes, places, ids = self.pieces, self.shapes, self.places, self.ids
-        add, identities, pixels, steps = pieces.extend, self.objects, self.pixels, _AFTER_SHAPE
-        known = _SHAPES.get(state)
-        while known is not None and number < len(parts):
+        add, known, pixels, steps = pieces.extend, self.objects.get, self.pixels, _AFTER_SHAPE
+        shape = _SHAPES.get(state)
+        while shape is not None and number < len(parts):
             part = parts[number]
-            before, key, last = known
+            before, key, last = shape
             quote, cut = part.find('"'), part.find(before)
             if cut < 0:
                 break
             start = cut + len(before)
             end = part.find(last, start) + 1
             text, state = steps.get(part[end:]) or _refuse()
-            id = part[:quote]
+            id, feature = part[:quote], part[quote + 1 : cut]
+            identity = known(feature) or self.objects[feature]
             places.append(len(pieces) + 1)
             shapes.append(_opened(part, start, end) if key is _POLYGON else part[start:end])
-            add((f'{id}"{identities[part[quote + 1 : cut]]}{key}', "", f'{pixels}{id}"{text}'))
+            add((f'{id}"{identity}{key}', "", f'{pixels}{id}"{text}'))
             ids.append(id)
-            known = _SHAPES.get(state)
+            shape = _SHAPES.get(state)
             number += 1
         return number, state
 
@@ -333,20 +334,23 @@ def _refuse() -> Any:
     raise Unusual
 
 
-def whole_numbers(shapes: Sequence[str]) -> list[str]:
+def whole_numbers(shapes: list[str]) -> list[str]:
     """Shapes with `977` for `977.0`.
 
     Done for many at once and by numpy: to replace text in each would cost as much as all the rest of a line.
     """
     text = "\n".join(shapes).encode("ascii")
-    if not text:
-        return []
     codes = np.frombuffer(text, np.uint8)
+    if len(codes) < 3:
+        return shapes
     dots = np.flatnonzero((codes[:-2] == ord(".")) & (codes[1:-1] == ord("0")))
     after = codes[dots + 2]
     dots = dots[(after == ord(",")) | (after == ord("}"))]
-    if len(dots):
+    if len(dots) > len(shapes):
         kept = np.ones(len(codes), np.bool_)
         kept[dots] = kept[dots + 1] = False
-        text = codes[kept].tobytes()
-    return text.decode("ascii").split("\n")
+        return codes[kept].tobytes().decode("ascii").split("\n")
+    ends = np.cumsum([len(shape) + 1 for shape in shapes])
+    for index in np.unique(np.searchsorted(ends, dots, "right")).tolist():
+        shapes[index] = shapes[index].replace(".0,", ",").replace(".0}", "}")
+    return shapes

@@ -58,7 +58,7 @@ _AT = '"created_at":"'
 _TIME = 23
 """Characters of a date that v1 shows."""
 _STAND_IN = "~" * _TIME
-_HISTORY = '"workflow_history":[{'
+_HISTORY = '"workflow_history":['
 _NO_METADATA = (b"", b"[]")
 
 
@@ -142,16 +142,18 @@ class Lines:
     def _workflow(self, extra: bytes) -> str:
         """`DataRow Workflow Info`: its parts come again and again, but for the times."""
         front, *rest = extra.decode("ascii").split(_AT)
+        text: str = self.tasks.get(front) or self.tasks[front]
         if not rest:
-            return f"{self.tasks[front or '{}']}[]}}"
-        front, _, action = front.partition(_HISTORY)
-        text: str = self.tasks[f"{front}{_HISTORY[:-1]}]}}"]
+            return f"{text}[]}}"
+        action = front[front.rfind("{") :]
+        known = self.events.get
         comma = "["
         for event in rest:
             tail, _, following = event[_TIME:].partition("},{")
-            before, after = self.events[action, tail if following else tail.removesuffix("}]}")]
+            key = (action, tail if following else tail.removesuffix("}]}"))
+            before, after = known(key) or self.events[key]
             text += f"{comma}{before}{event[:_TIME]}{after}"
-            action = following
+            action = f"{{{following}"
             comma = ","
         return f"{text}]}}"
 
@@ -229,17 +231,18 @@ def _reviews(given: Raw) -> str:
     return "[]" if given == EMPTY else to_json([render.review(one) for one in _loads(given)])
 
 
-def _task(details: str) -> str:
-    """The text of the workflow before its history."""
-    shown = render.workflow({**_loads(details), "workflow_history": []})
-    return to_json(shown).removesuffix("[]}")
+def _task(front: str) -> str:
+    """The text of the workflow before its history, from project details up to the first event's time."""
+    details, _, _ = front.partition(_HISTORY)
+    plain = _loads(details + (_HISTORY + "]}" if details != front else "") or "{}")
+    return to_json(render.workflow({**plain, "workflow_history": []})).removesuffix("[]}")
 
 
 def _event(key: tuple[str, str]) -> tuple[str, str]:
     """The text of an event before and after its time, from the same in v2; raises Unusual."""
     action, tail = key
     try:
-        shown = to_json(render.event(_loads("{" + action + _AT + _STAND_IN + tail + "}")))
+        shown = to_json(render.event(_loads(action + _AT + _STAND_IN + tail + "}")))
     except msgspec.DecodeError:
         raise Unusual from None
     before, _, after = shown.partition(_STAND_IN)

@@ -59,7 +59,7 @@ class Wrong(Exception):
 
 def read(source: Source, options: Options, reading: Reading) -> Iterator[Parsed]:
     """One row a data row, with one label; the data row must be there already."""
-    with closing(sqlite3.connect("", isolation_level=None)) as spool:
+    with closing(sqlite3.connect("", isolation_level=None, check_same_thread=False)) as spool:
         _spool(spool, source, reading)
         found = spool.execute(
             "SELECT key, place, data FROM lines JOIN"
@@ -239,8 +239,9 @@ def write(corpus: Corpus, options: Options) -> Iterator[Part]:
     base = corpus.base_url.encode()
     for page in corpus.pages:
         pieces = []
-        for part in page.parts:
-            held = part.predictions if corpus.params.predictions else part.labels
+        for shown_, part in zip(corpus.shown, page.parts, strict=True):
+            predicted = corpus.params.predictions and shown_.kind == "model_run"
+            held = part.predictions if predicted else part.labels
             for row in page.rows:
                 head = msgspec.json.decode(b"{" + row[2] + b"}")
                 if row[1]:

@@ -77,6 +77,9 @@ class Page(NamedTuple):
 
     `parts` holds, for each project or run shown, what it has of these rows, by row number. Plain tuples,
     because building an object for each row costs more than all the rest of an export.
+
+    In a lean page the fields that were not asked for are left out altogether, and of a label's there are
+    only the first three, `head`, `details`, `performance` and `annotations`: every field read costs.
     """
 
     rows: list[tuple[Any, ...]]
@@ -111,7 +114,8 @@ class Corpus(NamedTuple):
     """A stream of pages with what is needed to read them; it can be read once.
 
     `single` is true where rows carry their project's (or run's) fields themselves. `again` gives the
-    pages once more; `pixels` a mask's PNG by the hash that a label's `masks` has.
+    pages once more; `pixels` a mask's PNG by the hash that a label's `masks` has. `lean` says that its
+    pages are.
     """
 
     shown: tuple[Shown, ...]
@@ -122,6 +126,7 @@ class Corpus(NamedTuple):
     rows: int | None = None
     again: Callable[[], Iterable[Page]] = tuple
     pixels: Callable[[str], bytes] = _nothing
+    lean: bool = False
 
 
 Report = Callable[[Problem], None]

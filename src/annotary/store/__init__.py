@@ -295,9 +295,10 @@ class Store:
         *,
         since: int | None = None,
         predictions: bool = False,
+        lean: bool = False,
     ) -> Iterator[Page]:
-        """The pages of a project or run."""
-        return reading.pages(self.database, at, params, filters, since, predictions=predictions)
+        """The pages of a project or run; `lean` ones have nothing that was not asked for."""
+        return reading.pages(self.database, at, params, filters, since, predictions=predictions, lean=lean)
 
     def count(self, at: At, filters: ExportFilters, since: int | None = None) -> int:
         """How many rows `rows` will give."""

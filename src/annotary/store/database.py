@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,6 +27,9 @@ class Cursor(Protocol):
 
     def fetchall(self) -> list[tuple[Any, ...]]:
         """All rows of its result."""
+
+    def fetchmany(self, size: int, /) -> list[tuple[Any, ...]]:
+        """The next rows of its result."""
 
 
 class Database:
@@ -78,9 +81,18 @@ class Database:
             else:
                 connection.execution_options(isolation_level="REPEATABLE READ" if snapshot else "AUTOCOMMIT")
                 driver = connection.connection.driver_connection
-                with driver.cursor(binary=True) as cursor:
-                    cursor.adapters.register_loader("text", _bytes_loader())
+                with _binary_cursor(driver) as cursor:
                     yield cursor
+
+    @contextmanager
+    def beside(self, cursor: Any) -> Iterator[Cursor]:
+        """Another raw cursor of the same connection, for two statements that are read in step."""
+        if self.is_sqlite:
+            with closing(cursor.connection.cursor()) as other:
+                yield other
+        else:
+            with _binary_cursor(cursor.connection) as other:
+                yield other
 
     def sql(self, text: str) -> str:
         """A statement with `?` for parameters, in the driver's own style."""
@@ -204,6 +216,12 @@ def _postgres(url: str) -> Engine:
         paramstyle="format",
         pool_pre_ping=True,
     )
+
+
+def _binary_cursor(connection: Any) -> Any:
+    cursor = connection.cursor(binary=True)
+    cursor.adapters.register_loader("text", _bytes_loader())
+    return cursor
 
 
 def _bytes_loader() -> Any:

@@ -12,7 +12,9 @@ order with all filters as conditions. So neither a narrow nor a wide filter sort
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from itertools import islice
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from annotary.errors import Invalid
@@ -21,9 +23,17 @@ from annotary.model.export import ExportFilters, ExportParams, Range
 from annotary.store.database import Cursor, Database
 from annotary.store.schema import FOREVER
 
-PAGE_ROWS = 256
+PAGE_ROWS = 64
+"""So many rows are a page: few enough to stay in the processor's cache until they are written."""
+SPAN_PAGES = 16
+"""So many pages are read by one statement, which holds nothing back for longer."""
 FEW = 20_000
 """Up to so many keys are held at once."""
+
+
+Grouped = dict[int, list[tuple[Any, ...]]]
+_PLACE = itemgetter(1, 2)
+"""What orders the labels of a row: position, then id."""
 
 
 class At(NamedTuple):
@@ -71,10 +81,11 @@ def pages(
     since: int | None,
     *,
     predictions: bool,
+    lean: bool = False,
 ) -> Iterator[Page]:
     """The pages of one project or run."""
     with database.raw() as cursor:
-        run = _Run(database, cursor, at, params, predictions)
+        run = _Run(database, cursor, at, params, predictions, lean=lean)
         chosen = list(_filters(run, filters))
         # With a cursor only the change decides: a row that has left the filter is reported as gone.
         keys = run.few_keys(chosen if since is None else [_changed(at, since)])
@@ -104,18 +115,33 @@ class _Run:
     """One export's reading: the cursor and what it asks for."""
 
     def __init__(
-        self, database: Database, cursor: Cursor, at: At, params: ExportParams, predictions: bool
+        self,
+        database: Database,
+        cursor: Cursor,
+        at: At,
+        params: ExportParams,
+        predictions: bool,
+        *,
+        lean: bool = False,
     ) -> None:
         self.database = database
         self.cursor = cursor
         self.at = at
         self.predictions = predictions
-        self.columns = row_columns(params)
-        self.label_columns = label_columns(params)
+        self.columns = row_columns(params, lean=lean)
+        self.label_columns = label_columns(params, lean=lean)
 
     def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         self.cursor.execute(self.database.sql(sql), tuple(parameters))
         return self.cursor.fetchall()
+
+    def stream(
+        self, stack: ExitStack, sql: str, parameters: Sequence[Any] = ()
+    ) -> Iterator[list[tuple[Any, ...]]]:
+        """The result of a statement, a page at a time."""
+        cursor = stack.enter_context(self.database.beside(self.cursor))
+        cursor.execute(self.database.sql(sql), tuple(parameters))
+        return iter(lambda: cursor.fetchmany(PAGE_ROWS), [])
 
     def few_keys(self, chosen: Iterable[Filter]) -> list[int] | None:
         """Sorted keys by the first filter that leaves few, or None."""
@@ -132,10 +158,10 @@ class _Run:
         return self.fetch(query) != [(self.at.sequence,)]
 
     def spans(self, keys: list[int] | None, filtered: bool) -> Iterator[tuple[str, bool]]:
-        """Conditions on the key that cut the corpus into pages; whether each page may be sparse."""
+        """Conditions on the key that cut the corpus into some pages each; whether they may be sparse."""
         if keys is not None:
             source = iter(keys)
-            while some := list(islice(source, PAGE_ROWS)):
+            while some := list(islice(source, PAGE_ROWS * SPAN_PAGES)):
                 yield f"IN ({','.join(map(str, some))})", True
             return
         low, top = self._ends()
@@ -143,7 +169,7 @@ class _Run:
             found = self.fetch(
                 f"SELECT r.data_row FROM rows r WHERE r.collection = {self.at.collection}"
                 f" AND r.data_row > {low} AND r.until > {self.at.sequence}"
-                f" ORDER BY r.data_row LIMIT 1 OFFSET {PAGE_ROWS - 1}"
+                f" ORDER BY r.data_row LIMIT 1 OFFSET {PAGE_ROWS * SPAN_PAGES - 1}"
             )
             high = min(found[0][0], top) if found else top
             yield f"BETWEEN {low + 1} AND {high}", filtered
@@ -175,32 +201,69 @@ class _Run:
             f" JOIN data_row_versions v ON v.n = r.version WHERE {where} AND r.data_row "
         )
         for span, sparse in spans:
-            found = self.fetch(f"{head}{span} ORDER BY r.data_row", parameters)
-            if not found:
-                continue
-            if sparse:
-                span = f"IN ({','.join(str(row[0]) for row in found)})"
-            yield Page(found, (self.part(span),))
+            with ExitStack() as stack:
+                found = self.stream(stack, f"{head}{span} ORDER BY r.data_row", parameters)
+                if sparse:
+                    for some in found:
+                        yield Page(some, (self.part(f"IN ({','.join(str(row[0]) for row in some)})"),))
+                    continue
+                # Labels are read in step with their rows; asking for those of each page costs a tenth more.
+                labels = _Labels(self.stream(stack, self.labels_in(span, 0)))
+                predictions = _Labels(
+                    self.stream(stack, self.labels_in(span, 1)) if self.predictions else iter(())
+                )
+                for some in found:
+                    last = some[-1][0]
+                    yield Page(some, (Part(labels.up_to(last), predictions.up_to(last), {}),))
 
     def part(self, span: str) -> Part:
-        """The labels (and predictions) of a page's rows."""
-        return Part(self.labels(span, 0), self.labels(span, 1) if self.predictions else {}, {})
-
-    def labels(self, span: str, prediction: int) -> dict[int, list[tuple[Any, ...]]]:
-        found = self.fetch(
-            f"SELECT {self.label_columns} FROM labels l WHERE {self.at.of('l')}"
-            f" AND l.prediction = {prediction} AND l.data_row {span}"
+        """The labels (and predictions) of some rows."""
+        return Part(
+            _grouped(self.fetch(self.labels_in(span, 0))),
+            _grouped(self.fetch(self.labels_in(span, 1))) if self.predictions else {},
+            {},
         )
-        grouped: dict[int, list[tuple[Any, ...]]] = {}
+
+    def labels_in(self, span: str, prediction: int) -> str:
+        return (
+            f"SELECT {self.label_columns} FROM labels l WHERE {self.at.of('l')}"
+            f" AND l.prediction = {prediction} AND l.data_row {span} ORDER BY l.data_row"
+        )
+
+
+class _Labels:
+    """The labels of a span in the order of its rows, dealt out page by page."""
+
+    def __init__(self, pieces: Iterator[list[tuple[Any, ...]]]) -> None:
+        self.pieces = pieces
+        self.held: list[tuple[Any, ...]] = []
+
+    def up_to(self, last: int) -> Grouped:
+        """Those of the rows up to a number, by row."""
+        held = self.held
+        while not held or held[-1][0] <= last:
+            more = next(self.pieces, None)
+            if more is None:
+                break
+            held = held + more
+        end = len(held)
+        while end and held[end - 1][0] > last:
+            end -= 1
+        self.held = held[end:]
+        return _grouped(held[:end])
+
+
+def _grouped(found: list[tuple[Any, ...]]) -> Grouped:
+    """Labels by row, those of a row in their order."""
+    grouped: Grouped = {label[0]: [label] for label in found}
+    if len(grouped) != len(found):
+        for several in grouped.values():
+            several.clear()
         for label in found:
-            if label[0] in grouped:
-                grouped[label[0]].append(label)
-            else:
-                grouped[label[0]] = [label]
-        if len(grouped) != len(found):
-            for several in grouped.values():
-                several.sort(key=lambda label: label[1:3])
-        return grouped
+            grouped[label[0]].append(label)
+        for several in grouped.values():
+            several.sort(key=_PLACE)
+    return grouped
 
 
 def catalog_pages(
@@ -238,8 +301,8 @@ def catalog_pages(
             yield Page(found, tuple(parts))
 
 
-def row_columns(params: ExportParams) -> str:
-    """The columns of a Record after the first two; '' for a section that is not asked for."""
+def row_columns(params: ExportParams, *, lean: bool = False) -> str:
+    """The columns of a Record after the first two; '' for a section that is not asked for, or none if `lean`."""
     shown = (
         ("v.head", True),
         ("v.details", params.data_row_details),
@@ -250,24 +313,28 @@ def row_columns(params: ExportParams) -> str:
         ("r.tail", True),
         ("r.extra", params.project_details or params.model_run_details),
     )
-    return ", ".join(column if asked else "''" for column, asked in shown)
+    return _columns(shown, lean=lean)
 
 
-def label_columns(params: ExportParams) -> str:
-    """The columns of a Section."""
+def label_columns(params: ExportParams, *, lean: bool = False) -> str:
+    """The columns of a Section, likewise; a lean one ends with the annotations."""
     shown = (
         ("l.data_row", True),
         ("l.position", True),
         ("l.id", True),
-        ("l.created_at", True),
+        ("l.created_at", not lean),
         ("l.head", True),
         ("l.details", params.label_details),
         ("l.performance", params.performance_details),
         ("l.annotations", True),
-        ("l.masks", True),
-        ("l.v1", True),
+        ("l.masks", not lean),
+        ("l.v1", not lean),
     )
-    return ", ".join(column if asked else "''" for column, asked in shown)
+    return _columns(shown, lean=lean)
+
+
+def _columns(shown: Sequence[tuple[str, bool]], *, lean: bool) -> str:
+    return ", ".join(column if asked else "''" for column, asked in shown if asked or not lean)
 
 
 def _changed(at: At, since: int) -> Filter:
