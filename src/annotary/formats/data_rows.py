@@ -30,7 +30,10 @@ class UploadField(Value):
 
 
 class Entry(Value):
-    """One data row as it is uploaded; `width` and `height` are annotary's own addition."""
+    """One data row as it is uploaded; `width` and `height` are annotary's own addition.
+
+    Embeddings are carried along: annotary has no use of its own for them.
+    """
 
     row_data: Text
     id: Text | UnsetType = UNSET
@@ -39,6 +42,7 @@ class Entry(Value):
     media_type: Literal["IMAGE"] | None | UnsetType = UNSET
     metadata_fields: tuple[UploadField, ...] | UnsetType = UNSET
     attachments: tuple[Attachment, ...] | UnsetType = UNSET
+    embeddings: tuple[dict[str, Any], ...] | UnsetType = UNSET
     dataset_id: Text | UnsetType = UNSET
     width: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
     height: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
@@ -55,7 +59,8 @@ def read(source: Source, options: Options, reading: Reading) -> Iterator[Parsed]
                 problem = problem_of(error, document)
                 reading.report(msgspec.structs.replace(problem, reason=_helped(problem.reason)))
                 continue
-            yield Parsed(_row(entry), (), document.place)
+            carried = () if entry.embeddings is UNSET else [(("embeddings",), entry.embeddings)]
+            yield Parsed(_row(entry), carried, document.place)
     except Broken as broken:
         reading.report(broken.problem)
 
@@ -111,8 +116,9 @@ def write(corpus: Corpus, options: Options) -> Iterator[Part]:
             if record.deleted:
                 line["deleted"] = True
             else:
-                media = msgspec.json.decode(b"{" + record.media + b"}")["media_attributes"]
-                line.update({key: media[key] for key in ("width", "height") if key in media})
+                top = msgspec.json.decode(b"{" + record.media + b"}")
+                media = {**top["media_attributes"], **top}
+                line.update({key: media[key] for key in ("width", "height", "embeddings") if key in media})
                 for key, section in (
                     ("metadata_fields", record.metadata),
                     ("attachments", record.attachments),

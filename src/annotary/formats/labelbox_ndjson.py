@@ -140,7 +140,8 @@ class _Builder:
         line, extras = decode(document.data, Line)
         id = self._id(line, document)
         if id in self.places:
-            raise Wrong(id, f"the same uuid stands twice for this data row, first at {self.places[id]}", "uuid")
+            reason = f"the same uuid stands twice for this data row, first at {self.places[id]}"
+            raise Wrong(id, reason, "uuid")
         self.places[id] = document.place
         self.benchmark = self.benchmark or line.is_benchmark_reference_label is True
         mask = self._mask(line.mask) if isinstance(line.mask, Pixels) else None
@@ -153,7 +154,8 @@ class _Builder:
             self.classifications.append(classification_of(line, id, id))
         else:
             known = "bbox, polygon, line, point, mask, cuboid, answer, relationship"
-            raise Wrong(shown(line.name) if line.name is not UNSET else id, f"no annotation; give one of {known}")
+            what = id if line.name is UNSET else shown(line.name)
+            raise Wrong(what, f"no annotation; give one of {known}")
 
     def _id(self, line: Line, document: Document) -> str:
         if isinstance(line.uuid, str) and line.uuid:
@@ -194,7 +196,8 @@ class _Builder:
     def _beside(self, path: str, given: Pixels) -> MaskLink:
         picture = self.source.neighbour(path)
         if picture is None:
-            raise Wrong(path, "no such picture beside the file; name its folder with --images", "mask.instanceURI")
+            reason = "no such picture beside the file; name its folder with --images"
+            raise Wrong(path, reason, "mask.instanceURI")
         try:
             if isinstance(given.color_rgb, tuple):
                 return self._coloured(picture, given.color_rgb)
@@ -245,7 +248,8 @@ def write(corpus: Corpus, options: Options) -> Iterator[Part]:
             for row in page.rows:
                 head = msgspec.json.decode(b"{" + row[2] + b"}")
                 if row[1]:
-                    pieces.append(msgspec.json.encode({"dataRow": {"id": head["id"]}, "deleted": True}) + b"\n")
+                    gone = {"dataRow": {"id": head["id"]}, "deleted": True}
+                    pieces.append(msgspec.json.encode(gone) + b"\n")
                 for label in held.get(row[0], ()):
                     pieces.extend(lines_of(head, label))
         yield Part("", b"".join(pieces).replace(b"\x1a", base))
