@@ -211,27 +211,27 @@ _NO_PERFORMANCE = to_json(Performance())
 
 def label_details(said: LabelDetails, origin: Origin, before: dict[str, Any] | None) -> LabelDetails:
     """Label details with every field set."""
-    old = decode(before["details"], LabelDetails)[0] if before is not None else LabelDetails()
-
-    def pick(name: str, fallback: Any) -> Any:
-        given = canonical(getattr(said, name), ".label_details", name)
-        if given is UNSET:
-            given = getattr(old, name)
-        return fallback if given is UNSET or given is None else given
-
-    created = pick("created_at", origin.now)
-    updated = pick("updated_at", created)
-    creator = said.created_by or old.created_by
+    old = decode(before["details"], LabelDetails)[0] if before is not None else _NO_LABEL_DETAILS
+    place = ".label_details"
+    created = canonical(said.created_at, place, "created_at") or old.created_at or origin.now
+    updated = canonical(said.updated_at, place, "updated_at") or old.updated_at or created
+    content = canonical(said.content_last_updated_at, place, "content_last_updated_at")
     return LabelDetails(
         created_at=created,
         updated_at=updated,
-        created_by=origin.user if creator is UNSET or creator is None else creator,
-        content_last_updated_at=pick("content_last_updated_at", updated),
-        reviews=tuple(
-            replace(review, created_at=canonical(review.created_at, ".reviews", "created_at"))
-            for review in said.reviews
-        ),
+        created_by=said.created_by or old.created_by or origin.user,
+        content_last_updated_at=content or old.content_last_updated_at or updated,
+        reviews=tuple([_dated(review, ".reviews") for review in said.reviews]),
     )
+
+
+_NO_LABEL_DETAILS = LabelDetails()
+
+
+def _dated(event: Any, place: str) -> Any:
+    """A review or a step of the workflow with its date as the store writes it."""
+    when = canonical(event.created_at, place, "created_at")
+    return event if event.created_at == when else replace(event, created_at=when)
 
 
 def _with_masks(
@@ -288,12 +288,7 @@ def project_details(
     given = said if isinstance(said, ProjectDetails) else _NO_DETAILS
     old = before if before is not None else _NO_DETAILS
     status = given.workflow_status or old.workflow_status or ("DONE" if labelled else "TO_LABEL")
-    history = tuple(
-        event
-        if event.created_at == (when := canonical(event.created_at, ".workflow_history", "created_at"))
-        else replace(event, created_at=when)
-        for event in given.workflow_history
-    )
+    history = tuple([_dated(event, ".workflow_history") for event in given.workflow_history])
     return ProjectDetails(
         ontology_id=fallback["ontology_id"],
         task_name=given.task_name or old.task_name or fallback["tasks"][status],

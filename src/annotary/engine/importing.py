@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -32,8 +33,8 @@ from annotary.store.changes import Change
 NO_CONFIDENCE = "confidence and custom metrics belong to predictions and were left out of labels"
 LINKED = "a mask known only by its URL keeps it and goes out with it"
 PAGE = 64
-"""So many rows are worked out at once. While they are few they stay in the processor's cache, and they are
-gone before the cycle collector comes by; larger pages made imports a tenth slower, smaller ones ask more often.
+"""So many rows are worked out at once: few enough to stay in the processor's cache and to be gone before the
+cycle collector comes by. Larger pages make imports a tenth slower; smaller ones ask the database more often.
 """
 INDEXED = 50_000
 """So many feature hashes are gathered and sorted before they are indexed: in the order of the index they go
@@ -311,7 +312,7 @@ class Importer:
     def _index(self) -> None:
         """Index the features gathered so far."""
         for collection, found in sorted(self.features.items()):
-            self.change(collection).put_features(sorted(found))
+            self.change(collection).put_features(sorted(found, key=itemgetter(0)))
         self.features.clear()
 
     def _write_data_rows(self, page: Staged) -> dict[int, int]:

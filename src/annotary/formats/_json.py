@@ -100,7 +100,7 @@ class _Buffer:
         return len(self.text) > size
 
     def lines(self) -> Iterator[bytes]:
-        """What is left, line by line; as bytes, since to decode and encode again costs half of the parsing."""
+        """What is left, line by line: bytes, since to decode and encode again costs half of the parsing."""
         data = self.text[self.at :].encode() + self.decoder.getstate()[0]
         self.text, self.at = "", 0
         begun: list[bytes] = []

@@ -104,7 +104,7 @@ _link = re.compile(
 
 
 class Copier:
-    """Lines of v1 in the making: pieces of text, and shapes on their way to their places among them."""
+    """Lines of v1 in the making: pieces of text, and the shapes that stand in some of them."""
 
     def __init__(self, look: render.Look) -> None:
         self.pieces: list[str] = []
@@ -134,8 +134,11 @@ class Copier:
         if "".join(self.ids).encode().translate(None, _SAFE):
             raise Unusual
         pieces = self.pieces
-        for place, shape in zip(self.places, whole_numbers(self.shapes), strict=True):
-            pieces[place] = shape
+        for index in _with_fractions(self.shapes):
+            place, shape = self.places[index], self.shapes[index]
+            whole = shape.replace(".0,", ",").replace(".0}", "}")
+            # As in the section, such text can only be the shape itself.
+            pieces[place] = pieces[place].replace(shape, whole, 1)
         self.clear()
         return "".join(pieces).encode("ascii")
 
@@ -168,7 +171,7 @@ class Copier:
     def _shaped(self, parts: list[str], number: int, state: str) -> tuple[int, str]:
         """The hot path: objects with a shape and without questions, as many as stand in a row."""
         pieces, shapes, places, ids = self.pieces, self.shapes, self.places, self.ids
-        add, known, pixels, steps = pieces.extend, self.objects.get, self.pixels, _AFTER_SHAPE
+        add, known, pixels, steps = pieces.append, self.objects.get, self.pixels, _AFTER_SHAPE
         shape = _SHAPES.get(state)
         while shape is not None and number < len(parts):
             part = parts[number]
@@ -181,10 +184,11 @@ class Copier:
             text, state = steps.get(part[end:]) or _refuse()
             id, feature = part[:quote], part[quote + 1 : cut]
             identity = known(feature) or self.objects[feature]
-            places.append(len(pieces) + 1)
-            shapes.append(_opened(part, start, end) if key is _POLYGON else part[start:end])
-            add((f'{id}"{identity}{key}', "", f'{pixels}{id}"{text}'))
+            drawn = _opened(part, start, end) if key is _POLYGON else part[start:end]
+            places.append(len(pieces))
+            shapes.append(drawn)
             ids.append(id)
+            add(f'{id}"{identity}{key}{drawn}{pixels}{id}"{text}')
             shape = _SHAPES.get(state)
             number += 1
         return number, state
@@ -213,9 +217,10 @@ class Copier:
         text, state = _AFTER_SHAPE.get(back[end:]) or _refuse()
         if not back.startswith(before[len(_FLAT) :]):
             raise Unusual
-        self.places.append(len(self.pieces) + 1)
-        self.shapes.append(_opened(back, start, end) if key is _POLYGON else back[start:end])
-        self.pieces += (key, "", f'{self.pixels}{id}"{text}')
+        drawn = _opened(back, start, end) if key is _POLYGON else back[start:end]
+        self.places.append(len(self.pieces))
+        self.shapes.append(drawn)
+        self.pieces.append(f'{key}{drawn}{self.pixels}{id}"{text}')
         return state
 
     def _mask(self, back: str, id: str) -> str:
@@ -334,23 +339,17 @@ def _refuse() -> Any:
     raise Unusual
 
 
-def whole_numbers(shapes: list[str]) -> list[str]:
-    """Shapes with `977` for `977.0`.
+def _with_fractions(shapes: list[str]) -> list[int]:
+    """The indices of shapes that have a number such as `977.0`.
 
-    Done for many at once and by numpy: to replace text in each would cost as much as all the rest of a line.
+    Looked for in all of them at once by numpy: to search each would cost as much as all the rest of a line.
     """
-    text = "\n".join(shapes).encode("ascii")
-    codes = np.frombuffer(text, np.uint8)
+    codes = np.frombuffer("\n".join(shapes).encode("ascii"), np.uint8)
     if len(codes) < 3:
-        return shapes
+        return []
     dots = np.flatnonzero((codes[:-2] == ord(".")) & (codes[1:-1] == ord("0")))
     after = codes[dots + 2]
     dots = dots[(after == ord(",")) | (after == ord("}"))]
-    if len(dots) > len(shapes):
-        kept = np.ones(len(codes), np.bool_)
-        kept[dots] = kept[dots + 1] = False
-        return codes[kept].tobytes().decode("ascii").split("\n")
     ends = np.cumsum([len(shape) + 1 for shape in shapes])
-    for index in np.unique(np.searchsorted(ends, dots, "right")).tolist():
-        shapes[index] = shapes[index].replace(".0,", ",").replace(".0}", "}")
-    return shapes
+    found: list[int] = np.unique(np.searchsorted(ends, dots, "right")).tolist()
+    return found

@@ -65,7 +65,7 @@ def _unique(names: Iterable[tuple[str, str]], place: str) -> None:
     seen: set[tuple[str, str]] = set()
     for kind, name in names:
         if (kind, name) in seen:
-            raise Invalid(f"{place}: two of one kind have the name {shown(name)!r}; give them different names")
+            raise Invalid(f"{place}: two of one kind are named {shown(name)!r}; give them different names")
         seen.add((kind, name))
 
 

@@ -51,14 +51,14 @@ def head(data_row: DataRow, extras: Extras = ()) -> str:
         external_id=UNSET if data_row.external_id is None else data_row.external_id,
         row_data=data_row.row_data,
     )
-    inner = below(extras, "data_row")
-    return members(bare, [one for one in inner if one[0][0] != "details"])
+    return members(bare, [one for one in below(extras, "data_row") if one[0][0] != "details"])
 
 
 def details(given: DataRowDetails, extras: Extras = ()) -> str:
     """Members of `data_row.details`, open at the end for the last activity."""
-    shown = msgspec.structs.replace(given, last_activity_at=UNSET)
-    return members(shown, below(extras, "data_row", "details")) + ',"last_activity_at":"'
+    if given.last_activity_at is not UNSET:
+        given = msgspec.structs.replace(given, last_activity_at=UNSET)
+    return members(given, below(extras, "data_row", "details")) + ',"last_activity_at":"'
 
 
 def media(given: MediaAttributes, extras: Extras = ()) -> str:
