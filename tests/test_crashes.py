@@ -80,7 +80,7 @@ def crash(store: str, folder: Path, times: int) -> None:
     tries = 0
     while killed < times:
         tries += 1
-        assert tries < times * 4, "the commands end before they can be killed"
+        assert tries < times * 12, "the commands end before they can be killed"
         if tries % 2:
             project, path = next(source)
             if run(store, "import", str(path), kill_after=luck.uniform(0.2, 1.1) * whole):

@@ -286,7 +286,7 @@ def test_attachments_are_added_after_those_that_are_there(world: World) -> None:
     ("given", "complaint"),
     [
         (Attachment(type="SMELL", value="x"), "attachment: 'SMELL' is none of IMAGE, "),
-        (Attachment(type="IMAGE", value=""), "attachment of type IMAGE: no value"),
+        (Attachment(type="IMAGE", value=""), "of length >= 1"),
     ],
 )
 def test_an_attachment_has_a_known_type_and_a_value(world: World, given: Attachment, complaint: str) -> None:

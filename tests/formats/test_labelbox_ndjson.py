@@ -216,10 +216,12 @@ def test_answers_in_each_spelling() -> None:
     assert kind(answer="a") == "text"
 
 
-def test_a_box_of_negative_extent_reaches_to_the_left_and_up() -> None:
-    one = drawn(box(bbox={"top": 10.0, "left": 20.0, "height": -4.0, "width": -6.0}))
-    assert isinstance(one, BoxObject)
-    assert one.bounding_box == Box(top=6, left=14, height=4, width=6)
+def test_a_box_of_negative_extent_is_a_problem() -> None:
+    """The vendor's SDK turns such boxes before it sends them; in a file they are a mistake."""
+    rows, remarks = read(FORMAT, [box(bbox={"top": 10.0, "left": 20.0, "height": -4.0, "width": 6.0})])
+    (problem,) = remarks.problems
+    assert rows == []
+    assert (problem.value, problem.place) == ("-4.0", "$[0] bbox.height")
 
 
 def test_kinds_are_tried_in_the_order_of_the_sdk() -> None:

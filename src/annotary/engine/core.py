@@ -8,6 +8,8 @@ from functools import cache
 from importlib import import_module
 from typing import Any, TypeVar
 
+import msgspec
+
 from annotary.errors import Invalid
 from annotary.model import moment
 from annotary.model.project import User
@@ -73,7 +75,12 @@ class Engine:
         handler = handlers().get(type(operation))
         if handler is None:
             raise Invalid(f"no handler for {type(operation).__name__}")
-        result: R = handler(self, operation)
+        try:
+            # Structs check what they are decoded from, not what Python hands them.
+            checked = msgspec.convert(msgspec.to_builtins(operation), type(operation))
+        except (msgspec.ValidationError, TypeError) as error:
+            raise Invalid(f"{type(operation).__name__}: {error}") from None
+        result: R = handler(self, checked)
         return result
 
     def now(self) -> str:

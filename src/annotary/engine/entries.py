@@ -254,7 +254,7 @@ def _with_masks(
             png = _checked_mask(drawn.mask.png, media, index)
             kept[drawn.feature_id] = name = sha256(png).hexdigest()
             pngs[name] = png
-        elif drawn.feature_id in stored and drawn.mask.url.endswith(own):
+        elif drawn.feature_id in stored and drawn.mask.url.endswith((own, f"/masks/feature/{drawn.feature_id}")):
             kept[drawn.feature_id] = stored[drawn.feature_id]
         else:
             resolver.linked_masks += 1

@@ -224,7 +224,7 @@ def _catalog_rows(engine: Engine, query: ExportQuery) -> Condition:
             sql += f" AND d.{column} IN ({','.join('?' * len(wanted))})"
             values += wanted
     for given, exists in (
-        (query.filters.last_activity_at, "rows x WHERE x.data_row = d.n AND {0} AND x.activity"),
+        (query.filters.last_activity_at, "rows x WHERE x.data_row = d.n AND x.deleted = 0 AND {0} AND x.activity"),
         (query.filters.label_created_at, "labels x WHERE x.data_row = d.n AND {0} AND x.created_at"),
     ):
         if isinstance(given, Range):

@@ -76,24 +76,6 @@ class Pixels(Value, rename={"im_bytes": "imBytes", "instance_uri": "instanceURI"
     color_rgb: Colour | None | UnsetType = UNSET
 
 
-class Extent(Value):
-    """A box; a negative height or width reaches up, or to the left."""
-
-    top: float
-    left: float
-    height: float
-    width: float
-
-    def box(self) -> Box:
-        """The same with positive height and width."""
-        return Box(
-            top=min(self.top, self.top + self.height),
-            left=min(self.left, self.left + self.width),
-            height=abs(self.height),
-            width=abs(self.width),
-        )
-
-
 class Joined(Value):
     """A relationship between two lines of the same data row."""
 
@@ -117,7 +99,7 @@ class Line(Value, rename="camel"):
     line: Points | UnsetType = UNSET
     polygon: Points | UnsetType = UNSET
     point: Point | UnsetType = UNSET
-    bbox: Extent | UnsetType = UNSET
+    bbox: Box | UnsetType = UNSET
     mask: Pixels | UnsetType = UNSET
     cuboid: Cuboid | UnsetType = UNSET
     answer: str | Chosen | tuple[Chosen, ...] | UnsetType = UNSET
@@ -157,7 +139,7 @@ def object_of(line: Line, id: str, mask: MaskLink | CompositeLink | None) -> Obj
     if line.point is not UNSET:
         return PointObject(point=line.point, **common)
     if line.bbox is not UNSET:
-        return BoxObject(bounding_box=line.bbox.box(), **common)
+        return BoxObject(bounding_box=line.bbox, **common)
     if line.cuboid is not UNSET:
         return CuboidObject(cuboid=line.cuboid, **common)
     if isinstance(mask, CompositeLink):

@@ -140,6 +140,7 @@ FORMAT = Format(
     write=write,
     claims=claims,
     lines=True,
+    shows_all=True,
     checks_metadata=True,
     says="images with keys, metadata and attachments; no labels",
 )
