@@ -178,7 +178,7 @@ def test_unknown_feature_of_a_given_ontology(tmp_path: Path) -> None:
         client.create_project("streets", ontology_id=ontology.id, id="project-1")
         path = tmp_path / "rows.json"
         path.write_text(json.dumps(row(box())))
-        with pytest.raises(annotary.Refused, match="unknown rectangle .* known: bus: 'car'"):
+        with pytest.raises(annotary.Refused, match=r"unknown rectangle .* known: bus: 'car'"):
             client.load(path)
 
 

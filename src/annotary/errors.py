@@ -1,15 +1,15 @@
 """The tree of everything annotary raises on purpose.
 
-    AnnotaryError
-    ├── Invalid            what was asked cannot be (also a ValueError)
-    │   ├── Refused        an import with problems: nothing was stored
-    │   └── Lossy          --strict and the format cannot say everything
-    ├── NotFound           no such thing (also a LookupError)
-    ├── Conflict           it is there already, or has changed meanwhile
-    ├── Denied             the role does not allow it
-    ├── Missing            an optional package is not installed
-    └── Unavailable        the store cannot be used now: locked, read-only, full, too new
-        └── Outdated       the store needs `annotary migrate`, or a newer annotary
+AnnotaryError
+├── Invalid            what was asked cannot be (also a ValueError)
+│   ├── Refused        an import with problems: nothing was stored
+│   └── Lossy          --strict and the format cannot say everything
+├── NotFound           no such thing (also a LookupError)
+├── Conflict           it is there already, or has changed meanwhile
+├── Denied             the role does not allow it
+├── Missing            an optional package is not installed
+└── Unavailable        the store cannot be used now: locked, read-only, full, too new
+    └── Outdated       the store needs `annotary migrate`, or a newer annotary
 """
 
 from __future__ import annotations

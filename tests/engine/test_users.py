@@ -59,9 +59,9 @@ def test_organisations_are_kept_apart(engine: Engine, other: Engine) -> None:
 
 @pytest.mark.parametrize("name", ["", " ", "a\nb", " a", "x" * 101])
 def test_names_can_be_read(engine: Engine, name: str) -> None:
-    with pytest.raises(Invalid, match="an organisation cannot be named|length >= 1"):
+    with pytest.raises(Invalid, match=r"an organisation cannot be named|length >= 1"):
         engine.call(CreateOrganization(name=name))
-    with pytest.raises(Invalid, match="a key cannot be named|length >= 1"):
+    with pytest.raises(Invalid, match=r"a key cannot be named|length >= 1"):
         engine.call(CreateKey(name=name))
 
 

@@ -107,7 +107,7 @@ def through(sample: Any, name: str, data: bytes, folder: Path) -> bytes:
 
 
 def stable(data: bytes) -> list[str]:
-    """Lines in any order, without what a store gives itself: the editor's address, ids of metadata schemas."""
+    """Lines in any order, without what a store gives itself: the editor's address, ids of schemas."""
     lines = [json.loads(line) for line in data.splitlines()]
     for line in lines:
         line.pop("View Label", None)

@@ -13,10 +13,10 @@ import pytest
 
 from annotary.formats import _raster as raster
 from annotary.formats.labelbox_ndjson import FORMAT
-from annotary.model.annotation import BoxObject, Classification, MaskObject, PolygonObject
+from annotary.model.annotation import Classification, MaskObject, PolygonObject
 from annotary.model.corpus import Parsed
 from annotary.model.export import ExportParams
-from annotary.model.geometry import Box, CompositeLink, MaskLink
+from annotary.model.geometry import CompositeLink, MaskLink
 from annotary.model.row import DataRow, ExperimentPart, Label, Row, RunPart
 from tests.formats.corpora import BASE_URL, HOSTILE, corpus_of, lines, read, sound
 

@@ -28,9 +28,10 @@ def shape(database: Database) -> Any:
     else:
         sql = (
             "SELECT table_name, column_name, data_type, is_nullable, collation_name"
-            " FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> 'alembic_version'"
-            " UNION ALL SELECT tablename, indexname, indexdef, '', '' FROM pg_indexes WHERE schemaname = 'public'"
-            " AND tablename <> 'alembic_version' ORDER BY 1, 2"
+            " FROM information_schema.columns"
+            " WHERE table_schema = 'public' AND table_name <> 'alembic_version'"
+            " UNION ALL SELECT tablename, indexname, indexdef, '', '' FROM pg_indexes"
+            " WHERE schemaname = 'public' AND tablename <> 'alembic_version' ORDER BY 1, 2"
         )
     with database.connection() as connection:
         return [tuple(row) for row in connection.execute(text(sql))]

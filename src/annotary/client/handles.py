@@ -188,9 +188,7 @@ class ProjectHandle(_Exports):
         task = self.export(filters=filters, format="labelbox-v1")
         low = "" if start is None else moment.bound(start, end=False)
         high = "~" if end is None else moment.bound(end, end=True)
-        found = (
-            label for label in task.stream() if low <= moment.canonical(label["Created At"]) <= high
-        )
+        found = (label for label in task.stream() if low <= moment.canonical(label["Created At"]) <= high)
         if download:
             return list(found)
         return _as_file(found, f"annotary-{self.id}-{task.cursor}.json")
@@ -243,9 +241,7 @@ class ProjectHandle(_Exports):
 
     def import_labels(self, lines: Values, *, on_problem: str = "stop") -> Report:
         """Import ground truth: NDJSON import lines as dicts."""
-        return self._port.load(
-            lines, format="labelbox-ndjson", project=self.id, on_problem=on_problem
-        )
+        return self._port.load(lines, format="labelbox-ndjson", project=self.id, on_problem=on_problem)
 
     def review(self, label_id: str, score: int) -> Review:
         """Approve (1) or reject (-1) a label."""
@@ -394,9 +390,7 @@ class Client:
 
     def get_projects(self, name: str | None = None) -> list[ProjectHandle]:
         """All projects, or those with a name."""
-        return [
-            ProjectHandle(self.port, value) for value in self.port.call(projects.FindProjects(name=name))
-        ]
+        return [ProjectHandle(self.port, value) for value in self.port.call(projects.FindProjects(name=name))]
 
     def create_dataset(self, name: str, **fields: Any) -> DatasetHandle:
         """Make a dataset."""
@@ -409,9 +403,7 @@ class Client:
 
     def get_datasets(self, name: str | None = None) -> list[DatasetHandle]:
         """All datasets, or those with a name."""
-        return [
-            DatasetHandle(self.port, value) for value in self.port.call(datasets.FindDatasets(name=name))
-        ]
+        return [DatasetHandle(self.port, value) for value in self.port.call(datasets.FindDatasets(name=name))]
 
     def create_ontology(
         self, name: str, normalized: dict[str, Any] | Normalized, *, id: str | None = None

@@ -1,1 +1,1 @@
-
+"""The engine: carries operations out, on a store, as somebody."""

@@ -61,7 +61,9 @@ def open_export(engine: Engine, request: StartExport, *, counted: bool = False) 
     form = load(request.format)
     if form.write is None:
         writers = [name for name in _names() if load(name).write is not None]
-        raise Invalid(f"{request.format} is a format to read, not to write; these write: {', '.join(writers)}")
+        raise Invalid(
+            f"{request.format} is a format to read, not to write; these write: {', '.join(writers)}"
+        )
     options = options_of(request.format, request.options)
     query = request.query
     if form.shows_all:
@@ -224,7 +226,10 @@ def _catalog_rows(engine: Engine, query: ExportQuery) -> Condition:
             sql += f" AND d.{column} IN ({','.join('?' * len(wanted))})"
             values += wanted
     for given, exists in (
-        (query.filters.last_activity_at, "rows x WHERE x.data_row = d.n AND x.deleted = 0 AND {0} AND x.activity"),
+        (
+            query.filters.last_activity_at,
+            "rows x WHERE x.data_row = d.n AND x.deleted = 0 AND {0} AND x.activity",
+        ),
         (query.filters.label_created_at, "labels x WHERE x.data_row = d.n AND {0} AND x.created_at"),
     ):
         if isinstance(given, Range):

@@ -259,9 +259,7 @@ def _take_ontology(engine: Engine, form: Format, source: Source, target: Target)
     try:
         project = engine.store.get(Project, id)
     except NotFound:
-        project = places.new_project(
-            engine.store, project_name, engine.now(), id=id, user=engine.user.email
-        )
+        project = places.new_project(engine.store, project_name, engine.now(), id=id, user=engine.user.email)
     ontology = _keep_ontology(
         engine, project.ontology_id or derived_id(id, "ontology"), project_name, normalized
     )
@@ -283,9 +281,7 @@ def _keep_ontology(engine: Engine, id: str, name: str, normalized: Any) -> Ontol
             " an ontology in use may grow but not shrink"
         )
     features = Features(id, normalized, grows=False)
-    changed = replace(
-        present, normalized=features.normalized(), updated_at=engine.now(), inferred=False
-    )
+    changed = replace(present, normalized=features.normalized(), updated_at=engine.now(), inferred=False)
     if to_builtins(changed.normalized) != to_builtins(present.normalized) or present.inferred:
         engine.store.put(changed)
         places.show_ontology(engine.store, changed, engine.store.change)
@@ -308,5 +304,3 @@ def start_import(engine: Engine, request: StartImport) -> Task:
         dry_run=request.dry_run,
     )
     return engine.store.tasks.get(report.task_id) if report.task_id else _task(engine, [], report)
-
-

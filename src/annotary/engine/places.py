@@ -87,9 +87,7 @@ class Places:
         try:
             return self.store.get(Dataset, id)
         except NotFound:
-            made = Dataset(
-                id=id, name=name, created_at=self.now, updated_at=self.now, created_by=self.user
-            )
+            made = Dataset(id=id, name=name, created_at=self.now, updated_at=self.now, created_by=self.user)
             self.store.put(made)
             return made
 
@@ -148,9 +146,7 @@ class Places:
         try:
             return self.store.get(Ontology, new_id)
         except NotFound:
-            made = Ontology(
-                id=new_id, name=name, created_at=self.now, updated_at=self.now, inferred=True
-            )
+            made = Ontology(id=new_id, name=name, created_at=self.now, updated_at=self.now, inferred=True)
             self.store.put(made)
             return made
 
@@ -194,9 +190,7 @@ class Places:
         """Store the ontologies that have grown, and show them in every project and run that has them."""
         for place in self.all():
             if place.features.grown:
-                grown = replace(
-                    place.ontology, normalized=place.features.normalized(), updated_at=self.now
-                )
+                grown = replace(place.ontology, normalized=place.features.normalized(), updated_at=self.now)
                 self.store.put(grown)
                 show_ontology(self.store, grown, change)
 

@@ -60,6 +60,7 @@ class Node:
     order: list[Node] = field(default_factory=list)
 
     def add(self, child: Node) -> Node:
+        """Hang a feature under this one."""
         self.order.append(child)
         self.by_id.setdefault((child.kind, child.id), child)
         self.by_name.setdefault((child.kind, child.name), child)

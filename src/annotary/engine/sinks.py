@@ -97,7 +97,9 @@ def to_zip(parts: Iterable[Part], path: Path) -> Artifact:
         with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             for name, pieces in groupby(parts, key=lambda part: part.path):
                 # A fixed date: the same export is the same file.
-                with archive.open(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), "w", force_zip64=True) as file:
+                with archive.open(
+                    zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), "w", force_zip64=True
+                ) as file:
                     for piece in pieces:
                         file.write(piece.data)
         raw.flush()
@@ -116,9 +118,7 @@ def inside(folder: Path, path: str) -> Path:
     return target
 
 
-def deliver(
-    parts: Iterable[Part], destination: Path, *, lines: bool, name: str
-) -> list[Artifact]:
+def deliver(parts: Iterable[Part], destination: Path, *, lines: bool, name: str) -> list[Artifact]:
     """Put an export where its destination says: file, array, archive or folder."""
     plain = destination.name.removesuffix(".gz").removesuffix(".zst")
     if destination.name.endswith(".zip"):
@@ -176,5 +176,3 @@ def _packed(raw: FileIO, name: str) -> Iterator[Any]:
             yield writer
     else:
         yield raw
-
-

@@ -11,7 +11,7 @@ from annotary.errors import Invalid
 from annotary.model.base import to_json
 
 CHUNK = 1 << 16
-"""So much is read at once: little enough to be in the processor's cache still when its last line is parsed."""
+"""So much is read at once: little enough to be in the processor's cache when its last line is parsed."""
 NEIGHBOUR_LIMIT = 256 << 20
 """No picture beside an import file is read that is larger, in bytes."""
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -100,4 +100,3 @@ def files(paths: Iterable[str | Path], images: Path | None = None) -> Iterator[F
 def _is_json(path: Path) -> bool:
     name = path.name.removesuffix(".gz").removesuffix(".zst")
     return name.endswith((".json", ".jsonl", ".ndjson"))
-

@@ -57,7 +57,7 @@ class Classification(Value):
     classifications: tuple[Classification, ...] | UnsetType = UNSET
 
     def kind(self) -> str:
-        """`radio`, `checklist` or `text`: the type of its question; empty where there is no answer or several."""
+        """`radio`, `checklist` or `text`: its question's type; empty with no answer or several."""
         radio, text = self.radio_answer is not UNSET, self.text_answer is not UNSET
         if self.checklist_answers is not UNSET:
             return "" if radio or text else "checklist"

@@ -38,7 +38,7 @@ class Parsed(NamedTuple):
 
 
 class Section(NamedTuple):
-    """One label as the store holds it; every field but the first three is JSON (`head`: members, no braces)."""
+    """One label as the store holds it; what follows `created_at` is JSON (`head`: members, no braces)."""
 
     data_row: int
     number: int

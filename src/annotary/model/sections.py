@@ -28,7 +28,9 @@ from annotary.model.row import (
 BASE = "\x1a"
 """Stands for the server's base URL in stored mask links; as a raw byte it cannot occur inside JSON text."""
 _LINK = '"url":"\\u001a/'
-_TOP = frozenset({"data_row", "media_attributes", "attachments", "metadata_fields", "projects", "experiments"})
+_TOP = frozenset(
+    {"data_row", "media_attributes", "attachments", "metadata_fields", "projects", "experiments"}
+)
 
 
 def render(value: Value | tuple[Value, ...], extras: Extras = ()) -> str:

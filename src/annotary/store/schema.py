@@ -32,7 +32,10 @@ metadata = MetaData()
 # PostgreSQL sorts text by locale unless told otherwise; SQLite by bytes. Exports need one order.
 _text: TypeEngine[str] = Text().with_variant(Text(collation="C"), "postgresql")
 _number: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
-_current: dict[str, Any] = {"sqlite_where": text(f"until = {FOREVER}"), "postgresql_where": text(f"until = {FOREVER}")}
+_current: dict[str, Any] = {
+    "sqlite_where": text(f"until = {FOREVER}"),
+    "postgresql_where": text(f"until = {FOREVER}"),
+}
 
 
 def _key() -> Column[int]:
