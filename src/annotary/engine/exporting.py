@@ -98,6 +98,9 @@ def _names() -> tuple[str, ...]:
 def _counted(pages: Iterable[Page], export: Export, *, in_full: bool) -> Iterator[Page]:
     for page in pages:
         export.done += len(page.rows)
+        export.labels += len(page.flat)
+        if in_full:
+            export.annotations += sum(map(_objects, page.flat))
         for part in page.parts:
             export.labels += sum(map(len, part.labels.values()))
             if in_full:

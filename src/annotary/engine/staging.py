@@ -227,7 +227,7 @@ def _stage_labels(
             staged.pngs.update(pngs)
             staged.features.append((collection, [(hash, entry.number) for hash in hashes]))
             if before is None:
-                position = len(present) + len(seen) - 1
+                position = 1 + max((one["position"] for one in present), default=-1) + len(seen)
                 columns.update(prediction=prediction, data_row=entry.number, position=position)
                 staged.labels.append((collection, columns, False))
             else:

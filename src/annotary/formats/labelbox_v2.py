@@ -7,7 +7,7 @@ the keys of the vendor's first published samples (February 2023).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import compress
+from itertools import chain, compress, repeat
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -115,24 +115,44 @@ def _project(corpus: Corpus) -> Iterator[bytes]:
     )
     after = _woven((b"],", True), (glue.project_details, params.project_details), end=b"}}}\n")
     middle = 2 + len(before) // 2
+    front, label, back = before[::2], drawn[::2], after[::2]
+    plain = [*front[:-1], front[-1] + label[0], *label[1:-1], label[-1] + back[0], *back[1:]]
     for page in corpus.pages if corpus.lean else _leaned(corpus.pages, params):
-        labels_of = page.parts[0].labels.get
-        pieces: list[bytes] = []
-        add = pieces.extend
-        for row in page.rows:
-            if row[1]:
-                add((b'{"data_row":{', row[2], b'},"deleted":true}\n'))
-                continue
+        columns, labels = tuple(zip(*page.rows, strict=True)), tuple(zip(*page.flat, strict=True))
+        if labels and columns[0] == labels[0] and not any(columns[1]):
+            # Each row has one label, as most have: the columns are woven without a loop in Python, which
+            # takes a fifth off the time of an export.
+            texts = (*columns[2:middle], *labels[1:], *columns[middle:])
+            woven = [
+                one for text, column in zip(plain, texts, strict=False) for one in (repeat(text), column)
+            ]
+            yield b"".join(chain.from_iterable(zip(*woven, repeat(plain[-1]), strict=False)))
+            continue
+        yield b"".join(_pieces(page, before, drawn, after, middle))
+
+
+def _pieces(
+    page: Page, before: list[bytes], drawn: list[bytes], after: list[bytes], middle: int
+) -> Iterator[bytes]:
+    """The text of a page in which rows have no label, or several, or are gone."""
+    labels = iter(page.flat)
+    label = next(labels, None)
+    for row in page.rows:
+        if row[1]:
+            yield from (b'{"data_row":{', row[2], b'},"deleted":true}\n')
+        else:
             before[1::2] = row[2:middle]
-            add(before)
-            drawn[0] = b"{"
-            for label in labels_of(row[0], ()):
-                drawn[1::2] = label[3:]
-                add(drawn)
+            yield from before
+        drawn[0] = b"{"
+        while label is not None and label[0] == row[0]:
+            if not row[1]:
+                drawn[1::2] = label[1:]
+                yield from drawn
                 drawn[0] = b",{"
+            label = next(labels, None)
+        if not row[1]:
             after[1::2] = row[middle:]
-            add(after)
-        yield b"".join(pieces)
+            yield from after
 
 
 def _woven(*parts: tuple[bytes, bool], end: bytes) -> list[bytes]:
@@ -147,15 +167,11 @@ def _leaned(pages: Iterable[Page], params: ExportParams) -> Iterator[Page]:
         *(True, True, True, params.data_row_details, params.data_row_details, True),
         *(params.attachments, params.metadata_fields, True, params.project_details),
     )
-    shown = (True, True, True, False, True, params.label_details, params.performance_details, True)
+    shown = (True, False, False, False, True, params.label_details, params.performance_details, True)
     for page in pages:
-        labels = {
-            number: [tuple(compress(label, shown)) for label in several]
-            for number, several in page.parts[0].labels.items()
-        }
-        yield Page(
-            [tuple(compress(row, asked)) for row in page.rows], (page.parts[0]._replace(labels=labels),)
-        )
+        labels = page.parts[0].labels
+        flat = [tuple(compress(label, shown)) for row in page.rows for label in labels.get(row[0], ())]
+        yield Page([tuple(compress(row, asked)) for row in page.rows], (), flat)
 
 
 def _front(row: tuple[Any, ...], glue: _Glue, activity: bytes) -> tuple[bytes, ...]:

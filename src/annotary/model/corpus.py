@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from annotary.model.base import Value
@@ -78,12 +78,14 @@ class Page(NamedTuple):
     `parts` holds, for each project or run shown, what it has of these rows, by row number. Plain tuples,
     because building an object for each row costs more than all the rest of an export.
 
-    In a lean page the fields that were not asked for are left out altogether, and of a label's there are
-    only the first three, `head`, `details`, `performance` and `annotations`: every field read costs.
+    In a lean page the fields that were not asked for are left out altogether. Its labels are in `flat`, in
+    the order of the rows, and of their fields there are only `data_row`, `head`, `details`, `performance`
+    and `annotations`: every field read costs.
     """
 
     rows: list[tuple[Any, ...]]
     parts: tuple[Part, ...]
+    flat: Sequence[tuple[Any, ...]] = ()
 
 
 class Part(NamedTuple):

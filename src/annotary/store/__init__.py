@@ -20,7 +20,7 @@ from annotary.store import migrations
 from annotary.store import rows as reading
 from annotary.store.blobs import Blobs
 from annotary.store.changes import Change
-from annotary.store.database import Database
+from annotary.store.database import Database, driver_cursor
 from annotary.store.rows import At, Condition
 from annotary.store.schema import (
     FOREVER,
@@ -319,13 +319,13 @@ class Store:
         with self.reading() as connection:
             for start in range(0, len(wanted), 500):
                 some = wanted[start : start + 500]
-                rows = connection.exec_driver_sql(
+                cursor = driver_cursor(connection)
+                cursor.execute(
                     "SELECT n, id, dataset, global_key, version FROM data_rows"
                     f" WHERE org = {mark} AND {column} IN ({', '.join([mark] * len(some))})",
                     (self.org, *some),
                 )
-                for row in rows:
-                    known = KnownRow._make(row)
+                for known in map(KnownRow._make, cursor.fetchall()):
                     found[getattr(known, column)] = known
         return found
 
@@ -341,8 +341,10 @@ class Store:
         """Fresh keys for so many rows of a table; in increasing order."""
         with self.transaction() as connection:
             if self.database.is_sqlite:
-                top = connection.exec_driver_sql(f"SELECT max(n) FROM {table}").scalar() or 0
-                return range(top + 1, top + 1 + count)
+                cursor = driver_cursor(connection)
+                cursor.execute(f"SELECT coalesce(max(n), 0) + 1 FROM {table}")
+                ((first,),) = cursor.fetchall()
+                return range(first, first + count)
             found = connection.execute(
                 text(f"SELECT nextval('{table}_n_seq') FROM generate_series(1, :count)"), {"count": count}
             )
@@ -353,13 +355,13 @@ class Store:
         mark = "?" if self.database.is_sqlite else "%s"
         with self.transaction() as connection:
             if versions:
-                connection.exec_driver_sql(
+                driver_cursor(connection).executemany(
                     "INSERT INTO data_row_versions (n, head, details, media, attachments, metadata)"
                     f" VALUES ({', '.join([mark] * 6)})",
                     list(versions),
                 )
             if new:
-                connection.exec_driver_sql(
+                driver_cursor(connection).executemany(
                     "INSERT INTO data_rows (org, n, id, dataset, global_key, version)"
                     f" VALUES ({', '.join([mark] * 6)})",
                     [(self.org, *one) for one in new],

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, bindparam, insert, literal, select, update
 
+from annotary.store.database import driver_cursor
 from annotary.store.schema import FOREVER, collection_versions, collections, features, labels, rows
 
 ROW_FIELDS = ("data_row", "deleted", "version", "activity", "status", "batch", "tail", "extra")
@@ -174,7 +175,7 @@ class Change:
         entries = list(found)
         if entries:
             mark = "?" if self._sqlite else "%s"
-            self.connection.exec_driver_sql(
+            driver_cursor(self.connection).executemany(
                 f"INSERT INTO {features.name} (hash, collection, data_row)"
                 f" VALUES ({mark}, {self.collection}, {mark}) ON CONFLICT DO NOTHING",
                 entries,
@@ -227,12 +228,12 @@ class Change:
         written = (*new, *old)
         if written:
             self._close(table, old)
-            entries = [(self.collection, self.sequence, FOREVER, *map(one.get, fields)) for one in written]
-            mark = "?" if self._sqlite else "%s"
+            entries = [tuple(map(one.get, fields)) for one in written]
             columns = ("collection", "since", "until", *fields)
-            marks = ", ".join([mark] * len(columns))
-            self.connection.exec_driver_sql(
-                f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})", entries
+            marks = ", ".join(["?" if self._sqlite else "%s"] * len(fields))
+            values = f"{self.collection}, {self.sequence}, {FOREVER}, {marks}"
+            driver_cursor(self.connection).executemany(
+                f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({values})", entries
             )
 
     def _close(self, table: Table, present: Sequence[Fields]) -> None:

@@ -7,10 +7,10 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from annotary.errors import Conflict, Missing, Unavailable
@@ -25,6 +25,9 @@ class Cursor(Protocol):
     def execute(self, sql: str, parameters: Any = ..., /) -> Any:
         """Run one statement."""
 
+    def executemany(self, sql: str, parameters: Any, /) -> Any:
+        """Run one statement for many rows of parameters."""
+
     def fetchall(self) -> list[tuple[Any, ...]]:
         """All rows of its result."""
 
@@ -38,8 +41,12 @@ class Database:
     def __init__(self, url: str | Path) -> None:
         self.place = str(url)
         self.is_sqlite = isinstance(url, Path)
+        self.errors: type[Exception] = sqlite3.Error
         try:
-            self.engine = _sqlite(url) if isinstance(url, Path) else _postgres(url)
+            if isinstance(url, Path):
+                self.engine = _sqlite(url)
+            else:
+                self.engine, self.errors = _postgres(url)
         except ModuleNotFoundError as error:
             raise Missing("PostgreSQL needs psycopg; install 'annotary[postgres]'") from error
 
@@ -114,18 +121,24 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except DBAPIError as error:
+        except (DBAPIError, self.errors) as error:
             raise translated(error, self.place) from error
-        except sqlite3.Error as error:
-            raise _unavailable(str(error), self.place) from error
 
 
-def translated(error: DBAPIError, place: str) -> Exception:
+def driver_cursor(connection: Connection) -> Cursor:
+    """A cursor of the driver within a transaction, for the statements of every page of an import.
+
+    SQLAlchemy takes longer to hand such a statement over than SQLite to carry it out for a row or two.
+    """
+    return cast("Cursor", connection.connection.cursor())
+
+
+def translated(error: Exception, place: str) -> Exception:
     """A driver's error as one of ours."""
-    text = str(error.orig).strip().splitlines()[0] if error.orig else str(error)
-    if isinstance(error, OperationalError | InterfaceError):
-        return _unavailable(text, place)
-    if "UNIQUE" in text.upper():
+    said = getattr(error, "orig", None) or error
+    text = str(said).strip().partition("\n")[0]
+    violated = any(kind.__name__ == "IntegrityError" for kind in type(said).__mro__)
+    if violated and "UNIQUE" in text.upper():
         return Conflict(f"it is there already: {text}")
     return _unavailable(text, place)
 
@@ -207,15 +220,16 @@ def _logged(path: Path) -> bool:
     return path.with_name(f"{path.name}-wal").exists()
 
 
-def _postgres(url: str) -> Engine:
-    import psycopg  # noqa: F401 -- the error for its absence is better raised here
+def _postgres(url: str) -> tuple[Engine, type[Exception]]:
+    import psycopg
 
     _, _, rest = url.partition("://")
-    return create_engine(
+    engine = create_engine(
         f"postgresql+psycopg://{rest}",
         paramstyle="format",
         pool_pre_ping=True,
     )
+    return engine, psycopg.Error
 
 
 def _binary_cursor(connection: Any) -> Any:

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import islice
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 from annotary.errors import Invalid
@@ -23,7 +22,7 @@ from annotary.model.export import ExportFilters, ExportParams, Range
 from annotary.store.database import Cursor, Database
 from annotary.store.schema import FOREVER
 
-PAGE_ROWS = 64
+PAGE_ROWS = 32
 """So many rows are a page: few enough to stay in the processor's cache until they are written."""
 SPAN_PAGES = 16
 """So many pages are read by one statement, which holds nothing back for longer."""
@@ -32,8 +31,6 @@ FEW = 20_000
 
 
 Grouped = dict[int, list[tuple[Any, ...]]]
-_PLACE = itemgetter(1, 2)
-"""What orders the labels of a row: position, then id."""
 
 
 class At(NamedTuple):
@@ -128,6 +125,7 @@ class _Run:
         self.cursor = cursor
         self.at = at
         self.predictions = predictions
+        self.lean = lean
         self.columns = row_columns(params, lean=lean)
         self.label_columns = label_columns(params, lean=lean)
 
@@ -205,16 +203,25 @@ class _Run:
                 found = self.stream(stack, f"{head}{span} ORDER BY r.data_row", parameters)
                 if sparse:
                     for some in found:
-                        yield Page(some, (self.part(f"IN ({','.join(str(row[0]) for row in some)})"),))
+                        keys = f"IN ({','.join(str(row[0]) for row in some)})"
+                        if self.lean:
+                            yield Page(some, (), self.fetch(self.labels_in(keys, 0)))
+                        else:
+                            yield Page(some, (self.part(keys),))
                     continue
                 # Labels are read in step with their rows; asking for those of each page costs a tenth more.
                 labels = _Labels(self.stream(stack, self.labels_in(span, 0)))
+                if self.lean:
+                    for some in found:
+                        yield Page(some, (), labels.up_to(some[-1][0]))
+                    continue
                 predictions = _Labels(
                     self.stream(stack, self.labels_in(span, 1)) if self.predictions else iter(())
                 )
                 for some in found:
                     last = some[-1][0]
-                    yield Page(some, (Part(labels.up_to(last), predictions.up_to(last), {}),))
+                    held = (_grouped(labels.up_to(last)), _grouped(predictions.up_to(last)))
+                    yield Page(some, (Part(*held, {}),))
 
     def part(self, span: str) -> Part:
         """The labels (and predictions) of some rows."""
@@ -227,7 +234,8 @@ class _Run:
     def labels_in(self, span: str, prediction: int) -> str:
         return (
             f"SELECT {self.label_columns} FROM labels l WHERE {self.at.of('l')}"
-            f" AND l.prediction = {prediction} AND l.data_row {span} ORDER BY l.data_row"
+            f" AND l.prediction = {prediction} AND l.data_row {span}"
+            " ORDER BY l.data_row, l.prediction, l.position"
         )
 
 
@@ -238,8 +246,8 @@ class _Labels:
         self.pieces = pieces
         self.held: list[tuple[Any, ...]] = []
 
-    def up_to(self, last: int) -> Grouped:
-        """Those of the rows up to a number, by row."""
+    def up_to(self, last: int) -> list[tuple[Any, ...]]:
+        """Those of the rows up to a number."""
         held = self.held
         while not held or held[-1][0] <= last:
             more = next(self.pieces, None)
@@ -250,7 +258,7 @@ class _Labels:
         while end and held[end - 1][0] > last:
             end -= 1
         self.held = held[end:]
-        return _grouped(held[:end])
+        return held[:end] if end < len(held) else held
 
 
 def _grouped(found: list[tuple[Any, ...]]) -> Grouped:
@@ -261,8 +269,6 @@ def _grouped(found: list[tuple[Any, ...]]) -> Grouped:
             several.clear()
         for label in found:
             grouped[label[0]].append(label)
-        for several in grouped.values():
-            several.sort(key=_PLACE)
     return grouped
 
 
@@ -320,8 +326,8 @@ def label_columns(params: ExportParams, *, lean: bool = False) -> str:
     """The columns of a Section, likewise; a lean one ends with the annotations."""
     shown = (
         ("l.data_row", True),
-        ("l.position", True),
-        ("l.id", True),
+        ("l.position", not lean),
+        ("l.id", not lean),
         ("l.created_at", not lean),
         ("l.head", True),
         ("l.details", params.label_details),

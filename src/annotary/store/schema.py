@@ -152,7 +152,7 @@ labels = Table(
     _section("annotations"),
     Column("masks", _text),
     Column("v1", _text),
-    Index("labels_order", "collection", "data_row", "until"),
+    Index("labels_order", "collection", "data_row", "prediction", "position", "until"),
     Index("labels_created", "collection", "created_at", **_current),
     Index("labels_id", "id", "collection", "until"),
 )

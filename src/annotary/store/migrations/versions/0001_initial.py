@@ -123,7 +123,9 @@ def upgrade() -> None:
     )
     op.create_index("labels_created", "labels", ["collection", "created_at"], unique=False, **CURRENT)
     op.create_index("labels_id", "labels", ["id", "collection", "until"], unique=False)
-    op.create_index("labels_order", "labels", ["collection", "data_row", "until"], unique=False)
+    op.create_index(
+        "labels_order", "labels", ["collection", "data_row", "prediction", "position", "until"], unique=False
+    )
     op.create_table(
         "rows",
         sa.Column("n", NUMBER, autoincrement=True, nullable=False),
