@@ -56,9 +56,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     known = ", ".join(f"{name} ({', '.join(targets)})" for name, (targets, _) in BENCHES.items())
     parser = argparse.ArgumentParser(prog="python -m bench", description=f"Benchmarks: {known}.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="benchmarks or target numbers; default all")
-    parser.add_argument(
-        "--rows", type=int, help="rows of workload W; the large store has ten times as many"
-    )
+    parser.add_argument("--rows", type=int, help="rows of workload W; the large store has ten times as many")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each measurement (default 5)")
     parser.add_argument("--quick", action="store_true", help="10,000 and 50,000 rows")
     parser.add_argument("--into", type=Path, default=HERE / "results", help="folder of the JSON file")

@@ -241,7 +241,7 @@ def _with_masks(
     before: dict[str, Any] | None,
     resolver: Resolver,
 ) -> tuple[Annotations, dict[str, bytes], dict[str, str]]:
-    """Masks with pixels get annotary's own address; blob hashes by feature id, and PNGs by hash, come back."""
+    """Masks with pixels get our own address; blob hashes by feature id, and PNGs by hash, come back."""
     pngs: dict[str, bytes] = {}
     kept: dict[str, str] = {}
     stored = decode(before["masks"], dict)[0] if before is not None and before["masks"] else {}
@@ -254,7 +254,9 @@ def _with_masks(
             png = _checked_mask(drawn.mask.png, media, index)
             kept[drawn.feature_id] = name = sha256(png).hexdigest()
             pngs[name] = png
-        elif drawn.feature_id in stored and drawn.mask.url.endswith((own, f"/masks/feature/{drawn.feature_id}")):
+        elif drawn.feature_id in stored and drawn.mask.url.endswith(
+            (own, f"/masks/feature/{drawn.feature_id}")
+        ):
             kept[drawn.feature_id] = stored[drawn.feature_id]
         else:
             resolver.linked_masks += 1

@@ -171,7 +171,9 @@ class Importer:
         if self.target.project is not None:
             parts = parts or {"": ProjectPart()}
             if len(parts) > 1:
-                raise Unfit("projects", ", ".join(parts), "the row is in several projects; leave --project out")
+                raise Unfit(
+                    "projects", ", ".join(parts), "the row is in several projects; leave --project out"
+                )
         found = []
         for key, part in parts.items():
             at = below(extras, "projects", key)
@@ -318,9 +320,7 @@ class Importer:
     def _write_data_rows(self, page: Staged) -> dict[int, int]:
         """Write data rows and versions; the new version of each by data row."""
         numbers = self.store.numbers("data_row_versions", len(page.versions))
-        version_of = {
-            entry.number: number for (entry, _), number in zip(page.versions, numbers, strict=True)
-        }
+        version_of = {entry.number: number for (entry, _), number in zip(page.versions, numbers, strict=True)}
         self.store.put_data_rows(
             [
                 (entry.number, entry.id, dataset, key, version_of[entry.number])

@@ -214,9 +214,7 @@ class Resolver:
     each anew would double the time of an import.
     """
 
-    def __init__(
-        self, features: Features, *, predictions: bool, by_name: bool, flat: bool = False
-    ) -> None:
+    def __init__(self, features: Features, *, predictions: bool, by_name: bool, flat: bool = False) -> None:
         self.features = features
         self.predictions = predictions
         self.by_name = by_name
@@ -225,7 +223,7 @@ class Resolver:
         self.linked_masks = 0
 
     def annotations(self, given: Annotations, seed: str) -> Annotations:
-        """The annotations, completed; raises Unfit. `seed` makes missing feature ids follow from the label."""
+        """The annotations, completed; raises Unfit. Missing feature ids follow from `seed`."""
         seen: set[str] = set()
         related = bool(given.relationships)
         changed = False
@@ -237,7 +235,11 @@ class Resolver:
             self._object(drawn, kind, (None, "objects", "o", index), seed, seen)
             if kind is Arrow or kind is Bond:
                 related = True
-            elif kind is LineObject or (kind is PolygonObject and drawn.polygon[0] != drawn.polygon[-1]) or kind is CuboidObject:  # type: ignore[union-attr]
+            elif (
+                kind is LineObject
+                or kind is CuboidObject
+                or (isinstance(drawn, PolygonObject) and drawn.polygon[0] != drawn.polygon[-1])
+            ):
                 changed = True
         root = self.features.root
         for index, answered in enumerate(given.classifications):
@@ -287,9 +289,7 @@ class Resolver:
         force_setattr(given, "confidence", UNSET)
         force_setattr(given, "custom_metrics", UNSET)
 
-    def _question(
-        self, given: Classification, parent: Node, where: Where, seed: str, seen: set[str]
-    ) -> None:
+    def _question(self, given: Classification, parent: Node, where: Where, seed: str, seen: set[str]) -> None:
         kind = given.kind()
         if not kind:
             raise Unfit(_path(where), str(given.name), "a classification needs exactly one answer")
@@ -300,7 +300,7 @@ class Resolver:
         if given.text_answer is not UNSET:
             self._confidence(given.text_answer)
         if given.classifications is not UNSET:
-            for index, nested in enumerate(given.classifications):  # type: ignore[arg-type]
+            for index, nested in enumerate(given.classifications):
                 self._question(nested, node, (where, "classifications", "n", index), seed, seen)
 
     def _answer(self, answer: Answer, parent: Node, where: Where, seed: str, seen: set[str]) -> None:
@@ -333,9 +333,7 @@ class Resolver:
             if node is not None and len(drawn.classifications) > 1:
                 drawn = replace(drawn, classifications=_hung(drawn.classifications, node))
             objects.append(drawn)
-        return replace(
-            given, objects=tuple(objects), classifications=_hung(given.classifications, root)
-        )
+        return replace(given, objects=tuple(objects), classifications=_hung(given.classifications, root))
 
     def _related(self, given: Annotations, seed: str, seen: set[str]) -> Annotations:
         """Relationships stand in both lists, equal; their ends must be there."""
@@ -421,7 +419,7 @@ def _check_mask(drawn: MaskObject, family: str, where: Where) -> None:
     url = link.url  # type: ignore[union-attr]
     if not url.isprintable():
         raise Unfit(f"{_path(where)}.mask.url", repr(url), "a mask's URL has control characters")
-    if not url and (drawn.mask is UNSET or drawn.mask.png is UNSET):  # type: ignore[union-attr]
+    if not url and (drawn.mask is UNSET or drawn.mask.png is UNSET):
         raise Unfit(f"{_path(where)}.mask.url", "''", "a mask needs a URL or pixels")
 
 

@@ -213,12 +213,14 @@ def _sequence(buffer: _Buffer) -> Iterator[Document]:
 
 
 _scan = json.JSONDecoder().raw_decode
-_BEGUN = re.compile(r"(t(r(ue?)?)?|f(a(l(se?)?)?)?|n(u(ll?)?)?|-|\\.{0,5})?\s*\Z")
+_ESCAPE = re.compile(r"\\.{0,5}\s*\Z")
 
 
 def _is_cut(text: str, error: json.JSONDecodeError) -> bool:
     """Whether a parser failed because the text ends too early."""
-    return error.msg.startswith("Unterminated") or _BEGUN.match(text, error.pos) is not None
+    rest = text[error.pos : error.pos + 10].rstrip()
+    begun = any(word.startswith(rest) for word in ("true", "false", "null", "-"))
+    return error.msg.startswith("Unterminated") or begun or _ESCAPE.match(text, error.pos) is not None
 
 
 def _value(buffer: _Buffer, place: str) -> bytes:

@@ -174,14 +174,9 @@ def _leaned(pages: Iterable[Page], params: ExportParams) -> Iterator[Page]:
         yield Page([tuple(compress(row, asked)) for row in page.rows], (), flat)
 
 
-def _front(row: tuple[Any, ...], glue: _Glue, activity: bytes) -> tuple[bytes, ...]:
-    return (b'{"data_row":{', row[2], glue.details, row[3], activity if glue.details else b"", glue.media) + (
-        row[5],
-        glue.attachments,
-        row[6],
-        glue.metadata,
-        row[7],
-    )
+def _front(row: tuple[Any, ...], glue: _Glue, activity: bytes) -> Iterator[bytes]:
+    yield from (b'{"data_row":{', row[2], glue.details, row[3], activity if glue.details else b"")
+    yield from (glue.media, row[5], glue.attachments, row[6], glue.metadata, row[7])
 
 
 def _labels(labels: list[tuple[Any, ...]], glue: _Glue) -> Iterator[bytes]:

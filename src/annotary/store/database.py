@@ -53,17 +53,23 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """One transaction that writes: all or nothing. SQLite waits for other writers first."""
-        with self._translated(), self.engine.connect() as connection:
-            with connection.execution_options(writes=True).begin():
-                yield connection
+        with (
+            self._translated(),
+            self.engine.connect() as connection,
+            connection.execution_options(writes=True).begin(),
+        ):
+            yield connection
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """One snapshot to read from."""
         options: dict[str, Any] = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
-        with self._translated(), self.engine.connect() as connection:
-            with connection.execution_options(writes=False, **options).begin():
-                yield connection
+        with (
+            self._translated(),
+            self.engine.connect() as connection,
+            connection.execution_options(writes=False, **options).begin(),
+        ):
+            yield connection
 
     @contextmanager
     def raw(self, *, snapshot: bool = False) -> Iterator[Cursor]:

@@ -308,7 +308,7 @@ def catalog_pages(
 
 
 def row_columns(params: ExportParams, *, lean: bool = False) -> str:
-    """The columns of a Record after the first two; '' for a section that is not asked for, or none if `lean`."""
+    """The columns of a Record after the first two; '' for what is not asked for, or none if `lean`."""
     shown = (
         ("v.head", True),
         ("v.details", params.data_row_details),
