@@ -3,159 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
-from msgspec import UNSET
 
+from annotary.client.exports import Exporting
 from annotary.client.port import Port, connect
 from annotary.errors import Invalid
 from annotary.model import moment
 from annotary.model.annotation import Annotations
-from annotary.model.export import (
-    DatasetScope,
-    ExportQuery,
-    LabelRule,
-    ProjectScope,
-    RowsScope,
-    RunScope,
-    Scope,
-    filters_from,
-    params_from,
-)
+from annotary.model.export import DatasetScope, ProjectScope, RowsScope, RunScope, Scope
 from annotary.model.ontology import Normalized, Ontology
 from annotary.model.project import Batch, Dataset, Model, ModelRun, Project, Snapshot, Summary
 from annotary.model.row import Label, Review
 from annotary.operations import datasets, labels, model_runs, ontologies, projects
-from annotary.operations.exports import StartExport
 
 if TYPE_CHECKING:
     from numpy import bool_
     from numpy.typing import NDArray
 
-    from annotary.engine.exporting import Export
     from annotary.engine.loading import Report
 
 Values = Iterable[dict[str, Any]]
 T = TypeVar("T")
 
 
-class ExportTask:
-    """An export that was set up, at the state its project had then; it may be read again and again."""
-
-    def __init__(self, port: Port, request: StartExport) -> None:
-        self._port = port
-        self._request = request
-        first = port.export(request)
-        self.cursor = first.cursor
-        self.status = "COMPLETE"
-        if first.cursor is not None:
-            query = msgspec.structs.replace(request.query, as_of=first.cursor)
-            self._request = msgspec.structs.replace(request, query=query)
-
-    def wait_till_done(self, timeout: int = 300) -> None:
-        """Return when the export can be read; embedded that is at once."""
-
-    @property
-    def errors(self) -> list[dict[str, Any]] | None:
-        """What could not be exported; None where all could."""
-        return None
-
-    @property
-    def result(self) -> list[dict[str, Any]]:
-        """All rows as a list; `stream()` gives them one by one."""
-        return list(self.stream())
-
-    def has_result(self) -> bool:
-        """Whether there is any row."""
-        return next(self.stream(), None) is not None
-
-    def has_errors(self) -> bool:
-        """Whether anything could not be exported."""
-        return self.errors is not None
-
-    def stream(self) -> Iterator[dict[str, Any]]:
-        """The rows one by one, in constant memory."""
-        for line in self.lines():
-            yield msgspec.json.decode(line)
-
-    def lines(self) -> Iterator[bytes]:
-        """The rows as JSON lines, without their newlines."""
-        rest = b""
-        for part in self.open().parts:
-            *whole, rest = (rest + part.data).split(b"\n")
-            yield from whole
-
-    def open(self, *, counted: bool = False) -> Export:
-        """The export by its parts, for sinks."""
-        return self._port.export(self._request, counted=counted)
-
-
-class _Exports:
-    """The ways to export something, for what has rows."""
-
-    _port: Port
-
-    def _scope(self) -> Scope:
-        raise NotImplementedError
-
-    def export(
-        self,
-        task_name: str | None = None,
-        filters: dict[str, Any] | None = None,
-        params: dict[str, Any] | None = None,
-        *,
-        since: int | None = None,
-        as_of: int | str | None = None,
-        labels: LabelRule = "all",
-        format: str = "labelbox-v2",
-        options: dict[str, Any] | None = None,
-    ) -> ExportTask:
-        """Export in a format. `since` is a cursor, `as_of` a sequence number or a snapshot's name; `labels`
-        says which of several labels of a row.
-
-        Raises Invalid for wrong filters, parameters and options before anything runs.
-        """
-        query = ExportQuery(
-            scope=self._scope(),
-            filters=filters_from(filters),
-            params=params_from(params),
-            since=UNSET if since is None else since,
-            as_of=UNSET if as_of is None else self._sequence(as_of),
-            labels=labels,
-        )
-        request = StartExport(query=query, format=format, options=options or {}, name=task_name)
-        return ExportTask(self._port, request)
-
-    def export_v2(
-        self,
-        task_name: str | None = None,
-        filters: dict[str, Any] | None = None,
-        params: dict[str, Any] | None = None,
-    ) -> ExportTask:
-        """Export as Labelbox v2, as the vendor's SDK words it."""
-        return self.export(task_name, filters, params)
-
-    def _sequence(self, as_of: int | str) -> int:
-        if isinstance(as_of, int):
-            return as_of
-        scope = self._scope()
-        kind: projects.ScopeKind = "model_run" if isinstance(scope, RunScope) else "project"
-        if isinstance(scope, RowsScope):
-            raise Invalid("as_of follows one project's or model run's changes; export that")
-        found = self._port.call(projects.FindSnapshots(kind=kind, id=scope.id))
-        for snapshot in found:
-            if snapshot.name == as_of:
-                return snapshot.sequence
-        if as_of.isdigit():
-            return int(as_of)
-        known = ", ".join(snapshot.name for snapshot in found) or "none"
-        raise Invalid(f"no snapshot {as_of!r}; there are: {known}")
-
-
-class ProjectHandle(_Exports):
+class ProjectHandle(Exporting):
     """A project."""
 
     def __init__(self, port: Port, value: Project) -> None:
@@ -270,7 +145,7 @@ class ProjectHandle(_Exports):
         return self._port.call(projects.CreateSnapshot(kind="project", id=self.id, name=name))
 
 
-class DatasetHandle(_Exports):
+class DatasetHandle(Exporting):
     """A dataset."""
 
     def __init__(self, port: Port, value: Dataset) -> None:
@@ -291,7 +166,7 @@ class DatasetHandle(_Exports):
         return self._port.call(datasets.CountDataRows(dataset_id=self.id))
 
 
-class ModelRunHandle(_Exports):
+class ModelRunHandle(Exporting):
     """A model run."""
 
     def __init__(self, port: Port, value: ModelRun) -> None:
@@ -331,7 +206,7 @@ class ModelRunHandle(_Exports):
         return self._port.call(projects.Summarize(kind="model_run", id=self.id))
 
 
-class _Rows(_Exports):
+class _Rows(Exporting):
     """Given data rows."""
 
     def __init__(self, port: Port, scope: RowsScope) -> None:
