@@ -20,11 +20,13 @@ from annotary.model.annotation import (
     Answer,
     Arrow,
     Bond,
+    BoxObject,
     Classification,
     CuboidObject,
     Drawn,
     LineObject,
     MaskObject,
+    PointObject,
     PolygonObject,
     PolylineObject,
 )
@@ -224,47 +226,52 @@ class Resolver:
 
     def annotations(self, given: Annotations, seed: str) -> Annotations:
         """The annotations, completed; raises Unfit. Missing feature ids follow from `seed`."""
-        seen: set[str] = set()
-        related = bool(given.relationships)
-        changed = False
         if self.flat:
             given = self._nested(given)
-        objects = given.objects
-        for index, drawn in enumerate(objects):
-            kind = type(drawn)
-            self._object(drawn, kind, (None, "objects", "o", index), seed, seen)
-            if kind is Arrow or kind is Bond:
-                related = True
-            elif (
-                kind is LineObject
-                or kind is CuboidObject
-                or (isinstance(drawn, PolygonObject) and drawn.polygon[0] != drawn.polygon[-1])
-            ):
-                changed = True
+        seen: set[str] = set()
+        unusual = self._objects(enumerate(given.objects), seed, seen)
         root = self.features.root
         for index, answered in enumerate(given.classifications):
             self._question(answered, root, (None, "classifications", "c", index), seed, seen)
-        if changed:
-            objects = tuple(_normal(drawn, index) for index, drawn in enumerate(objects))
-            given = replace(given, objects=objects)
-        return self._related(given, seed, seen) if related else given
+        if unusual:
+            given = replace(
+                given, objects=tuple(_normal(drawn, index) for index, drawn in enumerate(given.objects))
+            )
+        if given.relationships or (unusual and any(isinstance(one, Arrow | Bond) for one in given.objects)):
+            given = self._related(given, seed, seen)
+        return given
 
-    def _object(self, drawn: Any, kind: type[Drawn], where: Where, seed: str, seen: set[str]) -> None:
-        family = _KINDS[kind]
-        id = drawn.feature_id
-        if not id:
-            id = derived_id(seed, "object", str(where[3]))
-            force_setattr(drawn, "feature_id", id)
-        if id in seen:
-            raise Unfit(f"{_path(where)}.feature_id", id, "this feature id is there twice in one label")
-        seen.add(id)
-        node = self._feature(self.features.root, family, drawn, where)
-        if drawn.classifications:
-            for index, answered in enumerate(drawn.classifications):
-                self._question(answered, node, (where, "classifications", "", index), seed, seen)
-        check = _CHECKS.get(kind)
-        if check is not None:
-            check(drawn, family, where)
+    def _objects(self, objects: Iterable[tuple[int, Any]], seed: str, seen: set[str]) -> bool:
+        """Complete and check objects; whether any is a relationship or is to be put into its usual form."""
+        root = self.features.root
+        by_id = root.by_id
+        unusual = False
+        for index, drawn in objects:
+            kind = type(drawn)
+            where = (None, "objects", "o", index)
+            id = drawn.feature_id
+            if not id:
+                id = derived_id(seed, "object", str(index))
+                force_setattr(drawn, "feature_id", id)
+            if id in seen:
+                raise Unfit(f"{_path(where)}.feature_id", id, "this feature id is there twice in one label")
+            seen.add(id)
+            family = _KINDS[kind]
+            node = by_id.get((family, drawn.feature_schema_id))
+            if (
+                node is None
+                or node.name != drawn.name
+                or drawn.value is UNSET
+                or drawn.confidence is not UNSET
+                or drawn.custom_metrics is not UNSET
+            ):
+                node = self._feature(root, family, drawn, where)
+            if drawn.classifications:
+                for place, answered in enumerate(drawn.classifications):
+                    self._question(answered, node, (where, "classifications", "", place), seed, seen)
+            if kind is not BoxObject and kind is not PointObject and _CHECKS[kind](drawn, where):
+                unusual = True
+        return unusual
 
     def _feature(self, parent: Node, kind: str, given: Any, where: Where) -> Node:
         """The feature that something names; what it left out of id, name and value is filled in."""
@@ -338,11 +345,13 @@ class Resolver:
     def _related(self, given: Annotations, seed: str, seen: set[str]) -> Annotations:
         """Relationships stand in both lists, equal; their ends must be there."""
         listed = {one.feature_id for one in given.objects if isinstance(one, Arrow | Bond)}
+        more = []
         for index, link in enumerate(given.relationships):
             if link.feature_id and link.feature_id in listed:
                 self._feature(self.features.root, "relationship", link, (None, "relationships", "", index))
             else:
-                self._object(link, type(link), (None, "objects", "o", index), f"{seed}/r", seen)
+                more.append((index, link))
+        self._objects(more, f"{seed}/r", seen)
         links = given.links()
         for index, link in enumerate(links):
             for end in (link.ends().source, link.ends().target):
@@ -398,21 +407,29 @@ def _with_nested(
     return question
 
 
-def _check_points(drawn: Any, family: str, where: Where) -> None:
-    if not (drawn.polygon if family == "polygon" else drawn.line):
-        raise Unfit(_path(where), "[]", f"a {family} needs points")
+def _check_polygon(drawn: PolygonObject, where: Where) -> bool:
+    if not drawn.polygon:
+        raise Unfit(_path(where), "[]", "a polygon needs points")
+    return drawn.polygon[0] != drawn.polygon[-1]
 
 
-def _check_cuboid(drawn: CuboidObject, family: str, where: Where) -> None:
+def _check_line(drawn: PolylineObject | LineObject, where: Where) -> bool:
+    if not drawn.line:
+        raise Unfit(_path(where), "[]", "a line needs points")
+    return type(drawn) is LineObject
+
+
+def _check_cuboid(drawn: CuboidObject, where: Where) -> bool:
     if (gap := cuboid_gap(drawn.cuboid)) > GAP:
         raise Unfit(
             f"{_path(where)}.cuboid",
             f"{gap:.3g} px apart",
             "the corners do not follow from centre, rotation vector and size; leave them out",
         )
+    return True
 
 
-def _check_mask(drawn: MaskObject, family: str, where: Where) -> None:
+def _check_mask(drawn: MaskObject, where: Where) -> bool:
     if (drawn.mask is UNSET) == (drawn.composite_mask is UNSET):
         raise Unfit(_path(where), "nothing", "a mask needs either `mask` or `composite_mask`")
     link = drawn.composite_mask if drawn.mask is UNSET else drawn.mask
@@ -421,15 +438,23 @@ def _check_mask(drawn: MaskObject, family: str, where: Where) -> None:
         raise Unfit(f"{_path(where)}.mask.url", repr(url), "a mask's URL has control characters")
     if not url and (drawn.mask is UNSET or drawn.mask.png is UNSET):
         raise Unfit(f"{_path(where)}.mask.url", "''", "a mask needs a URL or pixels")
+    return False
 
 
-_CHECKS: dict[type[Drawn], Callable[[Any, str, Where], None]] = {
-    PolygonObject: _check_points,
-    PolylineObject: _check_points,
-    LineObject: _check_points,
+def _check_link(drawn: Arrow | Bond, where: Where) -> bool:
+    return True
+
+
+_CHECKS: dict[type[Drawn], Callable[[Any, Where], bool]] = {
+    PolygonObject: _check_polygon,
+    PolylineObject: _check_line,
+    LineObject: _check_line,
     MaskObject: _check_mask,
     CuboidObject: _check_cuboid,
+    Arrow: _check_link,
+    Bond: _check_link,
 }
+"""Check an object's geometry; whether it is a relationship or is to be put into its usual form."""
 
 
 def _normal(drawn: Any, index: int) -> Any:

@@ -193,6 +193,7 @@ def _stage_labels(
     collection = share.place.collection
     present = held.labels.get(collection, {}).get(entry.number, [])
     by_id = {(label["prediction"], label["id"]): label for label in present}
+    position = max([label["position"] for label in present], default=-1)
     seen: set[tuple[int, str]] = set()
     changed = False
     media = _media(entry, held)
@@ -227,8 +228,8 @@ def _stage_labels(
             staged.pngs.update(pngs)
             staged.features.append((collection, [(hash, entry.number) for hash in hashes]))
             if before is None:
-                position = 1 + max((one["position"] for one in present), default=-1) + len(seen)
-                columns.update(prediction=prediction, data_row=entry.number, position=position)
+                columns["prediction"], columns["data_row"] = prediction, entry.number
+                columns["position"] = 1 + position + len(seen)
                 staged.labels.append((collection, columns, False))
             else:
                 staged.labels.append((collection, {**before, **columns}, True))

@@ -28,6 +28,8 @@ LABEL_FIELDS = (
     "masks",
     "v1",
 )
+INDEXED = 250
+"""So many features are indexed by one statement, which takes two thirds of the time of one each."""
 Fields = Mapping[str, Any]
 
 
@@ -173,12 +175,15 @@ class Change:
     def put_features(self, found: Iterable[tuple[int, int]]) -> None:
         """Index feature hashes with the data row that has them."""
         entries = list(found)
-        if entries:
-            mark = "?" if self._sqlite else "%s"
-            driver_cursor(self.connection).executemany(
-                f"INSERT INTO {features.name} (hash, collection, data_row)"
-                f" VALUES ({mark}, {self.collection}, {mark}) ON CONFLICT DO NOTHING",
-                entries,
+        one = "(?, {0}, ?)" if self._sqlite else "(%s, {0}, %s)"
+        cursor = driver_cursor(self.connection)
+        for start in range(0, len(entries), INDEXED):
+            some = entries[start : start + INDEXED]
+            values = ", ".join([one.format(self.collection)] * len(some))
+            cursor.execute(
+                f"INSERT INTO {features.name} (hash, collection, data_row) VALUES {values}"
+                " ON CONFLICT DO NOTHING",
+                [number for pair in some for number in pair],
             )
 
     def describe(self, name: str, ontology: str) -> None:
