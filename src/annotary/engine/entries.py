@@ -9,8 +9,9 @@ from typing import Any
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from annotary.engine.features import Unfit
 from annotary.engine.places import Place
-from annotary.engine.resolve import Resolver, Unfit
+from annotary.engine.resolve import Resolver
 from annotary.formats import _raster as raster
 from annotary.model import moment, sections
 from annotary.model.annotation import Annotations, MaskObject

@@ -17,9 +17,9 @@ from msgspec.structs import replace
 
 from annotary.engine import metadata
 from annotary.engine.entries import Entry, Origin, Share, data_row_id
+from annotary.engine.features import Unfit
 from annotary.engine.findings import Findings
 from annotary.engine.places import Place, Places
-from annotary.engine.resolve import Unfit
 from annotary.engine.staging import Held, Staged, stage
 from annotary.errors import Conflict, Invalid
 from annotary.formats._json import shown

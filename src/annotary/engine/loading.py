@@ -12,9 +12,9 @@ from msgspec.structs import replace
 from annotary.engine import places
 from annotary.engine.core import Engine, handles
 from annotary.engine.entries import Origin
+from annotary.engine.features import Features
 from annotary.engine.findings import Findings
 from annotary.engine.importing import Importer, Target
-from annotary.engine.resolve import Features
 from annotary.engine.sources import files
 from annotary.errors import Invalid, NotFound, Refused
 from annotary.formats import Format, Reading, Source, load, names

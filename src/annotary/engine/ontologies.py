@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from annotary.engine import renaming
 from annotary.engine.core import Engine, handles
-from annotary.engine.resolve import Features
+from annotary.engine.features import Features
 from annotary.errors import Invalid
 from annotary.model.annotation import TOOLS
 from annotary.model.base import new_id

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from annotary.engine.resolve import Features
+from annotary.engine.features import Features
 from annotary.errors import NotFound
 from annotary.model.base import derived_id, derived_uuid, to_json
 from annotary.model.ontology import Normalized, Ontology

@@ -17,8 +17,9 @@ from annotary.engine.entries import (
     render_data_row,
     render_label,
 )
+from annotary.engine.features import Unfit
 from annotary.engine.places import Place
-from annotary.engine.resolve import Resolver, Unfit
+from annotary.engine.resolve import Resolver
 from annotary.model import sections
 from annotary.model.base import Value, derived_id, derived_uuid, to_json
 from annotary.model.carried import decode

@@ -84,6 +84,7 @@ class Database:
                 driver.text_factory = bytes
                 try:
                     cursor = driver.cursor()
+                    cursor.execute(f"PRAGMA cache_size = {_READ_CACHE}")
                     if snapshot:
                         cursor.execute("BEGIN")
                     yield cursor
@@ -184,17 +185,21 @@ def _sqlite(path: Path) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("writes", True)
+        connection.exec_driver_sql(f"PRAGMA cache_size = {_WRITE_CACHE if writes else _READ_CACHE}")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
 
 
+# Pages kept by SQLite itself, in KiB. A reader walks through the store and comes back to little; what is
+# beyond the two GiB that SQLite maps would fill a larger cache for nothing. A writer comes back often.
+_READ_CACHE, _WRITE_CACHE = -4096, -65536
 _PRAGMAS = (
     f"page_size = {_PAGE}",
     "journal_mode = WAL",
     "synchronous = NORMAL",
     "mmap_size = 17179869184",
-    "cache_size = -65536",
+    f"cache_size = {_READ_CACHE}",
     f"journal_size_limit = {32 << 20}",
 )
 

@@ -86,7 +86,7 @@ def pages(
         chosen = list(_filters(run, filters))
         # With a cursor only the change decides: a row that has left the filter is reported as gone.
         keys = run.few_keys(chosen if since is None else [_changed(at, since)])
-        spans = run.spans(keys, since is not None or bool(chosen))
+        spans = run.spans(keys, bool(chosen) or (since is not None and keys is None))
         yield from run.read(spans, [one.test for one in chosen], since)
 
 
@@ -160,7 +160,7 @@ class _Run:
         if keys is not None:
             source = iter(keys)
             while some := list(islice(source, PAGE_ROWS * SPAN_PAGES)):
-                yield f"IN ({','.join(map(str, some))})", True
+                yield f"IN ({','.join(map(str, some))})", filtered
             return
         low, top = self._ends()
         while low < top:
