@@ -90,22 +90,21 @@ def data_row_details(
     given: Any, before: DataRowDetails | None, dataset: str, dataset_name: str, origin: Origin
 ) -> DataRowDetails:
     """Details with every field set: what is given, else what was there, else what follows."""
-    said = given if isinstance(given, DataRowDetails) else DataRowDetails()
-    created = canonical(said.created_at, ".data_row.details", "created_at")
-    updated = canonical(said.updated_at, ".data_row.details", "updated_at")
-    creator = said.created_by
-    if before is not None:
-        created = before.created_at if created is UNSET else created
-        updated = before.updated_at if updated is UNSET else updated
-        creator = before.created_by if creator is UNSET or creator is None else creator
-    created = origin.now if created is UNSET else created
+    said = given if isinstance(given, DataRowDetails) else _NOTHING_SAID
+    old = _NOTHING_SAID if before is None else before
+    created = canonical(said.created_at, ".data_row.details", "created_at") or old.created_at or origin.now
+    updated = canonical(said.updated_at, ".data_row.details", "updated_at") or old.updated_at or created
+    creator = old.created_by if said.created_by is UNSET or said.created_by is None else said.created_by
     return DataRowDetails(
         dataset_id=dataset,
         dataset_name=dataset_name,
         created_at=created,
-        updated_at=created if updated is UNSET else updated,
+        updated_at=updated,
         created_by=origin.user if creator is UNSET or creator is None else creator,
     )
+
+
+_NOTHING_SAID = DataRowDetails()
 
 
 def render_data_row(
@@ -115,32 +114,33 @@ def render_data_row(
 
     `before` holds the stored ones of a known data row, which stay where the file says nothing.
     """
-    row = entry.row
-    known = _stored_data_row(before) if before is not None else None
+    row, extras = entry.row, entry.extras
     given = row.data_row
-    old = known[0] if known else None
+    old, old_details, old_extras = _NEW if before is None else _stored_data_row(before)
+    external = given.external_id
     bare = DataRow(
         id=entry.id,
-        global_key=given.global_key or (old.global_key if old else UNSET),
-        external_id=given.external_id
-        if given.external_id is not UNSET and given.external_id is not None
-        else (old.external_id if old else UNSET),
-        row_data=given.row_data or (old.row_data if old else ""),
+        global_key=given.global_key or old.global_key,
+        external_id=old.external_id if external is UNSET or external is None else external,
+        row_data=given.row_data or old.row_data,
     )
-    details = data_row_details(given.details, known[1] if known else None, dataset, dataset_name, origin)
-    media = row.media_attributes
-    if known and media == MediaAttributes() and not below(entry.extras, "media_attributes"):
-        media_text = before.media
+    details = data_row_details(given.details, old_details, dataset, dataset_name, origin)
+    if before is not None and row.media_attributes == _NO_MEDIA and not below(extras, "media_attributes"):
+        media = before.media
     else:
-        media_text = sections.media(media, entry.extras)
+        media = sections.media(row.media_attributes, extras)
     attachments = before.attachments if before is not None else "[]"
     if isinstance(row.attachments, tuple):
-        attachments = sections.attachments(row.attachments, entry.extras)
+        attachments = sections.attachments(row.attachments, extras)
     metadata = before.metadata if before is not None else "[]"
     if isinstance(row.metadata_fields, tuple):
-        metadata = sections.metadata(row.metadata_fields, entry.extras)
-    head_text = sections.head(bare, entry.extras or (known[2] if known else ()))
-    return head_text, sections.details(details, entry.extras), media_text, attachments, metadata
+        metadata = sections.metadata(row.metadata_fields, extras)
+    head = sections.head(bare, extras or old_extras)
+    return head, sections.details(details, extras), media, attachments, metadata
+
+
+_NEW: tuple[DataRow, None, Extras] = (DataRow(row_data=""), None, ())
+_NO_MEDIA = MediaAttributes()
 
 
 def _stored_data_row(stored: Any) -> tuple[DataRow, DataRowDetails, Extras]:

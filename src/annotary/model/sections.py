@@ -46,13 +46,17 @@ def members(value: Value, extras: Extras = ()) -> str:
 
 def head(data_row: DataRow, extras: Extras = ()) -> str:
     """Members of `data_row` but its details."""
-    bare = DataRow(
-        id=data_row.id,
-        global_key=data_row.global_key or UNSET,
-        external_id=UNSET if data_row.external_id is None else data_row.external_id,
-        row_data=data_row.row_data,
-    )
-    return members(bare, [one for one in below(extras, "data_row") if one[0][0] != "details"])
+    external = data_row.external_id
+    if data_row.details is not UNSET or external is None or data_row.global_key in (None, ""):
+        data_row = DataRow(
+            id=data_row.id,
+            global_key=data_row.global_key or UNSET,
+            external_id=UNSET if external is None else external,
+            row_data=data_row.row_data,
+        )
+    if not extras:
+        return members(data_row)
+    return members(data_row, [one for one in below(extras, "data_row") if one[0][0] != "details"])
 
 
 def details(given: DataRowDetails, extras: Extras = ()) -> str:
