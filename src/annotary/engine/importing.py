@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -90,7 +89,7 @@ class Importer:
         self.schemas = metadata.schemas(store) if checks_metadata else None
         self.places = Places(store, origin.now, origin.user)
         self.changes: dict[int, Change] = {}
-        self.features: dict[int, list[tuple[int, int]]] = {}
+        self.features: dict[int, list[int]] = {}
         self.rows = 0
         self.labels = 0
         self.annotations = 0
@@ -314,7 +313,8 @@ class Importer:
     def _index(self) -> None:
         """Index the features gathered so far."""
         for collection, found in sorted(self.features.items()):
-            self.change(collection).put_features(sorted(found, key=itemgetter(0)))
+            found.sort()
+            self.change(collection).put_features((one >> 32, one & 0xFFFFFFFF) for one in found)
         self.features.clear()
 
     def _write_data_rows(self, page: Staged) -> dict[int, int]:

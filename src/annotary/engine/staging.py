@@ -57,7 +57,7 @@ class Staged:
     versions: list[tuple[Entry, tuple[str, ...]]] = field(default_factory=list)
     rows: list[tuple[int, Entry, dict[str, Any], bool]] = field(default_factory=list)
     labels: list[tuple[int, dict[str, Any], bool]] = field(default_factory=list)
-    features: list[tuple[int, list[tuple[int, int]]]] = field(default_factory=list)
+    features: list[tuple[int, list[int]]] = field(default_factory=list)
     pngs: dict[str, bytes] = field(default_factory=dict)
     batches: list[tuple[Place, str, str]] = field(default_factory=list)
     label_count: int = 0
@@ -227,7 +227,8 @@ def _stage_labels(
                 continue
             changed = True
             staged.pngs.update(pngs)
-            staged.features.append((collection, [(hash, entry.number) for hash in hashes]))
+            # One number for both, since tuples that are kept keep the cycle collector busy.
+            staged.features.append((collection, [hash << 32 | entry.number for hash in hashes]))
             if before is None:
                 columns["prediction"], columns["data_row"] = prediction, entry.number
                 columns["position"] = 1 + position + len(seen)

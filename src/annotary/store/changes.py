@@ -7,6 +7,7 @@ so that numbers become visible in the order they were given and a cursor can ski
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, bindparam, insert, literal, select, update
@@ -174,11 +175,10 @@ class Change:
 
     def put_features(self, found: Iterable[tuple[int, int]]) -> None:
         """Index feature hashes with the data row that has them."""
-        entries = list(found)
+        entries = iter(found)
         one = "(?, {0}, ?)" if self._sqlite else "(%s, {0}, %s)"
         cursor = driver_cursor(self.connection)
-        for start in range(0, len(entries), INDEXED):
-            some = entries[start : start + INDEXED]
+        while some := list(islice(entries, INDEXED)):
             values = ", ".join([one.format(self.collection)] * len(some))
             cursor.execute(
                 f"INSERT INTO {features.name} (hash, collection, data_row) VALUES {values}"

@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any, Protocol, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
-from annotary.errors import Conflict, Missing, Unavailable
+from annotary.errors import AnnotaryError, Conflict, Missing, Unavailable
 
 BUSY_SECONDS = 60
 _PAGE = 16384
+_LARGE_LOG = 64 << 20
 
 
 class Cursor(Protocol):
@@ -42,6 +44,7 @@ class Database:
         self.place = str(url)
         self.is_sqlite = isinstance(url, Path)
         self.errors: type[Exception] = sqlite3.Error
+        self._aside: Thread | None = None
         try:
             if isinstance(url, Path):
                 self.engine = _sqlite(url)
@@ -53,12 +56,16 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """One transaction that writes: all or nothing. SQLite waits for other writers first."""
-        with (
-            self._translated(),
-            self.engine.connect() as connection,
-            connection.execution_options(writes=True).begin(),
-        ):
-            yield connection
+        large = False
+        with self._translated(), self.engine.connect() as connection:
+            with connection.execution_options(writes=True).begin():
+                yield connection
+                if large := self._has_large_log():
+                    driver_cursor(connection).execute("PRAGMA wal_autocheckpoint = 0")
+            if large:
+                driver_cursor(connection).execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        if large:
+            self._checkpoint_aside()
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -115,13 +122,31 @@ class Database:
     def checkpoint(self) -> None:
         """Bring SQLite's write-ahead log back into the database file; nothing for PostgreSQL."""
         if self.is_sqlite:
-            with self.engine.connect() as connection:
-                connection.connection.driver_connection.execute(  # type: ignore[union-attr]
-                    "PRAGMA wal_checkpoint(PASSIVE)"
-                )
+            with self._translated(), self.engine.connect() as connection:
+                driver_cursor(connection).execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def _has_large_log(self) -> bool:
+        try:
+            return self.is_sqlite and os.stat(f"{self.place}-wal").st_size > _LARGE_LOG
+        except OSError:
+            return False
+
+    def _checkpoint_aside(self) -> None:
+        """Bring a large log back without letting its writer wait: what is in the log is safe already."""
+        if self._aside is not None:
+            self._aside.join()
+        self._aside = Thread(target=self._try_checkpoint, name="annotary checkpoint")
+        self._aside.start()
+
+    def _try_checkpoint(self) -> None:
+        # Where it fails, the next one does it: the log is read like the file until then.
+        with suppress(AnnotaryError):
+            self.checkpoint()
 
     def close(self) -> None:
         """Let go of all connections."""
+        if self._aside is not None:
+            self._aside.join()
         self.engine.dispose()
 
     @contextmanager
@@ -194,6 +219,7 @@ def _sqlite(path: Path) -> Engine:
 # Pages kept by SQLite itself, in KiB. A reader walks through the store and comes back to little; what is
 # beyond the two GiB that SQLite maps would fill a larger cache for nothing. A writer comes back often.
 _READ_CACHE, _WRITE_CACHE = -4096, -65536
+_CHECKPOINT_PAGES = 1000
 _PRAGMAS = (
     f"page_size = {_PAGE}",
     "journal_mode = WAL",

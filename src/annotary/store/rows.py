@@ -232,9 +232,11 @@ class _Run:
         )
 
     def labels_in(self, span: str, prediction: int) -> str:
+        # The plus keeps SQLite from seeing that `prediction` is always the same: it would leave it out of the
+        # order, find that the index has another order then, and sort.
         return (
             f"SELECT {self.label_columns} FROM labels l WHERE {self.at.of('l')}"
-            f" AND l.prediction = {prediction} AND l.data_row {span}"
+            f" AND +l.prediction = {prediction} AND l.data_row {span}"
             " ORDER BY l.data_row, l.prediction, l.position"
         )
 
