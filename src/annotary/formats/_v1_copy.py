@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -23,6 +24,11 @@ from annotary.model.base import to_json
 
 _LIMIT = 4096
 _SAFE = (string.ascii_letters + string.digits + "-_").encode()
+_COORDINATES = frozenset((b'"x', b'"y', b"op", b"ft", b"ht", b"th"))
+"""The ends of the keys of numbers in shapes: x, y, top, left, height, width."""
+_NUMERIC = b"-0123456789"
+_DIGITS = 20
+"""No number of a shape is longer that is usual; one that is stays as it was."""
 Step = tuple[str, str]
 """The text up to and with the next id's key, in v1, and what that id is of: the kind of an object or of a
 relationship among the objects, which v1 does not show there, or `question`, `link`, `end`."""
@@ -104,43 +110,40 @@ _link = re.compile(
 
 
 class Copier:
-    """Lines of v1 in the making: pieces of text, and the shapes that stand in some of them."""
+    """Lines of v1 in the making, as pieces of text."""
 
     def __init__(self, look: render.Look) -> None:
         self.pieces: list[str] = []
-        self.shapes: list[str] = []
-        self.places: list[int] = []
         self.ids: list[str] = []
         self.look = look
         self.objects = Memo(self._object_feature)
+        self.shaped = {
+            kind: (Memo(partial(self._before_shape, *texts)), last, kind == "ImagePolygon")
+            for kind, (*texts, last) in _SHAPES.items()
+        }
         self.questions: dict[str, Step] = {}
         self.pixels = f',"instanceURI":"{to_json(look.base_url)[1:-1]}/masks/feature/'
 
-    def mark(self) -> tuple[int, int, int]:
+    def mark(self) -> tuple[int, int]:
         """How far the lines are, to go back to."""
-        return len(self.pieces), len(self.shapes), len(self.ids)
+        return len(self.pieces), len(self.ids)
 
-    def back_to(self, mark: tuple[int, int, int]) -> None:
+    def back_to(self, mark: tuple[int, int]) -> None:
         """Forget what came after a mark."""
-        pieces, shapes, ids = mark
-        del self.pieces[pieces:], self.shapes[shapes:], self.places[shapes:], self.ids[ids:]
+        pieces, ids = mark
+        del self.pieces[pieces:], self.ids[ids:]
 
     def clear(self) -> None:
         """Forget everything."""
-        self.pieces, self.shapes, self.places, self.ids = [], [], [], []
+        self.pieces, self.ids = [], []
 
     def finish(self) -> bytes:
         """The text of all lines; there are none left then. Raises Unusual."""
         if "".join(self.ids).encode().translate(None, _SAFE):
             raise Unusual
-        pieces = self.pieces
-        for index in _with_fractions(self.shapes):
-            place, shape = self.places[index], self.shapes[index]
-            whole = shape.replace(".0,", ",").replace(".0}", "}")
-            # As in the section, such text can only be the shape itself.
-            pieces[place] = pieces[place].replace(shape, whole, 1)
+        text = "".join(self.pieces).encode("ascii")
         self.clear()
-        return "".join(pieces).encode("ascii")
+        return _whole_numbers(text)
 
     def annotations(self, section: bytes) -> bool:
         """Add `Label`'s members of a section; False where there is nothing in it. Raises Unusual."""
@@ -170,26 +173,24 @@ class Copier:
 
     def _shaped(self, parts: list[str], number: int, state: str) -> tuple[int, str]:
         """The hot path: objects with a shape and without questions, as many as stand in a row."""
-        pieces, shapes, places, ids = self.pieces, self.shapes, self.places, self.ids
-        add, known, pixels, steps = pieces.append, self.objects.get, self.pixels, _AFTER_SHAPE
-        shape = _SHAPES.get(state)
-        while shape is not None and number < len(parts):
+        pixels, steps, kinds = self.pixels, _AFTER_SHAPE, self.shaped
+        add, named = self.pieces.append, self.ids.append
+        kind = kinds.get(state)
+        while kind is not None and number < len(parts):
             part = parts[number]
-            before, key, last = shape
-            quote, cut = part.find('"'), part.find(before)
+            quote = part.find('"')
+            cut = part.find('[],"', quote)
             if cut < 0:
                 break
-            start = cut + len(before)
+            before, last, ring = kind
+            start = part.find(":", cut) + 1
             end = part.find(last, start) + 1
             text, state = steps.get(part[end:]) or _refuse()
-            id, feature = part[:quote], part[quote + 1 : cut]
-            identity = known(feature) or self.objects[feature]
-            drawn = _opened(part, start, end) if key is _POLYGON else part[start:end]
-            places.append(len(pieces))
-            shapes.append(drawn)
-            ids.append(id)
-            add(f'{id}"{identity}{key}{drawn}{pixels}{id}"{text}')
-            shape = _SHAPES.get(state)
+            id = part[:quote]
+            drawn = _opened(part, start, end) if ring else part[start:end]
+            named(id)
+            add(f'{id}{before[part[quote:start]]}{drawn}{pixels}{id}"{text}')
+            kind = kinds.get(state)
             number += 1
         return number, state
 
@@ -218,8 +219,6 @@ class Copier:
         if not back.startswith(before[len(_FLAT) :]):
             raise Unusual
         drawn = _opened(back, start, end) if key is _POLYGON else back[start:end]
-        self.places.append(len(self.pieces))
-        self.shapes.append(drawn)
         self.pieces.append(f'{key}{drawn}{self.pixels}{id}"{text}')
         return state
 
@@ -296,6 +295,12 @@ class Copier:
             comma = ","
         self.pieces.append("]")
 
+    def _before_shape(self, before: str, key: str, text: str) -> str:
+        """What stands between an object's id and its shape, from the same in v2; raises Unusual."""
+        if not text.endswith(before):
+            raise Unusual
+        return f'"{self.objects[text[1 : -len(before)]]}{key}'
+
     def _object_feature(self, text: str) -> str:
         return self._feature(_feature.fullmatch(text) or _refuse(), "color")
 
@@ -339,17 +344,24 @@ def _refuse() -> Any:
     raise Unusual
 
 
-def _with_fractions(shapes: list[str]) -> list[int]:
-    """The indices of shapes that have a number such as `977.0`.
+def _whole_numbers(text: bytes) -> bytes:
+    """Lines with the numbers of shapes that are whole without a fraction: 977 for 977.0.
 
-    Looked for in all of them at once by numpy: to search each would cost as much as all the rest of a line.
+    Looked for in all lines at once by numpy: to search them would cost as much as all the rest.
     """
-    codes = np.frombuffer("\n".join(shapes).encode("ascii"), np.uint8)
-    if len(codes) < 3:
-        return []
-    dots = np.flatnonzero((codes[:-2] == ord(".")) & (codes[1:-1] == ord("0")))
+    codes = np.frombuffer(text, np.uint8)
+    dots = np.flatnonzero(codes[:-2] == ord("."))
+    dots = dots[codes[dots + 1] == ord("0")]
     after = codes[dots + 2]
-    dots = dots[(after == ord(",")) | (after == ord("}"))]
-    ends = np.cumsum([len(shape) + 1 for shape in shapes])
-    found: list[int] = np.unique(np.searchsorted(ends, dots, "right")).tolist()
-    return found
+    pieces = []
+    done = 0
+    for dot in dots[(after == ord(",")) | (after == ord("}"))].tolist():
+        # A quote within a string is escaped, so this can only be a member of an object and its number.
+        colon = text.rfind(b'":', dot - _DIGITS, dot)
+        if text[colon - 2 : colon] in _COORDINATES and text[colon + 2] in _NUMERIC:
+            pieces.append(text[done:dot])
+            done = dot + 2
+    if not pieces:
+        return text
+    pieces.append(text[done:])
+    return b"".join(pieces)
