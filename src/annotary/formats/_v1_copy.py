@@ -350,8 +350,7 @@ def _whole_numbers(text: bytes) -> bytes:
     Looked for in all lines at once by numpy: to search them would cost as much as all the rest.
     """
     codes = np.frombuffer(text, np.uint8)
-    dots = np.flatnonzero(codes[:-2] == ord("."))
-    dots = dots[codes[dots + 1] == ord("0")]
+    dots = np.flatnonzero((codes[:-2] == ord(".")) & (codes[1:-1] == ord("0")))
     after = codes[dots + 2]
     pieces = []
     done = 0
