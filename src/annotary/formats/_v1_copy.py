@@ -54,7 +54,8 @@ class Memo(dict[Any, Any]):
 
 _CUT = '"feature_id":"'
 _NEXT = '{"featureId":"'
-_KINDS = (*render.SHAPES, "ImageSegmentationMask")
+_RING, _MASK = "ImagePolygon", "ImageSegmentationMask"
+_KINDS = (*render.SHAPES, _MASK)
 _STARTS: dict[str, Step] = {
     '{"objects":[],"classifications":[{': (f'"objects":[],"classifications":[{_NEXT}', "question"),
     **{f'{{"objects":[{{"annotation_kind":"{kind}",': (f'"objects":[{_NEXT}', kind) for kind in _KINDS},
@@ -90,15 +91,16 @@ _AFTER_FEATURE: dict[str, Step] = {
     },
 }
 _FLAT = ',"classifications":[],"'
-_POLYGON = ',"polygon":'
 _SHAPES = {
     "ImageBoundingBox": (f'{_FLAT}bounding_box":', ',"bbox":', "}"),
-    "ImagePolygon": (f'{_FLAT}polygon":', _POLYGON, "]"),
+    _RING: (f'{_FLAT}polygon":', ',"polygon":', "]"),
     "ImagePolyline": (f'{_FLAT}line":', ',"line":', "]"),
     "ImageLine": (f'{_FLAT}line":', ',"line":', "]"),
     "ImagePoint": (f'{_FLAT}point":', ',"point":', "}"),
+    _MASK: (f'{_FLAT}mask":', "", "}"),
 }
-"""What stands before a shape, its key in v1, and the character that ends it."""
+"""What stands before a shape or a mask, its key in v1, and the character that ends it."""
+_URL = '{"url":'
 _QUESTIONED = ',"classifications":[{'
 _TEXT = r'"(?:[^"\\]|\\.)*"'
 _feature = re.compile(rf'(?:,"feature_schema_id":({_TEXT}))?(?:,"name":({_TEXT}))?(?:,"value":({_TEXT}))?')
@@ -118,7 +120,7 @@ class Copier:
         self.look = look
         self.objects = Memo(self._object_feature)
         self.shaped = {
-            kind: (Memo(partial(self._before_shape, *texts)), last, kind == "ImagePolygon")
+            kind: (Memo(partial(self._before_shape, *texts)), last, kind)
             for kind, (*texts, last) in _SHAPES.items()
         }
         self.questions: dict[str, Step] = {}
@@ -156,7 +158,7 @@ class Copier:
         number = 0
         owner = ("", "")
         while number < len(parts):
-            if state in _SHAPES:
+            if state in self.shaped:
                 number, state = self._shaped(parts, number, state)
             if state == "question":
                 number, state = self._asked(parts, number, owner)
@@ -172,66 +174,62 @@ class Copier:
         return True
 
     def _shaped(self, parts: list[str], number: int, state: str) -> tuple[int, str]:
-        """The hot path: objects with a shape and without questions, as many as stand in a row."""
+        """The hot path: objects with a shape or mask and no questions, as many as stand in a row."""
         pixels, steps, kinds = self.pixels, _AFTER_SHAPE, self.shaped
         add, named = self.pieces.append, self.ids.append
-        kind = kinds.get(state)
-        while kind is not None and number < len(parts):
+        shape = kinds.get(state)
+        while shape is not None and number < len(parts):
             part = parts[number]
             quote = part.find('"')
             cut = part.find('[],"', quote)
             if cut < 0:
                 break
-            before, last, ring = kind
+            before, last, kind = shape
             start = part.find(":", cut) + 1
             end = part.find(last, start) + 1
             text, state = steps.get(part[end:]) or _refuse()
             id = part[:quote]
-            drawn = _opened(part, start, end) if ring else part[start:end]
             named(id)
-            add(f'{id}{before[part[quote:start]]}{drawn}{pixels}{id}"{text}')
-            kind = kinds.get(state)
+            if kind == _MASK:
+                add(f"{id}{before[part[quote:start]]}{self._instance(part[start:end], id)}{text}")
+            else:
+                drawn = _opened(part, start, end) if kind == _RING else part[start:end]
+                add(f'{id}{before[part[quote:start]]}{drawn}{pixels}{id}"{text}')
+            shape = kinds.get(state)
             number += 1
         return number, state
 
     def _object(self, part: str, id: str, kind: str) -> str:
-        """Add an object with questions, a mask, or nothing for a relationship; gives what comes next."""
+        """Add an object up to its questions, or nothing for a relationship; gives what comes next."""
         rest = part[len(id) + 1 :]
         if kind in render.LINKS:
             return self._hidden(rest)
         self.ids.append(id)
-        feature, flat, back = rest.partition(_FLAT)
-        if flat:
-            self.pieces.append(f'{id}"{self.objects[feature]}')
-            return self._end(back, id, kind)
-        feature = rest.removesuffix(_QUESTIONED)
-        self.pieces.append(f'{id}"{self.objects[feature]},"classifications":[{_NEXT}')
+        feature = self.objects[rest.removesuffix(_QUESTIONED)]
+        self.pieces.append(f'{id}"{feature},"classifications":[{_NEXT}')
         return "question"
 
     def _end(self, back: str, id: str, kind: str) -> str:
         """Add what stands behind the questions of an object: its shape, or where its pixels are."""
-        if kind not in _SHAPES:
-            return self._mask(back, id)
-        before, key, last = _SHAPES[kind]
+        before, key, last = _SHAPES.get(kind) or _refuse()
         start = len(before) - len(_FLAT)
         end = back.find(last, start) + 1
         text, state = _AFTER_SHAPE.get(back[end:]) or _refuse()
         if not back.startswith(before[len(_FLAT) :]):
             raise Unusual
-        drawn = _opened(back, start, end) if key is _POLYGON else back[start:end]
-        self.pieces.append(f'{key}{drawn}{self.pixels}{id}"{text}')
+        if kind == _MASK:
+            self.pieces.append(f"{self._instance(back[start:end], id)}{text}")
+        else:
+            drawn = _opened(back, start, end) if kind == _RING else back[start:end]
+            self.pieces.append(f'{key}{drawn}{self.pixels}{id}"{text}')
         return state
 
-    def _mask(self, back: str, id: str) -> str:
-        """Add where a mask's pixels are: here, or at the URL by which alone they are known."""
-        name, _, body = back.partition('":{"url":')
-        url, _, tail = body.partition("}")
-        text, state = _AFTER_SHAPE.get(tail) or _refuse()
-        if name != "mask" or len(url) < 3:
+    def _instance(self, mask: str, id: str) -> str:
+        """Where a mask's pixels are: here, or at the URL by which alone they are known. Raises Unusual."""
+        if not mask.startswith(f'{_URL}"') or len(mask) <= len(f'{_URL}""}}'):
             raise Unusual
-        own = url.startswith('"\x1a/')
-        self.pieces.append(f'{self.pixels}{id}"{text}' if own else f',"instanceURI":{url}{text}')
-        return state
+        own = mask.startswith(f'{_URL}"\x1a/')
+        return f'{self.pixels}{id}"' if own else f',"instanceURI":{mask[len(_URL) : -1]}'
 
     def _hidden(self, rest: str) -> str:
         """Pass over a relationship among the objects."""
