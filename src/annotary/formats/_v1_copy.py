@@ -117,6 +117,7 @@ class Copier:
     def __init__(self, look: render.Look) -> None:
         self.pieces: list[str] = []
         self.ids: list[str] = []
+        self.marks = np.empty((2, 0), np.bool_)
         self.look = look
         self.objects = Memo(self._object_feature)
         self.shaped = {
@@ -145,7 +146,10 @@ class Copier:
             raise Unusual
         text = "".join(self.pieces).encode("ascii")
         self.clear()
-        return _whole_numbers(text)
+        if len(text) > self.marks.shape[1]:
+            # Kept from page to page: fresh memory of this size costs more than what is done with it.
+            self.marks = np.empty((2, 2 * len(text)), np.bool_)
+        return _whole_numbers(text, self.marks)
 
     def annotations(self, section: bytes) -> bool:
         """Add `Label`'s members of a section; False where there is nothing in it. Raises Unusual."""
@@ -342,13 +346,16 @@ def _refuse() -> Any:
     raise Unusual
 
 
-def _whole_numbers(text: bytes) -> bytes:
+def _whole_numbers(text: bytes, marks: np.ndarray) -> bytes:
     """Lines with the numbers of shapes that are whole without a fraction: 977 for 977.0.
 
     Looked for in all lines at once by numpy: to search them would cost as much as all the rest.
     """
     codes = np.frombuffer(text, np.uint8)
-    dots = np.flatnonzero((codes[:-2] == ord(".")) & (codes[1:-1] == ord("0")))
+    points, zeros = marks[:, : max(len(codes) - 2, 0)]
+    np.equal(codes[:-2], ord("."), out=points)
+    np.equal(codes[1:-1], ord("0"), out=zeros)
+    dots = np.flatnonzero(np.logical_and(points, zeros, out=points))
     after = codes[dots + 2]
     pieces = []
     done = 0
