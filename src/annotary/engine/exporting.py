@@ -32,7 +32,7 @@ from annotary.model.ontology import Normalized, Ontology
 from annotary.model.project import Dataset, Model, ModelRun, Project
 from annotary.model.task import Task
 from annotary.operations.exports import StartExport
-from annotary.store.rows import At, Condition
+from annotary.store.filters import At, Condition
 from annotary.store.schema import FOREVER
 
 

@@ -16,7 +16,7 @@ from annotary.model.ontology import Ontology
 from annotary.model.project import Model, ModelRun, Project
 from annotary.store import KnownRow, states
 from annotary.store.changes import LABEL_FIELDS
-from annotary.store.rows import At
+from annotary.store.filters import At
 
 
 class _Drawn(msgspec.Struct, gc=False):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -23,6 +24,11 @@ from annotary.model.base import to_json
 
 _LIMIT = 4096
 _SAFE = (string.ascii_letters + string.digits + "-_").encode()
+_COORDINATES = frozenset((b'"x', b'"y', b"op", b"ft", b"ht", b"th"))
+"""The ends of the keys of numbers in shapes: x, y, top, left, height, width."""
+_NUMERIC = b"-0123456789"
+_DIGITS = 20
+"""No number of a shape is longer that is usual; one that is stays as it was."""
 Step = tuple[str, str]
 """The text up to and with the next id's key, in v1, and what that id is of: the kind of an object or of a
 relationship among the objects, which v1 does not show there, or `question`, `link`, `end`."""
@@ -48,7 +54,8 @@ class Memo(dict[Any, Any]):
 
 _CUT = '"feature_id":"'
 _NEXT = '{"featureId":"'
-_KINDS = (*render.SHAPES, "ImageSegmentationMask")
+_RING, _MASK = "ImagePolygon", "ImageSegmentationMask"
+_KINDS = (*render.SHAPES, _MASK)
 _STARTS: dict[str, Step] = {
     '{"objects":[],"classifications":[{': (f'"objects":[],"classifications":[{_NEXT}', "question"),
     **{f'{{"objects":[{{"annotation_kind":"{kind}",': (f'"objects":[{_NEXT}', kind) for kind in _KINDS},
@@ -84,15 +91,16 @@ _AFTER_FEATURE: dict[str, Step] = {
     },
 }
 _FLAT = ',"classifications":[],"'
-_POLYGON = ',"polygon":'
 _SHAPES = {
     "ImageBoundingBox": (f'{_FLAT}bounding_box":', ',"bbox":', "}"),
-    "ImagePolygon": (f'{_FLAT}polygon":', _POLYGON, "]"),
+    _RING: (f'{_FLAT}polygon":', ',"polygon":', "]"),
     "ImagePolyline": (f'{_FLAT}line":', ',"line":', "]"),
     "ImageLine": (f'{_FLAT}line":', ',"line":', "]"),
     "ImagePoint": (f'{_FLAT}point":', ',"point":', "}"),
+    _MASK: (f'{_FLAT}mask":', "", "}"),
 }
-"""What stands before a shape, its key in v1, and the character that ends it."""
+"""What stands before a shape or a mask, its key in v1, and the character that ends it."""
+_URL = '{"url":'
 _QUESTIONED = ',"classifications":[{'
 _TEXT = r'"(?:[^"\\]|\\.)*"'
 _feature = re.compile(rf'(?:,"feature_schema_id":({_TEXT}))?(?:,"name":({_TEXT}))?(?:,"value":({_TEXT}))?')
@@ -104,43 +112,44 @@ _link = re.compile(
 
 
 class Copier:
-    """Lines of v1 in the making: pieces of text, and the shapes that stand in some of them."""
+    """Lines of v1 in the making, as pieces of text."""
 
     def __init__(self, look: render.Look) -> None:
         self.pieces: list[str] = []
-        self.shapes: list[str] = []
-        self.places: list[int] = []
         self.ids: list[str] = []
+        self.marks = np.empty((2, 0), np.bool_)
         self.look = look
         self.objects = Memo(self._object_feature)
+        self.shaped = {
+            kind: (Memo(partial(self._before_shape, *texts)), last, kind)
+            for kind, (*texts, last) in _SHAPES.items()
+        }
         self.questions: dict[str, Step] = {}
         self.pixels = f',"instanceURI":"{to_json(look.base_url)[1:-1]}/masks/feature/'
 
-    def mark(self) -> tuple[int, int, int]:
+    def mark(self) -> tuple[int, int]:
         """How far the lines are, to go back to."""
-        return len(self.pieces), len(self.shapes), len(self.ids)
+        return len(self.pieces), len(self.ids)
 
-    def back_to(self, mark: tuple[int, int, int]) -> None:
+    def back_to(self, mark: tuple[int, int]) -> None:
         """Forget what came after a mark."""
-        pieces, shapes, ids = mark
-        del self.pieces[pieces:], self.shapes[shapes:], self.places[shapes:], self.ids[ids:]
+        pieces, ids = mark
+        del self.pieces[pieces:], self.ids[ids:]
 
     def clear(self) -> None:
         """Forget everything."""
-        self.pieces, self.shapes, self.places, self.ids = [], [], [], []
+        self.pieces, self.ids = [], []
 
     def finish(self) -> bytes:
         """The text of all lines; there are none left then. Raises Unusual."""
         if "".join(self.ids).encode().translate(None, _SAFE):
             raise Unusual
-        pieces = self.pieces
-        for index in _with_fractions(self.shapes):
-            place, shape = self.places[index], self.shapes[index]
-            whole = shape.replace(".0,", ",").replace(".0}", "}")
-            # As in the section, such text can only be the shape itself.
-            pieces[place] = pieces[place].replace(shape, whole, 1)
+        text = "".join(self.pieces).encode("ascii")
         self.clear()
-        return "".join(pieces).encode("ascii")
+        if len(text) > self.marks.shape[1]:
+            # Kept from page to page: fresh memory of this size costs more than what is done with it.
+            self.marks = np.empty((2, 2 * len(text)), np.bool_)
+        return _whole_numbers(text, self.marks)
 
     def annotations(self, section: bytes) -> bool:
         """Add `Label`'s members of a section; False where there is nothing in it. Raises Unusual."""
@@ -153,7 +162,7 @@ class Copier:
         number = 0
         owner = ("", "")
         while number < len(parts):
-            if state in _SHAPES:
+            if state in self.shaped:
                 number, state = self._shaped(parts, number, state)
             if state == "question":
                 number, state = self._asked(parts, number, owner)
@@ -169,70 +178,62 @@ class Copier:
         return True
 
     def _shaped(self, parts: list[str], number: int, state: str) -> tuple[int, str]:
-        """The hot path: objects with a shape and without questions, as many as stand in a row."""
-        pieces, shapes, places, ids = self.pieces, self.shapes, self.places, self.ids
-        add, known, pixels, steps = pieces.append, self.objects.get, self.pixels, _AFTER_SHAPE
-        shape = _SHAPES.get(state)
+        """The hot path: objects with a shape or mask and no questions, as many as stand in a row."""
+        pixels, steps, kinds = self.pixels, _AFTER_SHAPE, self.shaped
+        add, named = self.pieces.append, self.ids.append
+        shape = kinds.get(state)
         while shape is not None and number < len(parts):
             part = parts[number]
-            before, key, last = shape
-            quote, cut = part.find('"'), part.find(before)
+            quote = part.find('"')
+            cut = part.find('[],"', quote)
             if cut < 0:
                 break
-            start = cut + len(before)
+            before, last, kind = shape
+            start = part.find(":", cut) + 1
             end = part.find(last, start) + 1
             text, state = steps.get(part[end:]) or _refuse()
-            id, feature = part[:quote], part[quote + 1 : cut]
-            identity = known(feature) or self.objects[feature]
-            drawn = _opened(part, start, end) if key is _POLYGON else part[start:end]
-            places.append(len(pieces))
-            shapes.append(drawn)
-            ids.append(id)
-            add(f'{id}"{identity}{key}{drawn}{pixels}{id}"{text}')
-            shape = _SHAPES.get(state)
+            id = part[:quote]
+            named(id)
+            if kind == _MASK:
+                add(f"{id}{before[part[quote:start]]}{self._instance(part[start:end], id)}{text}")
+            else:
+                drawn = _opened(part, start, end) if kind == _RING else part[start:end]
+                add(f'{id}{before[part[quote:start]]}{drawn}{pixels}{id}"{text}')
+            shape = kinds.get(state)
             number += 1
         return number, state
 
     def _object(self, part: str, id: str, kind: str) -> str:
-        """Add an object with questions, a mask, or nothing for a relationship; gives what comes next."""
+        """Add an object up to its questions, or nothing for a relationship; gives what comes next."""
         rest = part[len(id) + 1 :]
         if kind in render.LINKS:
             return self._hidden(rest)
         self.ids.append(id)
-        feature, flat, back = rest.partition(_FLAT)
-        if flat:
-            self.pieces.append(f'{id}"{self.objects[feature]}')
-            return self._end(back, id, kind)
-        feature = rest.removesuffix(_QUESTIONED)
-        self.pieces.append(f'{id}"{self.objects[feature]},"classifications":[{_NEXT}')
+        feature = self.objects[rest.removesuffix(_QUESTIONED)]
+        self.pieces.append(f'{id}"{feature},"classifications":[{_NEXT}')
         return "question"
 
     def _end(self, back: str, id: str, kind: str) -> str:
         """Add what stands behind the questions of an object: its shape, or where its pixels are."""
-        if kind not in _SHAPES:
-            return self._mask(back, id)
-        before, key, last = _SHAPES[kind]
+        before, key, last = _SHAPES.get(kind) or _refuse()
         start = len(before) - len(_FLAT)
         end = back.find(last, start) + 1
         text, state = _AFTER_SHAPE.get(back[end:]) or _refuse()
         if not back.startswith(before[len(_FLAT) :]):
             raise Unusual
-        drawn = _opened(back, start, end) if key is _POLYGON else back[start:end]
-        self.places.append(len(self.pieces))
-        self.shapes.append(drawn)
-        self.pieces.append(f'{key}{drawn}{self.pixels}{id}"{text}')
+        if kind == _MASK:
+            self.pieces.append(f"{self._instance(back[start:end], id)}{text}")
+        else:
+            drawn = _opened(back, start, end) if kind == _RING else back[start:end]
+            self.pieces.append(f'{key}{drawn}{self.pixels}{id}"{text}')
         return state
 
-    def _mask(self, back: str, id: str) -> str:
-        """Add where a mask's pixels are: here, or at the URL by which alone they are known."""
-        name, _, body = back.partition('":{"url":')
-        url, _, tail = body.partition("}")
-        text, state = _AFTER_SHAPE.get(tail) or _refuse()
-        if name != "mask" or len(url) < 3:
+    def _instance(self, mask: str, id: str) -> str:
+        """Where a mask's pixels are: here, or at the URL by which alone they are known. Raises Unusual."""
+        if not mask.startswith(f'{_URL}"') or len(mask) <= len(f'{_URL}""}}'):
             raise Unusual
-        own = url.startswith('"\x1a/')
-        self.pieces.append(f'{self.pixels}{id}"{text}' if own else f',"instanceURI":{url}{text}')
-        return state
+        own = mask.startswith(f'{_URL}"\x1a/')
+        return f'{self.pixels}{id}"' if own else f',"instanceURI":{mask[len(_URL) : -1]}'
 
     def _hidden(self, rest: str) -> str:
         """Pass over a relationship among the objects."""
@@ -296,6 +297,12 @@ class Copier:
             comma = ","
         self.pieces.append("]")
 
+    def _before_shape(self, before: str, key: str, text: str) -> str:
+        """What stands between an object's id and its shape, from the same in v2; raises Unusual."""
+        if not text.endswith(before):
+            raise Unusual
+        return f'"{self.objects[text[1 : -len(before)]]}{key}'
+
     def _object_feature(self, text: str) -> str:
         return self._feature(_feature.fullmatch(text) or _refuse(), "color")
 
@@ -339,17 +346,26 @@ def _refuse() -> Any:
     raise Unusual
 
 
-def _with_fractions(shapes: list[str]) -> list[int]:
-    """The indices of shapes that have a number such as `977.0`.
+def _whole_numbers(text: bytes, marks: np.ndarray) -> bytes:
+    """Lines with the numbers of shapes that are whole without a fraction: 977 for 977.0.
 
-    Looked for in all of them at once by numpy: to search each would cost as much as all the rest of a line.
+    Looked for in all lines at once by numpy: to search them would cost as much as all the rest.
     """
-    codes = np.frombuffer("\n".join(shapes).encode("ascii"), np.uint8)
-    if len(codes) < 3:
-        return []
-    dots = np.flatnonzero((codes[:-2] == ord(".")) & (codes[1:-1] == ord("0")))
+    codes = np.frombuffer(text, np.uint8)
+    points, zeros = marks[:, : max(len(codes) - 2, 0)]
+    np.equal(codes[:-2], ord("."), out=points)
+    np.equal(codes[1:-1], ord("0"), out=zeros)
+    dots = np.flatnonzero(np.logical_and(points, zeros, out=points))
     after = codes[dots + 2]
-    dots = dots[(after == ord(",")) | (after == ord("}"))]
-    ends = np.cumsum([len(shape) + 1 for shape in shapes])
-    found: list[int] = np.unique(np.searchsorted(ends, dots, "right")).tolist()
-    return found
+    pieces = []
+    done = 0
+    for dot in dots[(after == ord(",")) | (after == ord("}"))].tolist():
+        # A quote within a string is escaped, so this can only be a member of an object and its number.
+        colon = text.rfind(b'":', dot - _DIGITS, dot)
+        if text[colon - 2 : colon] in _COORDINATES and text[colon + 2] in _NUMERIC:
+            pieces.append(text[done:dot])
+            done = dot + 2
+    if not pieces:
+        return text
+    pieces.append(text[done:])
+    return b"".join(pieces)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import compress
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -49,11 +50,12 @@ class _Performance(msgspec.Struct, gc=False):
     benchmark_score: int | float = -1
 
 
-_head = msgspec.json.Decoder(_Head).decode
-_data_row_details = msgspec.json.Decoder(_DataRowDetails).decode
-_label_details = msgspec.json.Decoder(_LabelDetails).decode
-_performance = msgspec.json.Decoder(_Performance).decode
+_heads = msgspec.json.Decoder(list[_Head]).decode
+_data_row_details = msgspec.json.Decoder(list[_DataRowDetails]).decode
+_label_details = msgspec.json.Decoder(list[_LabelDetails]).decode
+_performance = msgspec.json.Decoder(list[_Performance]).decode
 _loads = msgspec.json.decode
+_Known = tuple[_Head, _DataRowDetails, _LabelDetails, _Performance]
 _AT = '"created_at":"'
 _TIME = 23
 """Characters of a date that v1 shows."""
@@ -81,59 +83,88 @@ class Lines:
 
     def text(self, rows: Sequence[Labelled]) -> bytes:
         """The lines of some data rows."""
-        for row in rows:
-            self._add(*row, copied=True)
+        copied = [self._copied(row, labels) for row, _, labels in rows]
+        known = iter(self._known(list(compress(rows, copied))))
+        for row, usual in zip(rows, copied, strict=True):
+            self._add(*row, next(known) if usual else None)
         try:
             return self.copier.finish()
         except Unusual:
             self.copier.clear()
         for row in rows:
-            self._add(*row, copied=False)
+            self._add(*row, None)
         return self.copier.finish()
 
+    def _copied(self, row: tuple[Any, ...], labels: Sequence[tuple[Any, ...]]) -> bool:
+        """Whether a row's line may be copied from its sections."""
+        # What several labels say of each other, or a file said when it was read, is rare.
+        if len(labels) != 1 or self.shown.kind != "project" or row[1] or b"\\" in row[2]:
+            return False
+        (label,) = labels
+        return not label[9] and label[4] == b'%b%b"' % (_USUAL_HEAD, label[2])
+
+    def _known(self, copied: Sequence[Labelled]) -> Iterable[_Known]:
+        """What stands in the small sections of the rows to copy, decoded all at once."""
+        rows, labels = [row for row, _, _ in copied], [one for _, _, (one,) in copied]
+        return zip(
+            _heads(_array(b"{%b}" % row[2] for row in rows)),
+            _data_row_details(_array(b'{%b"}' % row[3] if row[3] else b"{}" for row in rows)),
+            _label_details(_array(label[5] or b"{}" for label in labels)),
+            _performance(_array(label[6] or b"{}" for label in labels)),
+            strict=True,
+        )
+
     def _add(
-        self, row: tuple[Any, ...], extra: bytes, labels: Sequence[tuple[Any, ...]], *, copied: bool
+        self,
+        row: tuple[Any, ...],
+        extra: bytes,
+        labels: Sequence[tuple[Any, ...]],
+        known: _Known | None,
     ) -> None:
         if row[1]:
             gone = {"DataRow ID": _loads(b"{" + row[2] + b"}")["id"], "deleted": True}
             self.copier.pieces.append(to_json(gone) + "\n")
             return
-        # What several labels say of each other, or a file said when it was read, is rare.
-        copied = copied and len(labels) == 1 and self.shown.kind == "project"
         for label in labels:
-            if copied and not label[9]:
+            if known is not None:
                 mark = self.copier.mark()
                 try:
-                    self._copy(row, extra, label)
+                    self._copy(row, extra, label, *known)
                     continue
                 except (Unusual, UnicodeDecodeError):
                     self.copier.back_to(mark)
             self.copier.pieces.append(self._render(row, extra, label, labels))
 
-    def _copy(self, row: tuple[Any, ...], extra: bytes, label: tuple[Any, ...]) -> None:
+    def _copy(
+        self,
+        row: tuple[Any, ...],
+        extra: bytes,
+        label: tuple[Any, ...],
+        head: _Head,
+        of_row: _DataRowDetails,
+        made: _LabelDetails,
+        done: _Performance,
+    ) -> None:
         """The hot path: a label of a project, copied from its sections. Raises Unusual."""
         copier, texts = self.copier, self.texts
-        add = copier.pieces.append
-        if label[4] != _USUAL_HEAD + label[2] + b'"' or b"\\" in row[2]:
-            raise Unusual
+        pieces = copier.pieces
         id = label[2].decode()
         copier.ids.append(id)
-        head = _head(b"{" + row[2] + b"}")
-        made = _label_details(label[5] or b"{}")
-        done = _performance(label[6] or b"{}")
-        name = _data_row_details(b"{" + row[3] + b'"}').dataset_name if row[3] else None
-        add(f'{{"ID":"{id}","DataRow ID":"{head.id}","Labeled Data":"{head.row_data}","Label":{{')
-        mark = copier.mark()
+        pieces.append(f'{{"ID":"{id}","DataRow ID":"{head.id}","Labeled Data":"{head.row_data}","Label":{{')
+        start = len(pieces)
         if not copier.annotations(label[7]) and done.skipped:
-            copier.back_to(mark)
+            del pieces[start:]
         external_id = "null" if head.external_id is None else f'"{head.external_id}"'
-        add(
+        created, updated = made.created_at, made.updated_at
+        pieces.append(
             f'}},"Created By":{texts[made.created_by]},"Project Name":{self.project_name}'
-            f',"Created At":{_when(made.created_at)},"Updated At":{_when(made.updated_at)}'
+            f',"Created At":{_when(created)},"Updated At":{_when(updated)}'
             f',"Seconds to Label":{done.seconds_to_create + done.seconds_to_review}'
             f',"External ID":{external_id},"Agreement":{done.consensus_score}'
-            f',"Benchmark Agreement":{done.benchmark_score},"Benchmark ID":null,"Dataset Name":{texts[name]}'
-            f',"Reviews":{_reviews(made.reviews)},"View Label":{self.view_link}{id}","Has Open Issues":0'
+            f',"Benchmark Agreement":{done.benchmark_score},"Benchmark ID":null'
+            f',"Dataset Name":{texts[of_row.dataset_name]}'
+            f',"Reviews":{"[]" if made.reviews == EMPTY else _reviews(made.reviews)}'
+            f',"View Label":{self.view_link}{id}","Has Open Issues":0'
             f',"Skipped":{"true" if done.skipped else "false"}'
             f',"DataRow Workflow Info":{self._workflow(extra)}'
             f"{self._later(row, head.global_key) if self.full else ''}}}\n"
@@ -142,18 +173,15 @@ class Lines:
     def _workflow(self, extra: bytes) -> str:
         """`DataRow Workflow Info`: its parts come again and again, but for the times."""
         front, *rest = extra.decode("ascii").split(_AT)
-        text: str = self.tasks.get(front) or self.tasks[front]
+        text, action = self.tasks.get(front) or self.tasks[front]
         if not rest:
             return f"{text}[]}}"
-        action = front[front.rfind("{") :]
         known = self.events.get
         comma = "["
         for event in rest:
-            tail, _, following = event[_TIME:].partition("},{")
-            key = (action, tail if following else tail.removesuffix("}]}"))
-            before, after = known(key) or self.events[key]
-            text += f"{comma}{before}{event[:_TIME]}{after}"
-            action = f"{{{following}"
+            key = (action, event[_TIME:])
+            before, after, action = known(key) or self.events[key]
+            text = f"{text}{comma}{before}{event[:_TIME]}{after}"
             comma = ","
         return f"{text}]}}"
 
@@ -222,31 +250,42 @@ def _split(extra: bytes) -> str | None:
     return None if split in (None, "UNASSIGNED") else str(split).lower()
 
 
+def _array(values: Iterable[bytes]) -> bytes:
+    return b"[%b]" % b",".join(values)
+
+
 def _when(date: str | None) -> str:
     """A stored date as v1 writes it."""
     return f'"{date[:_TIME]}Z"' if date else "null"
 
 
 def _reviews(given: Raw) -> str:
-    return "[]" if given == EMPTY else to_json([render.review(one) for one in _loads(given)])
+    return to_json([render.review(one) for one in _loads(given)])
 
 
-def _task(front: str) -> str:
-    """The text of the workflow before its history, from project details up to the first event's time."""
+def _task(front: str) -> tuple[str, str]:
+    """The workflow before its history, and the start of an event, from all up to that event's time."""
     details, _, _ = front.partition(_HISTORY)
     plain = _loads(details + (_HISTORY + "]}" if details != front else "") or "{}")
-    return to_json(render.workflow({**plain, "workflow_history": []})).removesuffix("[]}")
+    text = to_json(render.workflow({**plain, "workflow_history": []})).removesuffix("[]}")
+    return text, front[front.rfind("{") :]
 
 
-def _event(key: tuple[str, str]) -> tuple[str, str]:
-    """The text of an event before and after its time, from the same in v2; raises Unusual."""
+def _event(key: tuple[str, str]) -> tuple[str, str, str]:
+    """The text of an event before and after its time, from the same in v2, and the start of the next one.
+
+    Raises Unusual.
+    """
     action, tail = key
+    own, _, following = tail.partition("},{")
+    if not following:
+        own = own.removesuffix("}]}")
     try:
-        shown = to_json(render.event(_loads(action + _AT + _STAND_IN + tail + "}")))
+        shown = to_json(render.event(_loads(action + _AT + _STAND_IN + own + "}")))
     except msgspec.DecodeError:
         raise Unusual from None
     before, _, after = shown.partition(_STAND_IN)
-    return before, after
+    return before, after, f"{{{following}"
 
 
 def _metadata(given: bytes) -> str:

@@ -7,7 +7,7 @@ the keys of the vendor's first published samples (February 2023).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import chain, compress, repeat
+from itertools import compress
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -117,16 +117,24 @@ def _project(corpus: Corpus) -> Iterator[bytes]:
     middle = 2 + len(before) // 2
     front, label, back = before[::2], drawn[::2], after[::2]
     plain = [*front[:-1], front[-1] + label[0], *label[1:-1], label[-1] + back[0], *back[1:]]
+    # A row's end and the next one's beginning are one piece.
+    first, last = plain[0], plain.pop()
+    plain[0] = last + first
+    width = 2 * len(plain)
+    lines: list[bytes] = []
     for page in corpus.pages if corpus.lean else _leaned(corpus.pages, params):
         columns, labels = tuple(zip(*page.rows, strict=True)), tuple(zip(*page.flat, strict=True))
         if labels and columns[0] == labels[0] and not any(columns[1]):
-            # Each row has one label, as most have: the columns are woven without a loop in Python, which
+            # Each row has one label, as most have: the columns are woven without a loop over rows, which
             # takes a fifth off the time of an export.
-            texts = (*columns[2:middle], *labels[1:], *columns[middle:])
-            woven = [
-                one for text, column in zip(plain, texts, strict=False) for one in (repeat(text), column)
-            ]
-            yield b"".join(chain.from_iterable(zip(*woven, repeat(plain[-1]), strict=False)))
+            size = width * len(page.rows)
+            if len(lines) < size:
+                lines = [piece for text in plain for piece in (text, b"")] * len(page.rows)
+            woven = [*lines[:size], last]
+            for place, column in enumerate((*columns[2:middle], *labels[1:], *columns[middle:])):
+                woven[2 * place + 1 : size : width] = column
+            woven[0] = first
+            yield b"".join(woven)
             continue
         yield b"".join(_pieces(page, before, drawn, after, middle))
 

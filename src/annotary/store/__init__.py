@@ -21,7 +21,7 @@ from annotary.store import rows as reading
 from annotary.store.blobs import Blobs
 from annotary.store.changes import Change
 from annotary.store.database import Database, driver_cursor
-from annotary.store.rows import At, Condition
+from annotary.store.filters import At, Condition
 from annotary.store.schema import (
     FOREVER,
     collection_versions,

@@ -16,11 +16,10 @@ from contextlib import ExitStack
 from itertools import islice
 from typing import Any, NamedTuple
 
-from annotary.errors import Invalid
 from annotary.model.corpus import Page, Part
-from annotary.model.export import ExportFilters, ExportParams, Range
+from annotary.model.export import ExportFilters, ExportParams
 from annotary.store.database import Cursor, Database
-from annotary.store.schema import FOREVER
+from annotary.store.filters import At, Condition, Filter, changed, filters_of
 
 PAGE_ROWS = 32
 """So many rows are a page: few enough to stay in the processor's cache until they are written."""
@@ -31,43 +30,6 @@ FEW = 20_000
 
 
 Grouped = dict[int, list[tuple[Any, ...]]]
-
-
-class At(NamedTuple):
-    """A project or run at one sequence number; `latest` where that is its present one."""
-
-    collection: int
-    sequence: int
-    latest: bool
-
-    def of(self, table: str) -> str:
-        """The condition that a version is the valid one."""
-        return (
-            f"{table}.collection = {self.collection}"
-            f" AND {table}.since <= {self.sequence} AND {table}.until > {self.sequence}"
-        )
-
-    def now(self, table: str) -> str:
-        """The same for the present state, in words that the partial indexes understand."""
-        return f"{table}.collection = {self.collection} AND {table}.until = {FOREVER}"
-
-
-class Condition(NamedTuple):
-    """A piece of SQL with its parameters."""
-
-    sql: str
-    parameters: tuple[Any, ...] = ()
-
-
-class Filter(NamedTuple):
-    """One filter: how a row is tested, and how its keys are found by an index (where there is one).
-
-    A `moving` probe finds what passes now; a row that has just ceased to pass is not among it.
-    """
-
-    test: Condition
-    probe: Condition | None
-    moving: bool = False
 
 
 def pages(
@@ -83,18 +45,17 @@ def pages(
     """The pages of one project or run."""
     with database.raw() as cursor:
         run = _Run(database, cursor, at, params, predictions, lean=lean)
-        chosen = list(_filters(run, filters))
+        chosen = list(filters_of(at, filters))
         # With a cursor only the change decides: a row that has left the filter is reported as gone.
-        keys = run.few_keys(chosen if since is None else [_changed(at, since)])
-        spans = run.spans(keys, bool(chosen) or (since is not None and keys is None))
+        found = run.few_keys(chosen if since is None else [changed(at, since)])
+        spans = run.spans(found, bool(chosen) or (since is not None and found is None))
         yield from run.read(spans, [one.test for one in chosen], since)
 
 
 def count(database: Database, at: At, filters: ExportFilters, since: int | None) -> int:
     """How many rows an export will have, tombstones included."""
     with database.raw() as cursor:
-        run = _Run(database, cursor, at, ExportParams(), False)
-        chosen = list(_filters(run, filters))
+        chosen = list(filters_of(at, filters))
         sql = f"SELECT count(*) FROM rows r WHERE {at.of('r')}"
         parameters: tuple[Any, ...] = ()
         if since is not None:
@@ -106,6 +67,17 @@ def count(database: Database, at: At, filters: ExportFilters, since: int | None)
                 parameters += one.test.parameters
         cursor.execute(database.sql(sql), parameters)
         return int(cursor.fetchall()[0][0])
+
+
+class Span(NamedTuple):
+    """Some pages of the corpus: a condition on its rows, one on the data rows of their labels.
+
+    `sparse` where filters may leave few of the rows that it names.
+    """
+
+    rows: str
+    labels: str
+    sparse: bool
 
 
 class _Run:
@@ -141,13 +113,19 @@ class _Run:
         cursor.execute(self.database.sql(sql), tuple(parameters))
         return iter(lambda: cursor.fetchmany(PAGE_ROWS), [])
 
-    def few_keys(self, chosen: Iterable[Filter]) -> list[int] | None:
-        """Sorted keys by the first filter that leaves few, or None."""
+    def few_keys(self, chosen: Iterable[Filter]) -> list[tuple[int, ...]] | None:
+        """Keys by the first filter that leaves few, in order, with their versions where known; or None."""
         for one in chosen:
-            if one.probe is not None:
-                found = self.fetch(f"{one.probe.sql} LIMIT {FEW + 1}", one.probe.parameters)
-                if len(found) <= FEW and not (one.moving and self._moved()):
-                    return sorted({key for (key,) in found})
+            if one.probe is None:
+                continue
+            found = self.fetch(f"{one.probe.sql} LIMIT {FEW + 1}", one.probe.parameters)
+            if len(found) > FEW:
+                continue
+            if not self._moved():
+                return sorted(set(found))
+            if not one.moving:
+                # The versions that were met may be later ones than those to read.
+                return sorted({key[:1] for key in found})
         return None
 
     def _moved(self) -> bool:
@@ -155,12 +133,19 @@ class _Run:
         query = f"SELECT c.sequence FROM collections c WHERE c.n = {self.at.collection}"
         return self.fetch(query) != [(self.at.sequence,)]
 
-    def spans(self, keys: list[int] | None, filtered: bool) -> Iterator[tuple[str, bool]]:
-        """Conditions on the key that cut the corpus into some pages each; whether they may be sparse."""
+    def spans(self, keys: list[tuple[int, ...]] | None, filtered: bool) -> Iterator[Span]:
+        """The corpus, cut into some pages each."""
         if keys is not None:
             source = iter(keys)
             while some := list(islice(source, PAGE_ROWS * SPAN_PAGES)):
-                yield f"IN ({','.join(map(str, some))})", filtered
+                data_rows, *versions = (f"IN ({','.join(map(str, one))})" for one in zip(*some, strict=True))
+                if versions:
+                    # A version's own number spares the way through the index of rows. The plus keeps SQLite
+                    # from walking through all of that index, which has the right order.
+                    of_rows = f"r.n {versions[0]} AND {self.at.of('+r')}"
+                else:
+                    of_rows = f"r.data_row {data_rows} AND {self.at.of('r')}"
+                yield Span(of_rows, data_rows, filtered)
             return
         low, top = self._ends()
         while low < top:
@@ -170,7 +155,8 @@ class _Run:
                 f" ORDER BY r.data_row LIMIT 1 OFFSET {PAGE_ROWS * SPAN_PAGES - 1}"
             )
             high = min(found[0][0], top) if found else top
-            yield f"BETWEEN {low + 1} AND {high}", filtered
+            between = f"BETWEEN {low + 1} AND {high}"
+            yield Span(f"r.data_row {between} AND {self.at.of('r')}", between, filtered)
             low = high
 
     def _ends(self) -> tuple[int, int]:
@@ -180,27 +166,24 @@ class _Run:
         )
         return (0, 0) if top is None else (low - 1, top)
 
-    def read(
-        self, spans: Iterable[tuple[str, bool]], tests: Sequence[Condition], since: int | None
-    ) -> Iterator[Page]:
+    def read(self, spans: Iterable[Span], tests: Sequence[Condition], since: int | None) -> Iterator[Page]:
         test = " AND ".join(one.sql for one in tests)
         parameters = [value for one in tests for value in one.parameters]
         deleted = "r.deleted"
-        where = self.at.of("r")
         if since is None:
-            where += " AND r.deleted = 0" + (f" AND {test}" if test else "")
+            where = "r.deleted = 0" + (f" AND {test}" if test else "")
         else:
             # A row that no longer passes the filter has left the export that the cursor came from.
-            where += f" AND r.since > {since}"
+            where = f"r.since > {since}"
             if test:
                 deleted = f"CASE WHEN {test} THEN r.deleted ELSE 1 END"
         head = (
             f"SELECT r.data_row, {deleted}, {self.columns} FROM rows r"
-            f" JOIN data_row_versions v ON v.n = r.version WHERE {where} AND r.data_row "
+            f" JOIN data_row_versions v ON v.n = r.version WHERE {where} AND "
         )
-        for span, sparse in spans:
+        for of_rows, of_labels, sparse in spans:
             with ExitStack() as stack:
-                found = self.stream(stack, f"{head}{span} ORDER BY r.data_row", parameters)
+                found = self.stream(stack, f"{head}{of_rows} ORDER BY r.data_row", parameters)
                 if sparse:
                     for some in found:
                         keys = f"IN ({','.join(str(row[0]) for row in some)})"
@@ -210,13 +193,13 @@ class _Run:
                             yield Page(some, (self.part(keys),))
                     continue
                 # Labels are read in step with their rows; asking for those of each page costs a tenth more.
-                labels = _Labels(self.stream(stack, self.labels_in(span, 0)))
+                labels = _Labels(self.stream(stack, self.labels_in(of_labels, 0)))
                 if self.lean:
                     for some in found:
                         yield Page(some, (), labels.up_to(some[-1][0]))
                     continue
                 predictions = _Labels(
-                    self.stream(stack, self.labels_in(span, 1)) if self.predictions else iter(())
+                    self.stream(stack, self.labels_in(of_labels, 1)) if self.predictions else iter(())
                 )
                 for some in found:
                     last = some[-1][0]
@@ -343,57 +326,3 @@ def label_columns(params: ExportParams, *, lean: bool = False) -> str:
 
 def _columns(shown: Sequence[tuple[str, bool]], *, lean: bool) -> str:
     return ", ".join(column if asked else "''" for column, asked in shown if asked or not lean)
-
-
-def _changed(at: At, since: int) -> Filter:
-    if since < 0:
-        raise Invalid(f"since: {since} is not a cursor; give the number that an export printed")
-    probe = f"SELECT r.data_row FROM rows r WHERE {at.now('r')} AND r.since > {since}"
-    return Filter(Condition(f"r.since > {since}"), Condition(probe) if at.latest else None)
-
-
-def _filters(run: _Run, filters: ExportFilters) -> Iterator[Filter]:
-    """The given filters, those that tend to leave fewest rows first."""
-    at = run.at
-    for column, wanted in (("id", filters.data_row_ids), ("global_key", filters.global_keys)):
-        if isinstance(wanted, tuple):
-            yield _by_key(at, column, wanted)
-    if isinstance(filters.batch_ids, tuple):
-        marks = ",".join("?" * len(filters.batch_ids))
-        yield _indexed(at, Condition(f"r.batch IN ({marks})", filters.batch_ids))
-    if isinstance(filters.last_activity_at, Range):
-        yield _indexed(at, _between("r.activity", filters.last_activity_at))
-    if isinstance(filters.label_created_at, Range):
-        created = _between("l.created_at", filters.label_created_at)
-        test = Condition(
-            f"EXISTS (SELECT 1 FROM labels l WHERE {at.of('l')} AND l.prediction = 0"
-            f" AND l.data_row = r.data_row AND {created.sql})",
-            created.parameters,
-        )
-        probe = Condition(
-            f"SELECT l.data_row FROM labels l WHERE {at.now('l')} AND l.prediction = 0 AND {created.sql}",
-            created.parameters,
-        )
-        yield Filter(test, probe if at.latest else None, moving=True)
-    if isinstance(filters.workflow_status, str):
-        yield _indexed(at, Condition("r.status = ?", (filters.workflow_status,)))
-
-
-def _by_key(at: At, column: str, wanted: tuple[str, ...]) -> Filter:
-    marks = ",".join("?" * len(wanted))
-    org = f"(SELECT c.org FROM collections c WHERE c.n = {at.collection})"
-    probe = Condition(f"SELECT d.n FROM data_rows d WHERE d.org = {org} AND d.{column} IN ({marks})", wanted)
-    return Filter(Condition(f"r.data_row IN ({probe.sql})", wanted), probe)
-
-
-def _indexed(at: At, test: Condition) -> Filter:
-    probe = Condition(f"SELECT r.data_row FROM rows r WHERE {at.now('r')} AND {test.sql}", test.parameters)
-    return Filter(test, probe if at.latest else None, moving=True)
-
-
-def _between(column: str, given: Range) -> Condition:
-    if given.start is None:
-        return Condition(f"{column} <= ?", (given.end,))
-    if given.end is None:
-        return Condition(f"{column} >= ?", (given.start,))
-    return Condition(f"{column} >= ? AND {column} <= ?", (given.start, given.end))

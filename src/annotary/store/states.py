@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, text
 
-from annotary.store.rows import At
+from annotary.store.filters import At
 from annotary.store.schema import FOREVER, labels, rows
 
 
