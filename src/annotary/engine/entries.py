@@ -65,6 +65,7 @@ class Entry:
     extras: Extras
     place: str
     id: str
+    global_key: str | None
     number: int = 0
     known: Any = None
     clash: str = ""
@@ -74,6 +75,14 @@ class Entry:
     def fresh(self) -> bool:
         """Whether the data row is not there: not yet, or no more since it was deleted."""
         return self.known is None or not self.known.dataset
+
+    def release(self) -> None:
+        """Let go of all that has been worked out, while it is still in the processor's cache."""
+        self.row, self.extras = _NO_ROW, ()
+        self.shares.clear()
+
+
+_NO_ROW = Row(data_row=DataRow(row_data=""))
 
 
 @dataclass(slots=True)
@@ -86,7 +95,7 @@ class Page:
 
     def global_keys(self) -> list[str]:
         """The global keys that rows come with."""
-        return [key for one in self.entries if isinstance(key := one.row.data_row.global_key, str) and key]
+        return [one.global_key for one in self.entries if one.global_key is not None]
 
     @property
     def keys(self) -> set[str]:

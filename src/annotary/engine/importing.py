@@ -157,6 +157,7 @@ class Importer:
             except Unfit as unfit:
                 staged.back_to(mark)
                 self._problem(entry.place, unfit)
+            entry.release()
         self._count(staged)
         return staged
 
@@ -200,7 +201,8 @@ class Importer:
                 self._problem(one.place, unfit)
                 continue
             if key not in found:
-                found[key] = Entry(one.row, one.extras, one.place, given.id, shares=shares)
+                own = given.global_key if isinstance(given.global_key, str) and given.global_key else None
+                found[key] = Entry(one.row, one.extras, one.place, given.id, own, shares=shares)
             elif self.merges:
                 _join(found[key].shares, shares)
             else:
@@ -273,7 +275,7 @@ class Importer:
         new = []
         for entry in page.entries:
             given = entry.row.data_row
-            owner = by_key.get(given.global_key) if isinstance(given.global_key, str) else None
+            owner = by_key.get(entry.global_key) if entry.global_key is not None else None
             entry.known = by_id.get(entry.id)
             if entry.known is None and owner is not None and not given.id:
                 entry.known = owner
@@ -377,10 +379,7 @@ class Importer:
                 self.store.point_data_row(entry.number, version, dataset=dataset, global_key=own_key)
         for entry, _ in page.versions:
             if not entry.fresh:
-                columns = {}
-                key = entry.row.data_row.global_key
-                if isinstance(key, str) and key:
-                    columns["global_key"] = key
+                columns = {} if entry.global_key is None else {"global_key": entry.global_key}
                 self.store.point_data_row(entry.number, version_of[entry.number], **columns)
         return version_of
 

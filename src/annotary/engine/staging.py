@@ -101,8 +101,7 @@ def stage(
     if moved:
         staged.versions.append((entry, texts))
     if entry.fresh:
-        key = entry.row.data_row.global_key
-        staged.data_rows.append((entry, dataset.id, key if isinstance(key, str) and key else None))
+        staged.data_rows.append((entry, dataset.id, entry.global_key))
     said = latest(entry.row)
     for share in entry.shares:
         _stage_share(entry, share, staged, held, origin, said, moved, by_name)
@@ -116,9 +115,9 @@ def _check_data_row(entry: Entry) -> None:
             str(given.global_key),
             f"the global key belongs to data row {entry.clash} already",
         )
-    if isinstance(given.global_key, str) and len(given.global_key) > KEY_LIMIT:
+    if entry.global_key is not None and len(entry.global_key) > KEY_LIMIT:
         raise Unfit(
-            "data_row.global_key", f"{given.global_key[:30]}...", f"longer than {KEY_LIMIT} characters"
+            "data_row.global_key", f"{entry.global_key[:30]}...", f"longer than {KEY_LIMIT} characters"
         )
     if entry.fresh and not given.row_data:
         what = str(given.global_key or entry.id)
