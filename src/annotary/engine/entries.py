@@ -85,24 +85,6 @@ class Entry:
 _NO_ROW = Row(data_row=DataRow(row_data=""))
 
 
-@dataclass(slots=True)
-class Page:
-    """Data rows that are looked up and written together; `found` are the numbers of those the store has
-    under an id or global key that the page names."""
-
-    entries: list[Entry]
-    found: set[int] = field(default_factory=set)
-
-    def global_keys(self) -> list[str]:
-        """The global keys that rows come with."""
-        return [one.global_key for one in self.entries if one.global_key is not None]
-
-    @property
-    def keys(self) -> set[str]:
-        """All that its rows are looked up by."""
-        return {*self.global_keys(), *[entry.id for entry in self.entries if entry.id]}
-
-
 def canonical(text: Any, place: str, name: str) -> Any:
     """A date as the store writes it; UNSET stays. Raises Unfit."""
     if text is UNSET or text is None:

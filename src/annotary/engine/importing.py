@@ -17,9 +17,10 @@ from msgspec.structs import replace
 
 from annotary.engine import metadata
 from annotary.engine.aside import Aside
-from annotary.engine.entries import Entry, Origin, Page, Share, data_row_id
+from annotary.engine.entries import Entry, Origin, Share, data_row_id
 from annotary.engine.features import Unfit
 from annotary.engine.findings import Findings
+from annotary.engine.pages import Finder, Page
 from annotary.engine.places import Place, Places
 from annotary.engine.staging import Held, Staged, stage
 from annotary.errors import Conflict, Invalid
@@ -33,9 +34,9 @@ from annotary.store.changes import Change
 
 NO_CONFIDENCE = "confidence and custom metrics belong to predictions and were left out of labels"
 LINKED = "a mask known only by its URL keeps it and goes out with it"
-PAGE = 64
-"""So many rows are worked out at once: few enough to stay in the processor's cache and to be gone before the
-cycle collector comes by. Larger pages make imports a tenth slower; smaller ones ask the database more often.
+PAGE = 128
+"""So many rows are looked up and written at once: few enough to be gone before the cycle collector comes by,
+enough for the database's thread not to take turns with the other one all the time.
 """
 INDEXED = 50_000
 """So many feature hashes are gathered and sorted before they are indexed: in the order of the index they go
@@ -87,10 +88,10 @@ class Importer:
         self.findings = findings
         self.merges = merges
         self.by_name = by_name
-        self.flat = flat
         self.schemas = metadata.schemas(store) if checks_metadata else None
         self.places = Places(store, origin.now, origin.user)
-        self.data_rows, self.versions = (Numbers(store, one) for one in ("data_rows", "data_row_versions"))
+        self.finder = Finder(store, self.change, flat=flat)
+        self.versions = Numbers(store, "data_row_versions")
         self.changes: dict[int, Change] = {}
         self.features: dict[int, list[int]] = {}
         self.rows = 0
@@ -109,23 +110,23 @@ class Importer:
             return
         with Aside() as aside:
             self.places.settle = aside.settle
-            held = aside.submit(self._held, page)
+            held = aside.submit(self.finder.find, page)
             written: Future[None] | None = None
             before: set[int] = set()
             while page is not None:
                 following = self._page(source)
                 known = held.result()
                 if not page.found.isdisjoint(before):
-                    known = aside.submit(self._held, page).result()
+                    known = aside.submit(self.finder.find, page).result()
                 apart = following is not None and page.keys.isdisjoint(following.keys)
                 if following is not None and apart:
-                    held = aside.submit(self._held, following)
+                    held = aside.submit(self.finder.find, following)
                 staged = self._staged(page, known)
                 if written is not None:
                     written.result()
                 written = aside.submit(self._write, staged)
                 if following is not None and not apart:
-                    held = aside.submit(self._held, following)
+                    held = aside.submit(self.finder.find, following)
                 before = page.found
                 page = following
                 progress(self.rows)
@@ -148,18 +149,36 @@ class Importer:
     def _staged(self, page: Page, held: Held) -> Staged:
         """What a page means for the store."""
         staged = Staged(merges=self.merges)
-        for entry in page.entries:
+        keys: dict[str | None, str] = {}
+        for entry in self._once(page):
             mark = staged.mark()
+            entry.clash = entry.clash or keys.get(entry.global_key, "")
             try:
                 self._check_metadata(entry)
                 stage(entry, staged, held, self.origin, self._dataset(entry), by_name=self.by_name)
                 self.rows += 1
+                if entry.global_key is not None:
+                    keys[entry.global_key] = entry.id
             except Unfit as unfit:
                 staged.back_to(mark)
                 self._problem(entry.place, unfit)
             entry.release()
         self._count(staged)
         return staged
+
+    def _once(self, page: Page) -> Iterable[Entry]:
+        """A page's data rows, each once: one may be named by its id here and by its global key there."""
+        found: dict[int, Entry] = {}
+        for entry in page.entries:
+            same = found.setdefault(entry.number, entry)
+            if same is entry:
+                continue
+            if self.merges:
+                _join(same.shares, entry.shares)
+            else:
+                reason = f"the same data row stands twice, first at {same.place}"
+                self._problem(entry.place, Unfit("data_row", entry.id, reason))
+        return found.values()
 
     def _count(self, staged: Staged) -> None:
         self.labels += staged.label_count
@@ -264,48 +283,6 @@ class Importer:
         details = entry.row.data_row.details
         said = details if isinstance(details, DataRowDetails) else DataRowDetails()
         return self.places.dataset(_text(said.dataset_id), _text(said.dataset_name))
-
-    # What the store knows of them
-
-    def _find(self, page: Page) -> None:
-        """Which data rows are there already, by id or by global key; the others get numbers."""
-        by_id = self.store.data_rows_by("id", [entry.id for entry in page.entries if entry.id])
-        by_key = self.store.data_rows_by("global_key", page.global_keys())
-        page.found = {known.n for known in (*by_id.values(), *by_key.values())}
-        new = []
-        for entry in page.entries:
-            given = entry.row.data_row
-            owner = by_key.get(entry.global_key) if entry.global_key is not None else None
-            entry.known = by_id.get(entry.id)
-            if entry.known is None and owner is not None and not given.id:
-                entry.known = owner
-            entry.clash = ""
-            if owner is not None and owner.id != (entry.known.id if entry.known else entry.id):
-                entry.clash = owner.id
-            if entry.known is not None:
-                entry.id, entry.number = entry.known.id, entry.known.n
-            else:
-                new.append(entry)
-        for entry, number in zip(new, self.data_rows.take(len(new)), strict=True):
-            entry.number = number
-
-    def _held(self, page: Page) -> Held:
-        """What the store knows of a page's data rows."""
-        self._find(page)
-        known = [entry for entry in page.entries if entry.known is not None]
-        if not known:
-            return Held(flat=self.flat)
-        held = Held(sections=self.store.sections(entry.known.version for entry in known), flat=self.flat)
-        numbers: dict[int, list[int]] = {}
-        for entry in known:
-            for share in entry.shares:
-                numbers.setdefault(share.place.collection, []).append(entry.number)
-        for collection, some in numbers.items():
-            change = self.change(collection)
-            held.rows[collection] = change.rows(some)
-            held.labels[collection] = change.labels(some)
-            held.own[collection] = change.sequence if change.made else -1
-        return held
 
     # Writing
 

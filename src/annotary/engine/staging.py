@@ -26,7 +26,7 @@ from annotary.model.carried import decode
 from annotary.model.project import Dataset
 from annotary.model.row import MediaAttributes, ProjectDetails, RunPart
 from annotary.model.sections import plain
-from annotary.store.changes import feature_entry
+from annotary.store.changes import feature_entries
 
 KEY_LIMIT = 200
 """Characters of a global key (the vendor's documented limit)."""
@@ -227,7 +227,7 @@ def _stage_labels(
                 continue
             changed = True
             staged.pngs.update(pngs)
-            staged.features.append((collection, [feature_entry(hash, entry.number) for hash in hashes]))
+            staged.features.append((collection, feature_entries(hashes, entry.number)))
             if before is None:
                 columns["prediction"], columns["data_row"] = prediction, entry.number
                 columns["position"] = 1 + position + len(seen)

@@ -33,9 +33,12 @@ _HALF = 1 << 31
 Fields = Mapping[str, Any]
 
 
-def feature_entry(hash: int, data_row: int) -> int:
-    """A feature's hash and the data row that has it, 32 bits each, as one signed number in index order."""
-    return (hash - _HALF << 32) + data_row
+def feature_entries(hashes: Iterable[int], data_row: int) -> list[int]:
+    """Features' hashes, each with the data row that has it: 32 bits each as one signed number of 64, in the
+    order of the index.
+    """
+    own = data_row - (_HALF << 32)
+    return [(hash << 32) + own for hash in hashes]
 
 
 class Change:
@@ -178,7 +181,7 @@ class Change:
         self._close(labels, list(present))
 
     def put_features(self, entries: Sequence[int]) -> None:
-        """Index features: numbers that `feature_entry` gives; in their order they go in fastest."""
+        """Index features: numbers that `feature_entries` gives; in their order they go in fastest."""
         if not entries:
             return
         given = (
