@@ -48,7 +48,7 @@ def reasons(engine: Engine, rows: list[dict[str, Any]]) -> list[tuple[str, str]]
     return [(one.place, one.reason) for one in stopped.value.report.problems]
 
 
-@pytest.mark.parametrize("page", [1, 2, 3, 128])
+@pytest.mark.parametrize("page", [1, 2, 3, 256])
 @pytest.mark.parametrize("apart", [1, 2, 3, 5])
 def test_a_row_may_not_stand_twice_however_far_apart(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, page: int, apart: int
@@ -61,7 +61,7 @@ def test_a_row_may_not_stand_twice_however_far_apart(
     assert reason.startswith("the same data row stands twice")
 
 
-@pytest.mark.parametrize("page", [1, 2, 128])
+@pytest.mark.parametrize("page", [1, 2, 256])
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_stored_row_named_by_id_and_by_key_stands_twice(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, page: int, order: int
@@ -73,7 +73,7 @@ def test_a_stored_row_named_by_id_and_by_key_stands_twice(
     assert reason.startswith("the same data row stands twice")
 
 
-@pytest.mark.parametrize("page", [1, 2, 128])
+@pytest.mark.parametrize("page", [1, 2, 256])
 def test_a_key_that_a_row_has_just_got_belongs_to_it(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, page: int
 ) -> None:
@@ -94,7 +94,7 @@ def test_a_key_that_a_row_has_just_lost_is_free(engine: Engine, monkeypatch: pyt
     assert {key: one.id for key, one in known.items()} == {"other": "row-1", "key-1": "row-9"}
 
 
-@pytest.mark.parametrize("page", [1, 2, 128])
+@pytest.mark.parametrize("page", [1, 2, 256])
 def test_a_row_a_label_gathers_its_labels(engine: Engine, monkeypatch: pytest.MonkeyPatch, page: int) -> None:
     monkeypatch.setattr(importing, "PAGE", page)
     lines = [
@@ -115,7 +115,7 @@ def test_pages_of_any_size_make_the_same_store(
 ) -> None:
     rows = [json.loads(line) for line in islice(workload(90), 90)]
     found = set()
-    for page in (1, 7, 30, 128):
+    for page in (1, 7, 30, 256):
         monkeypatch.setattr(importing, "PAGE", page)
         other = Engine(Store.open(tmp_path_factory.mktemp("pages")), clock=engine.clock)
         take(other, rows)

@@ -34,7 +34,7 @@ from annotary.store.changes import Change
 
 NO_CONFIDENCE = "confidence and custom metrics belong to predictions and were left out of labels"
 LINKED = "a mask known only by its URL keeps it and goes out with it"
-PAGE = 128
+PAGE = 256
 """So many rows are looked up and written at once: few enough to be gone before the cycle collector comes by,
 enough for the database's thread not to take turns with the other one all the time.
 """
