@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from annotary.engine import importing
+from annotary.engine import pages
 from annotary.engine.aside import Aside
 from annotary.engine.core import Engine
 from annotary.engine.loading import Stopped, import_sources
 from annotary.engine.sources import ValueSource
+from annotary.model.corpus import Parsed
 from annotary.model.project import Project
+from annotary.model.row import DataRow, Row
 from annotary.sample.workload import workload
 from annotary.store import Store
 from tests.engine.world import exported
@@ -53,7 +55,7 @@ def reasons(engine: Engine, rows: list[dict[str, Any]]) -> list[tuple[str, str]]
 def test_a_row_may_not_stand_twice_however_far_apart(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, page: int, apart: int
 ) -> None:
-    monkeypatch.setattr(importing, "PAGE", page)
+    monkeypatch.setattr(pages, "PAGE", page)
     rows = [row(number) for number in range(8)]
     rows[1 + apart] = row(1)
     ((place, reason),) = reasons(engine, rows)
@@ -66,7 +68,7 @@ def test_a_row_may_not_stand_twice_however_far_apart(
 def test_a_stored_row_named_by_id_and_by_key_stands_twice(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, page: int, order: int
 ) -> None:
-    monkeypatch.setattr(importing, "PAGE", page)
+    monkeypatch.setattr(pages, "PAGE", page)
     take(engine, [row(number) for number in range(3)])
     named = [row(1, "a", id="row-1"), row(1, "b", global_key="key-1")][::order]
     ((_, reason),) = reasons(engine, [row(7), *named, row(8)])
@@ -77,7 +79,7 @@ def test_a_stored_row_named_by_id_and_by_key_stands_twice(
 def test_a_key_that_a_row_has_just_got_belongs_to_it(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, page: int
 ) -> None:
-    monkeypatch.setattr(importing, "PAGE", page)
+    monkeypatch.setattr(pages, "PAGE", page)
     take(engine, [row(number) for number in range(3)])
     given = [row(1, id="row-1", global_key="other"), row(7), row(2, id="row-2", global_key="other")]
     known = reasons(engine, given)
@@ -87,7 +89,7 @@ def test_a_key_that_a_row_has_just_got_belongs_to_it(
 
 
 def test_a_key_that_a_row_has_just_lost_is_free(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importing, "PAGE", 1)
+    monkeypatch.setattr(pages, "PAGE", 1)
     take(engine, [row(number) for number in range(3)])
     take(engine, [row(1, id="row-1", global_key="other"), row(9, id="row-9", global_key="key-1")])
     known = engine.store.data_rows_by("global_key", ["other", "key-1"])
@@ -96,7 +98,7 @@ def test_a_key_that_a_row_has_just_lost_is_free(engine: Engine, monkeypatch: pyt
 
 @pytest.mark.parametrize("page", [1, 2, 256])
 def test_a_row_a_label_gathers_its_labels(engine: Engine, monkeypatch: pytest.MonkeyPatch, page: int) -> None:
-    monkeypatch.setattr(importing, "PAGE", page)
+    monkeypatch.setattr(pages, "PAGE", page)
     lines = [
         {"ID": f"label-{number}", "DataRow ID": "row-1", "Labeled Data": "https://example.org/1.png"}
         | {"Project Name": "p", "Label": {"objects": [], "classifications": []}}
@@ -116,7 +118,7 @@ def test_pages_of_any_size_make_the_same_store(
     rows = [json.loads(line) for line in islice(workload(90), 90)]
     found = set()
     for page in (1, 7, 30, 256):
-        monkeypatch.setattr(importing, "PAGE", page)
+        monkeypatch.setattr(pages, "PAGE", page)
         other = Engine(Store.open(tmp_path_factory.mktemp("pages")), clock=engine.clock)
         take(other, rows)
         (project,) = other.store.find(Project)
@@ -126,10 +128,17 @@ def test_pages_of_any_size_make_the_same_store(
     assert found.pop().count(b"\n") == 90
 
 
+def test_large_rows_make_small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "PAGE_BYTES", 100)
+    shown = Row(data_row=DataRow(row_data="x"))
+    rows = iter([Parsed(shown, (), "", 40)] * 4 + [Parsed(shown, (), "", 900)] * 2)
+    assert [len(pages.page_of(rows)) for _ in range(4)] == [3, 2, 1, 0]
+
+
 def test_a_failure_beside_ends_the_import_and_undoes_it(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importing, "PAGE", 2)
+    monkeypatch.setattr(pages, "PAGE", 2)
     put = engine.store.put_data_rows
     calls = []
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from itertools import islice
 from typing import Any
 
 import msgspec
@@ -20,7 +19,7 @@ from annotary.engine.aside import Aside
 from annotary.engine.entries import Entry, Origin, Share, data_row_id
 from annotary.engine.features import Unfit
 from annotary.engine.findings import Findings
-from annotary.engine.pages import Finder, Page
+from annotary.engine.pages import Finder, Page, page_of
 from annotary.engine.places import Place, Places
 from annotary.engine.staging import Held, Staged, stage
 from annotary.errors import Conflict, Invalid
@@ -34,10 +33,6 @@ from annotary.store.changes import Change
 
 NO_CONFIDENCE = "confidence and custom metrics belong to predictions and were left out of labels"
 LINKED = "a mask known only by its URL keeps it and goes out with it"
-PAGE = 256
-"""So many rows are looked up and written at once: few enough to be gone before the cycle collector comes by,
-enough for the database's thread not to take turns with the other one all the time.
-"""
 INDEXED = 50_000
 """So many feature hashes are gathered and sorted before they are indexed: in the order of the index they go
 in faster, and it is not written anew for every page of rows.
@@ -141,7 +136,7 @@ class Importer:
 
     def _page(self, source: Iterator[Parsed]) -> Page | None:
         """The next rows; None at the end."""
-        while some := list(islice(source, PAGE)):
+        while some := page_of(source):
             if entries := list(self._entries(some)):
                 return Page(entries)
         return None
@@ -234,7 +229,7 @@ class Importer:
 
     def _shares(self, one: Parsed) -> list[Share]:
         """What a row brings to which projects and runs."""
-        row, extras, _ = one
+        row, extras = one.row, one.extras
         parts = dict(row.projects)
         if self.target.project is not None:
             parts = parts or {"": ProjectPart()}

@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from annotary.engine.entries import Entry
 from annotary.engine.staging import Held
+from annotary.model.corpus import Parsed
 from annotary.store import Numbers, Store
 from annotary.store.changes import Change
+
+PAGE = 256
+"""So many rows are looked up and written at once: few enough to be gone before the cycle collector comes by,
+enough for the database's thread not to take turns with the other one all the time.
+"""
+PAGE_BYTES = 4 << 20
+"""A page has no more rows once it has so many bytes of its file: values take several times as much."""
+
+
+def page_of(source: Iterator[Parsed]) -> list[Parsed]:
+    """The next rows, as many as make a page."""
+    found = []
+    size = 0
+    for one in islice(source, PAGE):
+        found.append(one)
+        size += one.size
+        if size > PAGE_BYTES:
+            break
+    return found
 
 
 @dataclass(slots=True)
