@@ -103,7 +103,7 @@ def corpus_of(
     labels: dict[int, list[tuple[Any, ...]]] = {}
     predictions: dict[int, list[tuple[Any, ...]]] = {}
     records = []
-    for number, (row, extras, _) in enumerate(found):
+    for number, (row, extras, *_) in enumerate(found):
         given = _share(row)
         records.append(_record(number, row, extras, given, row.data_row.id in set(deleted)))
         (key,) = row.projects or ("",)

@@ -65,6 +65,7 @@ class Entry:
     extras: Extras
     place: str
     id: str
+    global_key: str | None
     number: int = 0
     known: Any = None
     clash: str = ""
@@ -74,6 +75,14 @@ class Entry:
     def fresh(self) -> bool:
         """Whether the data row is not there: not yet, or no more since it was deleted."""
         return self.known is None or not self.known.dataset
+
+    def release(self) -> None:
+        """Let go of all that has been worked out, while it is still in the processor's cache."""
+        self.row, self.extras = _NO_ROW, ()
+        self.shares.clear()
+
+
+_NO_ROW = Row(data_row=DataRow(row_data=""))
 
 
 def canonical(text: Any, place: str, name: str) -> Any:

@@ -7,7 +7,7 @@ it is, so importing the same file twice changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from concurrent.futures import Future
 from typing import Any
 
 import msgspec
@@ -15,9 +15,11 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from annotary.engine import metadata
+from annotary.engine.aside import Aside
 from annotary.engine.entries import Entry, Origin, Share, data_row_id
 from annotary.engine.features import Unfit
 from annotary.engine.findings import Findings
+from annotary.engine.pages import Finder, Page, page_of
 from annotary.engine.places import Place, Places
 from annotary.engine.staging import Held, Staged, stage
 from annotary.errors import Conflict, Invalid
@@ -26,15 +28,11 @@ from annotary.model.carried import Extras, below
 from annotary.model.corpus import Notice, Parsed, Problem
 from annotary.model.project import Dataset
 from annotary.model.row import DataRowDetails, Label, MetadataField, ProjectDetails, ProjectPart
-from annotary.store import Store
+from annotary.store import Numbers, Store
 from annotary.store.changes import Change
 
 NO_CONFIDENCE = "confidence and custom metrics belong to predictions and were left out of labels"
 LINKED = "a mask known only by its URL keeps it and goes out with it"
-PAGE = 64
-"""So many rows are worked out at once: few enough to stay in the processor's cache and to be gone before the
-cycle collector comes by. Larger pages make imports a tenth slower; smaller ones ask the database more often.
-"""
 INDEXED = 50_000
 """So many feature hashes are gathered and sorted before they are indexed: in the order of the index they go
 in faster, and it is not written anew for every page of rows.
@@ -85,9 +83,10 @@ class Importer:
         self.findings = findings
         self.merges = merges
         self.by_name = by_name
-        self.flat = flat
         self.schemas = metadata.schemas(store) if checks_metadata else None
         self.places = Places(store, origin.now, origin.user)
+        self.finder = Finder(store, self.change, flat=flat)
+        self.versions = Numbers(store, "data_row_versions")
         self.changes: dict[int, Change] = {}
         self.features: dict[int, list[int]] = {}
         self.rows = 0
@@ -95,12 +94,38 @@ class Importer:
         self.annotations = 0
 
     def take(self, parsed: Iterable[Parsed], progress: Callable[[int], None] = lambda rows: None) -> None:
-        """Store all rows of a stream; problems go to the findings."""
+        """Store all rows of a stream; problems go to the findings.
+
+        While a page is worked out, the one before it is written, and what the store knows of the one after
+        it is looked up: before the page itself is written, so again if both are about the same data row.
+        """
         source = iter(parsed)
-        while some := list(islice(source, PAGE)):
-            self._page(some)
-            progress(self.rows)
-        self._index()
+        page = self._page(source)
+        if page is None:
+            return
+        with Aside() as aside:
+            self.places.settle = aside.settle
+            held = aside.submit(self.finder.find, page)
+            written: Future[None] | None = None
+            before: set[int] = set()
+            while page is not None:
+                following = self._page(source)
+                known = held.result()
+                if not page.found.isdisjoint(before):
+                    known = aside.submit(self.finder.find, page).result()
+                apart = following is not None and page.keys.isdisjoint(following.keys)
+                if following is not None and apart:
+                    held = aside.submit(self.finder.find, following)
+                staged = self._staged(page, known)
+                if written is not None:
+                    written.result()
+                written = aside.submit(self._write, staged)
+                if following is not None and not apart:
+                    held = aside.submit(self.finder.find, following)
+                before = page.found
+                page = following
+                progress(self.rows)
+            aside.submit(self._index).result()
         self.places.keep_ontologies(self.change)
 
     def change(self, collection: int) -> Change:
@@ -109,21 +134,56 @@ class Importer:
             self.changes[collection] = self.store.change(collection)
         return self.changes[collection]
 
-    def _page(self, some: list[Parsed]) -> None:
-        entries = list(self._entries(some))
-        self._find(entries)
-        held = self._held(entries)
-        page = Staged(merges=self.merges)
-        for entry in entries:
-            mark = page.mark()
+    def _page(self, source: Iterator[Parsed]) -> Page | None:
+        """The next rows; None at the end."""
+        while some := page_of(source):
+            if entries := list(self._entries(some)):
+                return Page(entries)
+        return None
+
+    def _staged(self, page: Page, held: Held) -> Staged:
+        """What a page means for the store."""
+        staged = Staged(merges=self.merges)
+        keys: dict[str | None, str] = {}
+        for entry in self._once(page):
+            mark = staged.mark()
+            entry.clash = entry.clash or keys.get(entry.global_key, "")
             try:
                 self._check_metadata(entry)
-                stage(entry, page, held, self.origin, self._dataset(entry), by_name=self.by_name)
+                stage(entry, staged, held, self.origin, self._dataset(entry), by_name=self.by_name)
                 self.rows += 1
+                if entry.global_key is not None:
+                    keys[entry.global_key] = entry.id
             except Unfit as unfit:
-                page.back_to(mark)
+                staged.back_to(mark)
                 self._problem(entry.place, unfit)
-        self._write(page)
+            entry.release()
+        self._count(staged)
+        return staged
+
+    def _once(self, page: Page) -> Iterable[Entry]:
+        """A page's data rows, each once: one may be named by its id here and by its global key there."""
+        found: dict[int, Entry] = {}
+        for entry in page.entries:
+            same = found.setdefault(entry.number, entry)
+            if same is entry:
+                continue
+            if self.merges:
+                _join(same.shares, entry.shares)
+            else:
+                reason = f"the same data row stands twice, first at {same.place}"
+                self._problem(entry.place, Unfit("data_row", entry.id, reason))
+        return found.values()
+
+    def _count(self, staged: Staged) -> None:
+        self.labels += staged.label_count
+        self.annotations += staged.annotation_count
+        for count, value, reason in (
+            (staged.dropped_confidence, "confidence", NO_CONFIDENCE),
+            (staged.linked_masks, "mask", LINKED),
+        ):
+            if count:
+                self.findings.notify(Notice(place="labels", value=value, reason=reason, count=count))
 
     def _check_metadata(self, entry: Entry) -> None:
         """Metadata values as the organisation's schemas want them, where the format asks for that."""
@@ -155,17 +215,21 @@ class Importer:
                 self._problem(one.place, unfit)
                 continue
             if key not in found:
-                found[key] = Entry(one.row, one.extras, one.place, given.id, shares=shares)
+                own = given.global_key if isinstance(given.global_key, str) and given.global_key else None
+                found[key] = Entry(one.row, one.extras, one.place, given.id, own, shares=shares)
             elif self.merges:
                 _join(found[key].shares, shares)
             else:
                 reason = f"the same data row stands twice, first at {found[key].place}"
                 self._problem(one.place, Unfit("data_row", given.id or given.row_data, reason))
-        yield from found.values()
+        for entry in found.values():
+            if not entry.id and entry.row.data_row.row_data:
+                entry.id = data_row_id(entry.row, self.target.dataset or "", self.store.org)
+            yield entry
 
     def _shares(self, one: Parsed) -> list[Share]:
         """What a row brings to which projects and runs."""
-        row, extras, _ = one
+        row, extras = one.row, one.extras
         parts = dict(row.projects)
         if self.target.project is not None:
             parts = parts or {"": ProjectPart()}
@@ -215,47 +279,6 @@ class Importer:
         said = details if isinstance(details, DataRowDetails) else DataRowDetails()
         return self.places.dataset(_text(said.dataset_id), _text(said.dataset_name))
 
-    # What the store knows of them
-
-    def _find(self, entries: list[Entry]) -> None:
-        """Which data rows are there already, by id or by global key; the others get numbers."""
-        org = self.store.org
-        for entry in entries:
-            if not entry.id and entry.row.data_row.row_data:
-                entry.id = data_row_id(entry.row, self.target.dataset or "", org)
-        keys = [key for entry in entries if isinstance(key := entry.row.data_row.global_key, str) and key]
-        by_id = self.store.data_rows_by("id", [entry.id for entry in entries if entry.id])
-        by_key = self.store.data_rows_by("global_key", keys)
-        for entry in entries:
-            given = entry.row.data_row
-            owner = by_key.get(given.global_key) if isinstance(given.global_key, str) else None
-            entry.known = by_id.get(entry.id)
-            if entry.known is None and owner is not None and not given.id:
-                entry.known = owner
-            if owner is not None and owner.id != (entry.known.id if entry.known else entry.id):
-                entry.clash = owner.id
-            if entry.known is not None:
-                entry.id, entry.number = entry.known.id, entry.known.n
-        new = [entry for entry in entries if entry.known is None]
-        for entry, number in zip(new, self.store.numbers("data_rows", len(new)), strict=True):
-            entry.number = number
-
-    def _held(self, entries: list[Entry]) -> Held:
-        known = [entry for entry in entries if entry.known is not None]
-        if not known:
-            return Held(flat=self.flat)
-        held = Held(sections=self.store.sections(entry.known.version for entry in known), flat=self.flat)
-        numbers: dict[int, list[int]] = {}
-        for entry in known:
-            for share in entry.shares:
-                numbers.setdefault(share.place.collection, []).append(entry.number)
-        for collection, some in numbers.items():
-            change = self.change(collection)
-            held.rows[collection] = change.rows(some)
-            held.labels[collection] = change.labels(some)
-            held.own[collection] = change.sequence if change.made else -1
-        return held
-
     # Writing
 
     def _write(self, page: Staged) -> None:
@@ -287,14 +310,6 @@ class Importer:
         for png in page.pngs.values():
             with self.store.transaction() as connection:
                 self.store.blobs.put(png, connection)
-        self.labels += page.label_count
-        self.annotations += page.annotation_count
-        for count, value, reason in (
-            (page.dropped_confidence, "confidence", NO_CONFIDENCE),
-            (page.linked_masks, "mask", LINKED),
-        ):
-            if count:
-                self.findings.notify(Notice(place="labels", value=value, reason=reason, count=count))
 
     def _lock(self, page: Staged, collections: set[int]) -> None:
         """Keep others from what is written: collections first, then data rows. Raises Conflict."""
@@ -314,12 +329,12 @@ class Importer:
         """Index the features gathered so far."""
         for collection, found in sorted(self.features.items()):
             found.sort()
-            self.change(collection).put_features((one >> 32, one & 0xFFFFFFFF) for one in found)
+            self.change(collection).put_features(found)
         self.features.clear()
 
     def _write_data_rows(self, page: Staged) -> dict[int, int]:
         """Write data rows and versions; the new version of each by data row."""
-        numbers = self.store.numbers("data_row_versions", len(page.versions))
+        numbers = self.versions.take(len(page.versions))
         version_of = {entry.number: number for (entry, _), number in zip(page.versions, numbers, strict=True)}
         self.store.put_data_rows(
             [
@@ -336,10 +351,7 @@ class Importer:
                 self.store.point_data_row(entry.number, version, dataset=dataset, global_key=own_key)
         for entry, _ in page.versions:
             if not entry.fresh:
-                columns = {}
-                key = entry.row.data_row.global_key
-                if isinstance(key, str) and key:
-                    columns["global_key"] = key
+                columns = {} if entry.global_key is None else {"global_key": entry.global_key}
                 self.store.point_data_row(entry.number, version_of[entry.number], **columns)
         return version_of
 

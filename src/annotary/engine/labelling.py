@@ -21,6 +21,7 @@ from annotary.model.base import new_id
 from annotary.model.carried import Extras, decode, typed
 from annotary.model.row import Label, LabelDetails, MediaAttributes, Performance
 from annotary.operations.labels import SaveLabel
+from annotary.store.changes import feature_entries
 
 
 def label_of(columns: Mapping[str, Any], base_url: str) -> Label:
@@ -115,7 +116,7 @@ def save(
     else:
         columns = {**before, **columns}
         change.put_labels([], [columns])
-    change.put_features((hash, number) for hash in hashes)
+    change.put_features(feature_entries(hashes, number))
     with store.transaction() as connection:
         for png in pngs.values():
             store.blobs.put(png, connection)

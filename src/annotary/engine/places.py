@@ -60,9 +60,13 @@ class Place:
 
 
 class Places:
-    """The places of one import, each looked up once."""
+    """The places of one import, each looked up once.
+
+    `settle` is called before the store is asked for one: it waits for whoever else is using it.
+    """
 
     def __init__(self, store: Store, now: str, user: str) -> None:
+        self.settle: Callable[[], None] = lambda: None
         self.store = store
         self.now = now
         self.user = user
@@ -75,6 +79,7 @@ class Places:
         """A dataset by id, else by name."""
         key = id or f"name:{name or DEFAULT_DATASET}"
         if key not in self._datasets:
+            self.settle()
             self._datasets[key] = self._dataset(id, name or (id if id else DEFAULT_DATASET))
         return self._datasets[key]
 
@@ -110,6 +115,7 @@ class Places:
     def project(self, id: str, name: str | None, ontology_id: str | None = None) -> Place:
         """A project by id."""
         if id not in self._projects:
+            self.settle()
             self._projects[id] = self._project(id, name or id, ontology_id)
         return self._projects[id]
 
@@ -153,6 +159,7 @@ class Places:
     def run(self, id: str, name: str | None, model_id: str, model_name: str | None) -> Place:
         """A model run by id; its model with it."""
         if id not in self._runs:
+            self.settle()
             self._runs[id] = self._run(id, name or id, model_id, model_name or model_id)
         return self._runs[id]
 

@@ -143,25 +143,31 @@ class Resolver:
         kind = given.kind()
         if not kind:
             raise Unfit(_path(where), str(given.name), "a classification needs exactly one answer")
-        self._take_id(given, where, seed, seen)
-        node = self._feature(parent, kind, given, where)
-        for index, answer in enumerate(given.answers()):
-            self._answer(answer, node, (where, "answers", "a", index), seed, seen)
-        if given.text_answer is not UNSET:
+        node = self._taken(given, kind, parent, where, seed, seen)
+        if kind == "text":
             self._confidence(given.text_answer)
+        else:
+            for index, answer in enumerate(given.answers()):
+                place = (where, "answers", "a", index)
+                chosen = self._taken(answer, "option", node, place, seed, seen)
+                if answer.confidence is not UNSET or answer.custom_metrics is not UNSET:
+                    self._confidence(answer)
+                for nth, nested in enumerate(answer.classifications):
+                    self._question(nested, chosen, (place, "classifications", "", nth), seed, seen)
         if given.classifications is not UNSET:
             for index, nested in enumerate(given.classifications):
                 self._question(nested, node, (where, "classifications", "n", index), seed, seen)
 
-    def _answer(self, answer: Answer, parent: Node, where: Where, seed: str, seen: set[str]) -> None:
-        self._take_id(answer, where, seed, seen)
-        node = self._feature(parent, "option", answer, where)
-        if answer.classifications:
-            for index, nested in enumerate(answer.classifications):
-                self._question(nested, node, (where, "classifications", "", index), seed, seen)
-
-    @staticmethod
-    def _take_id(given: Classification | Answer, where: Where, seed: str, seen: set[str]) -> None:
+    def _taken(
+        self,
+        given: Classification | Answer,
+        kind: str,
+        parent: Node,
+        where: Where,
+        seed: str,
+        seen: set[str],
+    ) -> Node:
+        """The feature of a question or an answer, whose id is taken."""
         id = given.feature_id
         if not id:
             id = derived_id(_derived(where, seed), "answer")
@@ -169,6 +175,10 @@ class Resolver:
         if id in seen:
             raise Unfit(f"{_path(where)}.feature_id", id, "this feature id is there twice in one label")
         seen.add(id)
+        node = parent.by_id.get((kind, given.feature_schema_id))  # type: ignore[arg-type] # UNSET is no key
+        if node is None or node.name != given.name or given.value is UNSET:
+            node = self._feature(parent, kind, given, where)
+        return node
 
     def _nested(self, given: Annotations) -> Annotations:
         """Questions that a file lists flat, hung under the answers that the ontology hangs them under.

@@ -15,7 +15,7 @@ from annotary.model.base import derived_uuid, feature_hash, to_json
 from annotary.model.ontology import Ontology
 from annotary.model.project import Model, ModelRun, Project
 from annotary.store import KnownRow, states
-from annotary.store.changes import LABEL_FIELDS
+from annotary.store.changes import LABEL_FIELDS, feature_entries
 from annotary.store.filters import At
 
 
@@ -102,7 +102,7 @@ def _put_labels(
     present = opened.change.labels([one.n for one in some])
     new: list[Fields] = []
     changed: list[Fields] = []
-    features: list[tuple[int, int]] = []
+    features: list[int] = []
     for number, several in labels.items():
         there = {label["id"]: label for label in present.get(number, ()) if not label["prediction"]}
         for label in several:
@@ -115,7 +115,7 @@ def _put_labels(
             else:
                 continue
             found = _decode(sections.plain(copy["annotations"]))
-            features += [(feature_hash(one.feature_id), number) for one in found.objects]
+            features += feature_entries([feature_hash(one.feature_id) for one in found.objects], number)
     opened.change.put_labels(new, changed)
     opened.change.put_features(features)
     return {label["data_row"] for label in (*new, *changed)}

@@ -26,6 +26,7 @@ from annotary.model.carried import decode
 from annotary.model.project import Dataset
 from annotary.model.row import MediaAttributes, ProjectDetails, RunPart
 from annotary.model.sections import plain
+from annotary.store.changes import feature_entries
 
 KEY_LIMIT = 200
 """Characters of a global key (the vendor's documented limit)."""
@@ -100,8 +101,7 @@ def stage(
     if moved:
         staged.versions.append((entry, texts))
     if entry.fresh:
-        key = entry.row.data_row.global_key
-        staged.data_rows.append((entry, dataset.id, key if isinstance(key, str) and key else None))
+        staged.data_rows.append((entry, dataset.id, entry.global_key))
     said = latest(entry.row)
     for share in entry.shares:
         _stage_share(entry, share, staged, held, origin, said, moved, by_name)
@@ -115,9 +115,9 @@ def _check_data_row(entry: Entry) -> None:
             str(given.global_key),
             f"the global key belongs to data row {entry.clash} already",
         )
-    if isinstance(given.global_key, str) and len(given.global_key) > KEY_LIMIT:
+    if entry.global_key is not None and len(entry.global_key) > KEY_LIMIT:
         raise Unfit(
-            "data_row.global_key", f"{given.global_key[:30]}...", f"longer than {KEY_LIMIT} characters"
+            "data_row.global_key", f"{entry.global_key[:30]}...", f"longer than {KEY_LIMIT} characters"
         )
     if entry.fresh and not given.row_data:
         what = str(given.global_key or entry.id)
@@ -227,8 +227,7 @@ def _stage_labels(
                 continue
             changed = True
             staged.pngs.update(pngs)
-            # One number for both, since tuples that are kept keep the cycle collector busy.
-            staged.features.append((collection, [hash << 32 | entry.number for hash in hashes]))
+            staged.features.append((collection, feature_entries(hashes, entry.number)))
             if before is None:
                 columns["prediction"], columns["data_row"] = prediction, entry.number
                 columns["position"] = 1 + position + len(seen)

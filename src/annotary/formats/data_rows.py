@@ -60,7 +60,7 @@ def read(source: Source, options: Options, reading: Reading) -> Iterator[Parsed]
                 reading.report(msgspec.structs.replace(problem, reason=_helped(problem.reason)))
                 continue
             carried = () if entry.embeddings is UNSET else [(("embeddings",), entry.embeddings)]
-            yield Parsed(_row(entry), carried, document.place)
+            yield Parsed(_row(entry), carried, document.place, len(document.data))
     except Broken as broken:
         reading.report(broken.problem)
 

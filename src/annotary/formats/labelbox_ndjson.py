@@ -131,6 +131,7 @@ class _Builder:
         self.classifications: list[Classification] = []
         self.extras: list[tuple[tuple[str | int, ...], Any]] = []
         self.benchmark = False
+        self.size = 0
 
     def add(self, document: Document) -> None:
         plain = msgspec.json.decode(document.data)
@@ -145,6 +146,9 @@ class _Builder:
         self.places[id] = document.place
         self.benchmark = self.benchmark or line.is_benchmark_reference_label is True
         mask = self._mask(line.mask) if isinstance(line.mask, Pixels) else None
+        self.size += len(document.data)
+        if isinstance(mask, MaskLink) and isinstance(mask.png, bytes):
+            self.size += len(mask.png)
         drawn = object_of(line, id, mask)
         if drawn is not None:
             self._carry("objects", len(self.objects), extras)
@@ -234,7 +238,8 @@ class _Builder:
             global_key=self.value if self.by == "global_key" else UNSET,
             row_data="",
         )
-        return Parsed(Row(data_row=data_row, projects={"": ProjectPart(labels=(label,))}), self.extras, place)
+        row = Row(data_row=data_row, projects={"": ProjectPart(labels=(label,))})
+        return Parsed(row, self.extras, place, self.size)
 
 
 def write(corpus: Corpus, options: Options) -> Iterator[Part]:

@@ -86,7 +86,7 @@ def _parsed(document: Document, layout: v1.Document) -> Parsed:
     label = msgspec.structs.replace(label, v1=kept)
     ((key, part),) = row.projects.items()
     projects = {key: msgspec.structs.replace(part, labels=(label,))}
-    return Parsed(msgspec.structs.replace(row, projects=projects), extras, document.place)
+    return Parsed(msgspec.structs.replace(row, projects=projects), extras, document.place, len(document.data))
 
 
 def _label(layout: v1.Document, id: str) -> Label:

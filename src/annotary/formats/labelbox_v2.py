@@ -303,7 +303,7 @@ def read(source: Source, options: Options, reading: Reading) -> Iterator[Parsed]
             if reason is not None:
                 reading.report(Problem(place=document.place, value=shown(row.data_row.id), reason=reason))
                 continue
-            yield Parsed(row, extras, document.place)
+            yield Parsed(row, extras, document.place, len(document.data))
     except Broken as broken:
         reading.report(broken.problem)
 

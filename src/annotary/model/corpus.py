@@ -30,11 +30,12 @@ class Notice(Value):
 
 
 class Parsed(NamedTuple):
-    """A row out of a file: typed, with its unknown keys and the place it stood at."""
+    """A row out of a file: typed, with its unknown keys, the place it stood at and its bytes there."""
 
     row: Row
     extras: Extras
     place: str
+    size: int = 0
 
 
 class Section(NamedTuple):

@@ -5,6 +5,7 @@ What is left out because the file does not say it is left out here too; defaults
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -89,7 +90,7 @@ def metadata(given: tuple[MetadataField, ...], extras: Extras = ()) -> str:
 
 def project_tail(tags: Any, extras: Extras = ()) -> str:
     """What follows the labels within a project: its tags, and keys annotary does not know."""
-    text = f'"project_tags":{to_json(tags if isinstance(tags, tuple) else ())}'
+    text = f'"project_tags":{to_json(tags) if isinstance(tags, tuple) and tags else "[]"}'
     known = {"name", "project_name", "labels", "project_tags", "project_details"}
     for path, value in extras:
         if len(path) == 1 and path[0] not in known:
@@ -104,13 +105,19 @@ def project_details(given: ProjectDetails, extras: Extras = ()) -> str:
 
 def label_head(label: Label, extras: Extras = ()) -> str:
     """Members of a label before its sections; `extras` are the label's."""
-    text = f'"label_kind":"Default","version":{to_json(label.version)},"id":{to_json(label.id)}'
+    text = f'"label_kind":"Default","version":{_word(label.version)},"id":{to_json(label.id)}'
     if label.is_benchmark_reference is True:
         text += ',"is_benchmark_reference":true'
     for path, value in extras:
         if len(path) == 1:
             text += f",{to_json(path[0])}:{to_json(value)}"
     return text
+
+
+@lru_cache(maxsize=64)
+def _word(text: str) -> str:
+    """JSON of a text that comes again and again."""
+    return to_json(text)
 
 
 def label_details(given: LabelDetails, extras: Extras = ()) -> str:

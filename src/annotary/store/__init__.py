@@ -20,7 +20,7 @@ from annotary.store import migrations
 from annotary.store import rows as reading
 from annotary.store.blobs import Blobs
 from annotary.store.changes import Change
-from annotary.store.database import Database, driver_cursor
+from annotary.store.database import Database, driver_cursor, insert_rows
 from annotary.store.filters import At, Condition
 from annotary.store.schema import (
     FOREVER,
@@ -337,35 +337,19 @@ class Store:
             )
             return {row.n: row for row in found}
 
-    def numbers(self, table: str, count: int) -> range | list[int]:
+    def numbers(self, table: str, count: int) -> Sequence[int]:
         """Fresh keys for so many rows of a table; in increasing order."""
-        with self.transaction() as connection:
-            if self.database.is_sqlite:
-                cursor = driver_cursor(connection)
-                cursor.execute(f"SELECT coalesce(max(n), 0) + 1 FROM {table}")
-                ((first,),) = cursor.fetchall()
-                return range(first, first + count)
-            found = connection.execute(
-                text(f"SELECT nextval('{table}_n_seq') FROM generate_series(1, :count)"), {"count": count}
-            )
-            return sorted(int(row[0]) for row in found)
+        return Numbers(self, table).take(count)
 
     def put_data_rows(self, new: Sequence[tuple[Any, ...]], versions: Sequence[tuple[Any, ...]]) -> None:
         """Insert data rows (n, id, dataset, global_key, version) and versions (n and five sections)."""
-        mark = "?" if self.database.is_sqlite else "%s"
         with self.transaction() as connection:
             if versions:
-                driver_cursor(connection).executemany(
-                    "INSERT INTO data_row_versions (n, head, details, media, attachments, metadata)"
-                    f" VALUES ({', '.join([mark] * 6)})",
-                    list(versions),
-                )
+                columns = ("n", "head", "details", "media", "attachments", "metadata")
+                insert_rows(connection, "data_row_versions", columns, versions)
             if new:
-                driver_cursor(connection).executemany(
-                    "INSERT INTO data_rows (org, n, id, dataset, global_key, version)"
-                    f" VALUES ({', '.join([mark] * 6)})",
-                    [(self.org, *one) for one in new],
-                )
+                columns = ("org", "n", "id", "dataset", "global_key", "version")
+                insert_rows(connection, "data_rows", columns, [(self.org, *one) for one in new])
 
     def point_data_row(self, number: int, version: int, **columns: Any) -> None:
         """Give a data row another version."""
@@ -392,6 +376,32 @@ class Store:
                     select(func.count()).where(data_rows.c.org == self.org, data_rows.c.dataset == dataset)
                 ).scalar_one()
             )
+
+
+class Numbers:
+    """Fresh keys for rows of a table, in increasing order; within one transaction that alone adds to it."""
+
+    def __init__(self, store: Store, table: str) -> None:
+        self.store = store
+        self.table = table
+        self._next = 0
+
+    def take(self, count: int) -> Sequence[int]:
+        """The next keys."""
+        with self.store.transaction() as connection:
+            if not self.store.database.is_sqlite:
+                found = connection.execute(
+                    text(f"SELECT nextval('{self.table}_n_seq') FROM generate_series(1, :count)"),
+                    {"count": count},
+                )
+                return sorted(int(row[0]) for row in found)
+            if not self._next:
+                cursor = driver_cursor(connection)
+                cursor.execute(f"SELECT coalesce(max(n), 0) + 1 FROM {self.table}")
+                ((self._next,),) = cursor.fetchall()
+        first = self._next
+        self._next += count
+        return range(first, self._next)
 
 
 def _words(kind: type[Value]) -> str:

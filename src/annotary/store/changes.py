@@ -7,12 +7,12 @@ so that numbers become visible in the order they were given and a cursor can ski
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, bindparam, insert, literal, select, update
 
-from annotary.store.database import driver_cursor
+from annotary.model.base import to_json
+from annotary.store.database import driver_cursor, insert_rows
 from annotary.store.schema import FOREVER, collection_versions, collections, features, labels, rows
 
 ROW_FIELDS = ("data_row", "deleted", "version", "activity", "status", "batch", "tail", "extra")
@@ -29,9 +29,16 @@ LABEL_FIELDS = (
     "masks",
     "v1",
 )
-INDEXED = 250
-"""So many features are indexed by one statement, which takes two thirds of the time of one each."""
+_HALF = 1 << 31
 Fields = Mapping[str, Any]
+
+
+def feature_entries(hashes: Iterable[int], data_row: int) -> list[int]:
+    """Features' hashes, each with the data row that has it: 32 bits each as one signed number of 64, in the
+    order of the index.
+    """
+    own = data_row - (_HALF << 32)
+    return [(hash << 32) + own for hash in hashes]
 
 
 class Change:
@@ -173,18 +180,22 @@ class Change:
         """End labels, as they came from `labels()`."""
         self._close(labels, list(present))
 
-    def put_features(self, found: Iterable[tuple[int, int]]) -> None:
-        """Index feature hashes with the data row that has them."""
-        entries = iter(found)
-        one = "(?, {0}, ?)" if self._sqlite else "(%s, {0}, %s)"
-        cursor = driver_cursor(self.connection)
-        while some := list(islice(entries, INDEXED)):
-            values = ", ".join([one.format(self.collection)] * len(some))
-            cursor.execute(
-                f"INSERT INTO {features.name} (hash, collection, data_row) VALUES {values}"
-                " ON CONFLICT DO NOTHING",
-                [number for pair in some for number in pair],
-            )
+    def put_features(self, entries: Sequence[int]) -> None:
+        """Index features: numbers that `feature_entries` gives; in their order they go in fastest."""
+        if not entries:
+            return
+        given = (
+            "SELECT value AS entry FROM json_each(?)"
+            if self._sqlite
+            else "SELECT unnest(%s::bigint[]) AS entry"
+        )
+        driver_cursor(self.connection).execute(
+            f"INSERT INTO {features.name} (hash, collection, data_row)"
+            f" SELECT (entry >> 32) + {_HALF}, {self.collection}, entry & {0xFFFFFFFF}"
+            f" FROM ({given}) AS found"
+            " WHERE true ON CONFLICT DO NOTHING",
+            (to_json(entries) if self._sqlite else list(entries),),
+        )
 
     def describe(self, name: str, ontology: str) -> None:
         """Set what all rows show of their project or run: its name, and its ontology."""
@@ -233,12 +244,12 @@ class Change:
         written = (*new, *old)
         if written:
             self._close(table, old)
-            entries = [tuple(map(one.get, fields)) for one in written]
-            columns = ("collection", "since", "until", *fields)
-            marks = ", ".join(["?" if self._sqlite else "%s"] * len(fields))
-            values = f"{self.collection}, {self.sequence}, {FOREVER}, {marks}"
-            driver_cursor(self.connection).executemany(
-                f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({values})", entries
+            begun = (self.collection, self.sequence, FOREVER)
+            insert_rows(
+                self.connection,
+                table.name,
+                ("collection", "since", "until", *fields),
+                [(*begun, *map(one.get, fields)) for one in written],
             )
 
     def _close(self, table: Table, present: Sequence[Fields]) -> None:

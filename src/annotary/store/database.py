@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from threading import Thread
 from typing import Any, Protocol, cast
@@ -163,6 +164,30 @@ def driver_cursor(connection: Connection) -> Cursor:
     SQLAlchemy takes longer to hand such a statement over than SQLite to carry it out for a row or two.
     """
     return cast("Cursor", connection.connection.cursor())
+
+
+def insert_rows(
+    connection: Connection, table: str, columns: Sequence[str], entries: Sequence[tuple[Any, ...]]
+) -> None:
+    """Insert rows in their order, many by one statement.
+
+    SQLite carries out a statement without holding back other threads, but takes turns with them after each.
+    """
+    cursor = driver_cursor(connection)
+    names = ", ".join(columns)
+    if connection.dialect.name == "sqlite":
+        for start in range(0, len(entries), _TOGETHER):
+            some = entries[start : start + _TOGETHER]
+            values = ", ".join([f"({', '.join('?' * len(columns))})"] * len(some))
+            cursor.execute(f"INSERT INTO {table} ({names}) VALUES {values}", list(chain.from_iterable(some)))
+    else:
+        with cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:  # type: ignore[attr-defined]
+            for entry in entries:
+                copy.write_row(entry)
+
+
+_TOGETHER = 256
+"""So many rows are inserted by one statement: SQLite takes 32,766 parameters."""
 
 
 def translated(error: Exception, place: str) -> Exception:
