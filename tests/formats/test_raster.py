@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from annotary.formats import _raster as raster
+from annotary.formats import _rle as rle
 
 SIZES = [(1, 1), (1, 9), (17, 3), (3, 17), (8, 8), (1, 64), (64, 1), (5, 65), (40, 131)]
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by PNG's colour type
@@ -113,7 +114,7 @@ def test_a_composite_has_every_mask_in_its_colour_and_the_last_on_top():
 
 
 def test_what_is_no_mask_or_no_colour_is_refused():
-    for write in raster.encode_mask, raster.render_mask_8bit, raster.to_rle:
+    for write in raster.encode_mask, raster.render_mask_8bit, rle.counts_of:
         refused("no pixels", write, np.zeros((0, 4), bool))
         refused("two-dimensional", write, np.zeros(4, bool))
         refused("array of bool", write, np.zeros((4, 4), np.uint8))
@@ -252,39 +253,39 @@ def slow_string(counts):
 @pytest.mark.parametrize(("height", "width"), [*SIZES, (130, 70)])
 def test_run_lengths_there_and_back(height, width, density):
     mask = random_mask(height, width, height + width, density)
-    counts = raster.to_rle(mask)
-    assert counts == slow_rle(mask) == raster.to_rle(np.asfortranarray(mask))
+    counts = rle.counts_of(mask)
+    assert counts == slow_rle(mask) == rle.counts_of(np.asfortranarray(mask))
     assert all(type(count) is int for count in counts)
-    assert np.array_equal(raster.from_rle(counts, height, width), mask)
-    text = raster.rle_to_string(counts)
+    assert np.array_equal(rle.mask_from_counts(counts, height, width), mask)
+    text = rle.compress(counts)
     assert text == slow_string(counts)
-    assert raster.rle_from_string(text) == raster.rle_from_string(text.encode()) == counts
+    assert rle.decompress(text) == rle.decompress(text.encode()) == counts
 
 
 def test_any_counts_survive_and_may_be_zero():
     for counts in [1, 1, 1, 1, 4], [0, 0, 1, 1, 1, 1, 4, 0], [1, 0, 0, 1, 1, 1, 0, 0, 4, 0, 0]:
-        assert np.packbits(raster.from_rle(counts, 1, 8)) == 0b01010000
-        assert raster.rle_from_string(raster.rle_to_string(counts)) == counts
+        assert np.packbits(rle.mask_from_counts(counts, 1, 8)) == 0b01010000
+        assert rle.decompress(rle.compress(counts)) == counts
     for length in range(60):
         counts = (2 ** np.random.default_rng(length).uniform(0, 33, length)).astype(int).tolist()
-        assert raster.rle_to_string(counts) == slow_string(counts)
-        assert raster.rle_from_string(slow_string(counts)) == counts
+        assert rle.compress(counts) == slow_string(counts)
+        assert rle.decompress(slow_string(counts)) == counts
 
 
 def test_what_is_no_run_lengths_is_refused():
     for counts in [], [5, 6], [6, 7]:
-        refused(f"cover {sum(counts)} pixels, the mask has 12", raster.from_rle, counts, 3, 4)
-    refused("outside 0 to 12", raster.from_rle, [14, -2], 3, 4)
+        refused(f"cover {sum(counts)} pixels, the mask has 12", rle.mask_from_counts, counts, 3, 4)
+    refused("outside 0 to 12", rle.mask_from_counts, [14, -2], 3, 4)
     for counts in [6.0, 6.0], [[6, 6]], [[6], 6], ["12"], [1 << 70]:
-        refused("whole numbers", raster.from_rle, counts, 3, 4)
-    refused("too many pixels", raster.from_rle, [10**12], 10**6, 10**6)
-    refused("cover 5 pixels", raster.from_rle, [5], 10**6, 10**6, max_pixels=10**12)
-    refused("no pixels", raster.from_rle, [0], 0, 5)
+        refused("whole numbers", rle.mask_from_counts, counts, 3, 4)
+    refused("too many pixels", rle.mask_from_counts, [10**12], 10**6, 10**6)
+    refused("cover 5 pixels", rle.mask_from_counts, [5], 10**6, 10**6, max_pixels=10**12)
+    refused("no pixels", rle.mask_from_counts, [0], 0, 5)
     for text in "5 ", "5p", "5é":
-        refused("character outside", raster.rle_from_string, text)
-    refused("negative count", raster.rle_from_string, "15O")
-    refused("ends inside a number", raster.rle_from_string, "5P")
-    refused("more than 35 bits", raster.rle_from_string, "P" * 7 + "1")
+        refused("character outside", rle.decompress, text)
+    refused("negative count", rle.decompress, "15O")
+    refused("ends inside a number", rle.decompress, "5P")
+    refused("more than 35 bits", rle.decompress, "P" * 7 + "1")
 
 
 def slow_fill(rings, height, width):

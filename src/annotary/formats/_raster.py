@@ -1,4 +1,4 @@
-"""Pixels: shapes drawn as masks, masks as run-lengths and as PNG.
+"""Pixels: shapes drawn as masks, and the PNG functions under one name.
 
 A mask is a bool array, height x width. Pixel (x, y) covers [x, x+1) x [y, y+1), origin top left, and belongs
 to a shape when its centre does. A centre on the outline belongs to the shape below the outline, to the right
@@ -16,7 +16,6 @@ from annotary.formats._png import (
     MAX_PIXELS,
     Colour,
     Mask,
-    check_mask,
     check_size,
     composite,
     decode_colour,
@@ -25,6 +24,7 @@ from annotary.formats._png import (
     render_mask_8bit,
     size_of,
 )
+from annotary.formats._rle import blank_bits, flip_below, settle
 
 __all__ = [
     "MAX_PIXELS",
@@ -40,13 +40,9 @@ __all__ = [
     "fill_point",
     "fill_polygon",
     "fill_rings",
-    "from_rle",
     "render_mask_8bit",
-    "rle_from_string",
-    "rle_to_string",
     "size_of",
     "stroke_polyline",
-    "to_rle",
 ]
 
 Point = tuple[float, float]
@@ -117,82 +113,6 @@ def fill_convex_hull(points: Sequence[Point], height: int, width: int) -> Mask:
     return fill_polygon([*_half_hull(corners), *_half_hull(corners[::-1])], height, width)
 
 
-def to_rle(mask: Mask) -> list[int]:
-    """COCO's uncompressed counts: runs down the columns, outside and inside in turn, outside first."""
-    height, width = check_mask(mask)
-    # Changes are looked for in the order of memory and put in column order afterwards: there are few of them,
-    # and turning the whole mask round costs more than everything else.
-    rows, columns = np.divmod(np.flatnonzero(mask[1:] != mask[:-1]), width)
-    above = np.concatenate([np.zeros(1, np.bool_), mask[-1, :-1]])
-    tops = np.flatnonzero(mask[0] != above) * height
-    changes = np.sort(np.concatenate([columns * height + rows + 1, tops]))
-    counts: list[int] = np.diff(changes, prepend=0, append=mask.size).tolist()
-    return counts
-
-
-def from_rle(counts: Sequence[int], height: int, width: int, *, max_pixels: int = MAX_PIXELS) -> Mask:
-    """The mask of COCO's uncompressed counts; ValueError unless they are whole numbers that fill the mask."""
-    check_size(height, width, max_pixels)
-    runs = _whole_numbers(counts)
-    if runs.size and (runs.min() < 0 or runs.max() > height * width):
-        raise ValueError(f"a run-length is outside 0 to {height * width}")
-    if (total := int(runs.sum())) != height * width:
-        raise ValueError(f"run-lengths cover {total} pixels, the mask has {height * width}")
-    changes = np.cumsum(runs)[:-1]
-    changes = changes[changes < height * width]
-    bits = _blank_bits(height, width)
-    columns, rows = np.divmod(changes, height)
-    _flip_below(bits, rows, columns)
-    # A column begins as the one before it ended: inside after an odd number of changes.
-    begun = np.searchsorted(changes, np.arange(width) * height) % 2 == 1
-    bits[0, : (width + 7) // 8] ^= np.packbits(begun)
-    return _settle(bits, width)
-
-
-def rle_to_string(counts: Sequence[int]) -> str:
-    """COCO's compressed form: five bits a character, from the fourth count on less the last but one."""
-    values = _whole_numbers(counts)
-    values[3:] -= _whole_numbers(counts)[1:-2]
-    digits, present = [], []
-    more = np.ones(len(values), np.bool_)
-    while more.any():
-        present.append(more)
-        digit = values & 31
-        values >>= 5
-        # The last digit's top bit is the sign, so a number goes on until sign and rest agree.
-        more = more & (values != np.where(digit & 16, -1, 0))
-        digits.append((digit | np.where(more, 32, 0)) + 48)
-    if not digits:
-        return ""
-    return np.stack(digits, axis=1)[np.stack(present, axis=1)].astype(np.uint8).tobytes().decode("ascii")
-
-
-def rle_from_string(text: str | bytes) -> list[int]:
-    """The counts of COCO's compressed form; ValueError when it is not one."""
-    data = text.encode() if isinstance(text, str) else text
-    codes = np.frombuffer(data, np.uint8).astype(np.int64) - 48
-    if not codes.size:
-        return []
-    if codes.min() < 0 or codes.max() > 63:
-        raise ValueError("a run-length string has a character outside '0' to 'o'")
-    ends = np.flatnonzero(codes < 32)
-    if not ends.size or ends[-1] != codes.size - 1:
-        raise ValueError("a run-length string ends inside a number")
-    starts = np.concatenate([np.zeros(1, np.int64), ends[:-1] + 1])
-    lengths = ends - starts + 1
-    if lengths.max() > 7:
-        raise ValueError("a run-length string has a number of more than 35 bits")
-    shifts = 5 * (np.arange(codes.size) - np.repeat(starts, lengths))
-    values = np.add.reduceat((codes & 31) << shifts, starts)
-    values -= np.where(codes[ends] & 16, np.int64(1) << 5 * lengths, 0)
-    values[1::2] = np.cumsum(values[1::2])
-    values[2::2] = np.cumsum(values[2::2])
-    if values.min() < 0:
-        raise ValueError("a run-length string has a negative count")
-    counts: list[int] = values.tolist()
-    return counts
-
-
 # Checks
 
 
@@ -217,40 +137,6 @@ def _points(points: ArrayLike) -> Floats:
     return corners
 
 
-def _whole_numbers(counts: Sequence[int]) -> Ints:
-    """Counts as a new array; ValueError unless they are integers of 64 bits."""
-    try:
-        values = np.array(counts)
-    except (ValueError, OverflowError) as error:
-        raise ValueError("run-lengths are whole numbers") from error
-    if values.ndim != 1 or (values.size and values.dtype.kind not in "iu"):
-        raise ValueError("run-lengths are whole numbers")
-    return values.astype(np.int64)
-
-
-# Masks from changes: a bit set in row y and column x turns over every pixel of the column from y down. A bit
-# a pixel, so that settling a row on the one above it takes 64 columns at a time.
-
-
-def _blank_bits(height: int, width: int) -> NDArray[np.uint8]:
-    """No changes yet: height x bytes, one bit a column, lines of whole words when there is a word's worth."""
-    line = (width + 63) // 64 * 8 if width > 32 else (width + 7) // 8
-    return np.zeros((height, line), np.uint8)
-
-
-def _flip_below(bits: NDArray[np.uint8], rows: Ints, columns: Ints) -> None:
-    """Turn over the columns from those rows down; the same place twice is no change."""
-    places = rows * bits.shape[1] + (columns >> 3)
-    np.bitwise_xor.at(bits.reshape(-1), places, np.uint8(128) >> (columns & 7).astype(np.uint8))
-
-
-def _settle(bits: NDArray[np.uint8], width: int) -> Mask:
-    """The mask the changes make; bits are used up."""
-    words = bits.view(np.uint64) if bits.shape[1] % 8 == 0 else bits
-    np.bitwise_xor.accumulate(words, axis=0, out=words)
-    return np.unpackbits(bits, axis=1, count=width).view(np.bool_)
-
-
 # Outlines
 
 
@@ -272,13 +158,13 @@ def _add_rings(mask: Mask, rings: Sequence[Floats]) -> None:
     height, width = rows.stop - rows.start, columns.stop - columns.start
     if height <= 0 or width <= 0:
         return
-    bits = _blank_bits(height, width)
+    bits = blank_bits(height, width)
     for crossed_rows, crossed_columns in _crossings(edges, columns):
         # Above the part counts as its first row; below the part there is nothing to turn over.
         local = np.clip(crossed_rows, rows.start, rows.stop) - rows.start
         reached = local < height
-        _flip_below(bits, local[reached].astype(np.int64), crossed_columns[reached] - columns.start)
-    mask[rows, columns] |= _settle(bits, width)
+        flip_below(bits, local[reached].astype(np.int64), crossed_columns[reached] - columns.start)
+    mask[rows, columns] |= settle(bits, width)
 
 
 def _crossings(edges: Floats, columns: slice) -> Iterator[tuple[Floats, Ints]]:
