@@ -322,7 +322,7 @@ class Client:
 
     def mask(self, feature_id: str) -> NDArray[bool_]:
         """The pixels of a mask: an array of bool, height x width. Raises NotFound."""
-        from annotary.formats._raster import decode_mask
+        from annotary.formats._png import decode_mask
 
         return decode_mask(self.port.mask(feature_id))
 

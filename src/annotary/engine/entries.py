@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from annotary.engine.features import Unfit
 from annotary.engine.places import Place
 from annotary.engine.resolve import Resolver
-from annotary.formats import _raster as raster
+from annotary.formats._png import decode_mask, encode_mask
 from annotary.model import moment, sections
 from annotary.model.annotation import Annotations, MaskObject
 from annotary.model.base import derived_id, feature_hash, to_json
@@ -271,7 +271,7 @@ def _with_masks(
 
 def _checked_mask(png: bytes, media: MediaAttributes, index: int) -> bytes:
     try:
-        mask = raster.decode_mask(png)
+        mask = decode_mask(png)
     except ValueError as error:
         raise Unfit(f".objects[{index}].mask", "its pixels", str(error)) from None
     height, width = mask.shape
@@ -281,7 +281,7 @@ def _checked_mask(png: bytes, media: MediaAttributes, index: int) -> bytes:
             f"{width} x {height} px",
             f"the mask is not of its image's size, {media.width} x {media.height} px",
         )
-    return raster.encode_mask(mask)
+    return encode_mask(mask)
 
 
 def project_details(

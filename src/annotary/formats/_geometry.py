@@ -10,7 +10,8 @@ that a ring in a ring is a hole. Pixels are pycocotools' pixels. What is wrong w
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import ceil, hypot, inf
+from itertools import pairwise
+from math import ceil, hypot, inf, pi
 from typing import NamedTuple
 
 import numpy as np
@@ -39,6 +40,10 @@ FAR = 1e9
 
 # pycocotools follows an outline in fifths of a pixel and keeps every step: this many take some 300 MB.
 _STEPS = 10_000_000
+
+# A line's ends are discs of this many corners.
+_DISC = 32
+_PIXEL = np.array([(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)])
 
 # Where there is no image, shapes are compared on a grid of this many pixels along the longer side.
 _GRID = 1024
@@ -229,6 +234,24 @@ def fill_rings(rings: Sequence[Ring], height: int, width: int, *, max_pixels: in
 def fill_box(box: Box, height: int, width: int) -> Rle:
     """pycocotools' pixels of a box."""
     return fill_parts([corners(box)], height, width)
+
+
+def fill_line(points: Ring, thickness: float, height: int, width: int) -> Rle:
+    """A line with round joints and ends, a single point as a disc; ValueError when thinner than a pixel.
+
+    The pixels that hold its points are part of it, so nothing inside the image vanishes.
+    """
+    if not 1 <= thickness <= FAR:
+        raise ValueError(f"a line's thickness is from 1 to {FAR:.0f} pixels, not {thickness}")
+    angles = np.linspace(0, 2 * pi, _DISC, endpoint=False)
+    disc = np.stack([np.cos(angles), np.sin(angles)], axis=1) * (thickness / 2)
+    parts = [one + disc for one in points] + [np.floor(one) + _PIXEL for one in points]
+    for start, end in pairwise(points):
+        along = end - start
+        if length := hypot(*along):
+            side = np.array([-along[1], along[0]]) * (thickness / 2 / length)
+            parts.append(np.array([start + side, end + side, end - side, start - side]))
+    return fill_parts(parts, height, width)
 
 
 def shape_iou(one: Sequence[Ring], other: Sequence[Ring]) -> float:
