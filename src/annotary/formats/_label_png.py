@@ -142,7 +142,7 @@ def _checked(labels: Labels, highest: int) -> tuple[int, int]:
     """Height and width; ValueError unless labels are two-dimensional and unsigned, up to the highest."""
     if labels.ndim != 2 or labels.dtype.kind != "u":
         raise ValueError(
-            f"labels are a two-dimensional array of whole numbers, not {labels.ndim} of {labels.dtype}"
+            f"labels are a two-dimensional array of unsigned numbers, not {labels.ndim} of {labels.dtype}"
         )
     height, width = labels.shape
     check_size(height, width, labels.size)

@@ -81,7 +81,8 @@ def unpack_brush(packed: Sequence[int], height: int, width: int, *, max_pixels: 
     """The mask of Label Studio's brush `rle`, a list of bytes; ValueError unless it fills height x width."""
     check_size(height, width, max_pixels)
     try:
-        reader = _Bits(bytes(packed))
+        # From a tuple: of a bare number bytes() would make as many zeros.
+        reader = _Bits(bytes(tuple(packed)))
     except (TypeError, ValueError) as error:
         raise ValueError("a brush's rle is a list of bytes, 0 to 255") from error
     count, value_bits = reader.number(32), reader.number(5) + 1
