@@ -219,6 +219,8 @@ def test_shapes_share_areas_at_any_place_and_size():
         assert geometry.shape_iou([square], [square + 20 * scale]) == 0
     assert geometry.shape_iou([], []) == geometry.shape_iou([SQUARE[:1]], [SQUARE[:1]]) == 1
     assert geometry.shape_iou([SQUARE], []) == 0
+    thin = SQUARE * (1, 0.01)
+    assert geometry.shape_iou([thin], [thin * (1, 2) - (0, 0.01)]) == pytest.approx(0.5, abs=0.005)
 
 
 def test_a_line_has_a_width_and_never_vanishes():

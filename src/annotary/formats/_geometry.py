@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from math import ceil, hypot, inf, pi
+from math import hypot, inf, pi
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from pycocotools import _mask as coco  # type: ignore[import-untyped]
 
 from annotary.formats import _rle as rle
@@ -45,8 +45,8 @@ _STEPS = 10_000_000
 _DISC = 32
 _PIXEL = np.array([(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)])
 
-# Where there is no image, shapes are compared on a grid of this many pixels along the longer side.
-_GRID = 1024
+# Shapes are compared on a grid of this many pixels a side; an outline is true to a fifth of one.
+_GRID = 512
 
 
 class Clipped(NamedTuple):
@@ -56,11 +56,12 @@ class Clipped(NamedTuple):
     cut: bool
 
 
-def ring(points: ArrayLike | Sequence[Point]) -> Ring:
+def ring(points: Ring | Iterable[Point | Sequence[float]]) -> Ring:
     """Corners as an n x 2 array, open; ValueError unless they are pairs of finite numbers within 1e9."""
-    pairs = [(one.x, one.y) if isinstance(one, Point) else one for one in points]  # type: ignore[union-attr]
+    if not isinstance(points, np.ndarray):
+        points = [(one.x, one.y) if isinstance(one, Point) else one for one in points]
     try:
-        corners = np.array(pairs, np.float64)
+        corners = np.array(points, np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError("a point is a pair of numbers x and y") from error
     if not corners.size:
@@ -76,7 +77,11 @@ def flat_ring(numbers: Sequence[float]) -> Ring:
     """The ring of COCO's x, y, x, y, ...; ValueError as `ring`, or on an odd count."""
     if len(numbers) % 2:
         raise ValueError(f"a polygon of {len(numbers)} numbers: x and y are wanted in turn")
-    return ring(list(zip(numbers[::2], numbers[1::2], strict=True)))
+    try:
+        flat = np.array(numbers, np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError("a point is a pair of numbers x and y") from error
+    return ring(flat.reshape(-1, 2) if flat.ndim == 1 else flat)
 
 
 def points_of(one: Ring, *, closed: bool = False) -> tuple[Point, ...]:
@@ -199,8 +204,9 @@ def ring_area(one: Ring) -> float:
     """Area by the shoelace formula, never negative."""
     if len(one) < 3:
         return 0.0
+    # From its first corner, so that the side that closes the ring adds nothing.
     x, y = (one - one[0]).T
-    return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
+    return abs(float(x[:-1] @ y[1:] - y[:-1] @ x[1:])) / 2
 
 
 def parts_area(parts: Iterable[Ring], holes: Iterable[Ring] = ()) -> float:
@@ -255,21 +261,17 @@ def fill_line(points: Ring, thickness: float, height: int, width: int) -> Rle:
 
 
 def shape_iou(one: Sequence[Ring], other: Sequence[Ring]) -> float:
-    """Shared area over the area of both, each even-odd over its rings, on a grid of some 1024 pixels.
+    """Shared area over the area of both, each even-odd over its rings, on a grid spread over both of them.
 
-    The grid spans both, so the image's size is not needed; the error is below 1 % for shapes of one size.
+    It takes milliseconds; where one lies within the other, as in its box, the ratio of areas is the IoU.
     """
     every = np.concatenate([np.zeros((0, 2)), *one, *other])
     if not len(every):
         return 1.0
-    around = box_of(every)
-    longest = max(around.width, around.height)
-    if not longest:
-        return 1.0
-    scale = _GRID / longest
-    height, width = (max(1, ceil(side * scale)) for side in (around.height, around.width))
-    origin = np.array([around.left, around.top])
-    grids = [fill_rings([(ring - origin) * scale for ring in rings], height, width) for rings in (one, other)]
+    low, extent = every.min(axis=0), np.ptp(every, axis=0)
+    # The two sides may be stretched differently: it changes no ratio of areas.
+    scale = np.divide(_GRID, extent, out=np.zeros(2), where=extent > 0)
+    grids = [fill_rings([(ring - low) * scale for ring in rings], _GRID, _GRID) for rings in (one, other)]
     return rle.iou(*grids)
 
 

@@ -36,7 +36,7 @@ class Rle(NamedTuple):
 
     def area(self) -> int:
         """Pixels inside."""
-        return sum(decompress(self.counts)[1::2])
+        return int(coco.area([_plain(self)])[0])
 
     def box(self) -> tuple[int, int, int, int] | None:
         """Left, top, width, height in pixels of what is inside, right = left + width; None when empty."""
@@ -77,6 +77,8 @@ def of_counts(
     check_size(height, width, max_pixels)
     given = decompress(counts) if isinstance(counts, str | bytes) else counts
     runs = _checked(given, height * width)
+    if runs[1:].all():
+        return Rle(height, width, compress(runs).encode("ascii"))
     return _of_changes(np.cumsum(runs)[:-1], height, width)
 
 
