@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from annotary.formats import _label_png as pictures
+from annotary.formats import _rle as rle
 from annotary.formats._png import encode_mask
 
 shapes = st.tuples(st.integers(1, 20), st.integers(1, 70))
@@ -55,15 +56,18 @@ def test_ids_in_red_green_and_blue(ids):
 
 @given(st.lists(st.tuples(st.integers(0, 99999), st.integers(0, 5)), max_size=6), shapes)
 def test_later_masks_hide_earlier_ones(given, shape):
-    masks = [(np.random.default_rng(seed).random(shape) < 0.4, label) for seed, label in given]
-    painted = pictures.paint(iter(masks), *shape)
+    masks = [np.random.default_rng(seed).random(shape) < 0.4 for seed, _ in given]
+    values = [value for _, value in given]
+    painted = pictures.paint((rle.of_mask(mask) for mask in masks), *shape)
+    labels = painted.labels(values)
     for row, column in np.ndindex(shape):
-        on = [label for mask, label in masks if mask[row, column]]
-        assert painted.labels[row, column] == (on[-1] if on else 0)
-    assert painted.areas == tuple(int(mask.sum()) for mask, _ in masks)
+        on = [number for number, mask in enumerate(masks) if mask[row, column]]
+        assert painted.owners[row, column] == (on[-1] + 1 if on else 0)
+        assert labels[row, column] == (values[on[-1]] if on else 0)
+    assert painted.areas == tuple(int(mask.sum()) for mask in masks)
     for place, hidden in enumerate(painted.hidden):
-        above = [mask for mask, _ in masks[place + 1 :]]
-        assert hidden == (masks[place][0] & np.logical_or.reduce([np.zeros(shape, bool), *above])).sum()
+        above = [np.zeros(shape, bool), *masks[place + 1 :]]
+        assert hidden == (masks[place] & np.logical_or.reduce(above)).sum()
 
 
 def test_labels_apart_again():
@@ -83,8 +87,9 @@ def test_what_does_not_fit_is_refused():
     refused("8 or 16 bits, not 4", pictures.encode_grey, labels, depth=4)
     refused("two-dimensional array of unsigned", pictures.encode_grey, labels.astype(int))
     refused("no pixels", pictures.encode_grey, labels[:0])
-    refused("on a picture of 2x2", pictures.paint, [(np.ones((1, 2), bool), 1)], 2, 2)
-    refused("a label is from 0", pictures.paint, [(np.ones((2, 2), bool), -1)], 2, 2)
+    one = rle.of_mask(np.ones((1, 2), bool))
+    refused("on a picture of 2x2", pictures.paint, [one], 2, 2)
+    refused("a label is from 0", pictures.paint([one], 1, 2).labels, [-1])
     refused("too many pixels", pictures.paint, [], 10**5, 10**5)
 
 

@@ -112,9 +112,13 @@ def test_areas_and_boxes(masks):
         assert made.area() == mask.sum()
         if not mask.any():
             assert box is None
+            refused("without a pixel", made.part)
         else:
             left, top = int(columns.min()), int(rows.min())
             assert box == (left, top, int(columns.max()) + 1 - left, int(rows.max()) + 1 - top)
+            *corner, part = made.part()
+            assert corner == [left, top]
+            assert np.array_equal(part, mask[top : top + box[3], left : left + box[2]])
         assert rle.of_png(made.png()) == made
         assert made.png() == encode_mask(mask)
 

@@ -6,14 +6,15 @@ pixels are unpacked; what is wrong with a picture or a PNG is a ValueError.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from annotary.formats import _png
-from annotary.formats._png import MAX_PIXELS, Mask, check_mask, check_size
+from annotary.formats._png import MAX_PIXELS, Mask, check_size
+from annotary.formats._rle import Rle
 
 Labels = NDArray[np.unsignedinteger[Any]]
 Palette = NDArray[np.uint8]
@@ -27,11 +28,17 @@ class Picture(NamedTuple):
 
 
 class Painted(NamedTuple):
-    """Labels, and for each mask in the order given: its pixels, and how many a later one hides."""
+    """Which mask is on top at each pixel, from 1, 0 for none; each one's pixels, and how many others hide."""
 
-    labels: NDArray[np.uint32]
+    owners: NDArray[np.uint32]
     areas: tuple[int, ...]
     hidden: tuple[int, ...]
+
+    def labels(self, values: Sequence[int]) -> NDArray[np.uint32]:
+        """The picture with a value for each mask, such as its class's."""
+        if any(not 0 <= value < 1 << 32 for value in values):
+            raise ValueError(f"a label is from 0 to {(1 << 32) - 1}, not {min(values)} to {max(values)}")
+        return np.array([0, *values], np.uint32)[self.owners]
 
 
 def voc_palette(size: int = 256) -> Palette:
@@ -48,23 +55,21 @@ def voc_palette(size: int = 256) -> Palette:
     return colours.astype(np.uint8)
 
 
-def paint(masks: Iterable[tuple[Mask, int]], height: int, width: int) -> Painted:
-    """Masks with their labels (0 erases), later ones on top; ValueError on a wrong size or label."""
+def paint(masks: Iterable[Rle], height: int, width: int) -> Painted:
+    """Masks painted in the order given, later ones on top; ValueError on a wrong size."""
     check_size(height, width)
-    labels = np.zeros((height, width), np.uint32)
     owners = np.zeros((height, width), np.uint32)
     areas = []
-    for number, (mask, label) in enumerate(masks, 1):
-        if check_mask(mask) != (height, width):
-            raise ValueError(f"mask of {mask.shape[0]}x{mask.shape[1]} on a picture of {height}x{width}")
-        if not 0 <= label < 1 << 32:
-            raise ValueError(f"a label is from 0 to {(1 << 32) - 1}, not {label}")
-        labels[mask] = label
-        owners[mask] = number
-        areas.append(int(np.count_nonzero(mask)))
+    for number, mask in enumerate(masks, 1):
+        if (mask.height, mask.width) != (height, width):
+            raise ValueError(f"mask of {mask.height}x{mask.width} on a picture of {height}x{width}")
+        areas.append(mask.area())
+        if areas[-1]:
+            left, top, part = mask.part()
+            owners[top : top + part.shape[0], left : left + part.shape[1]][part] = number
     seen = np.bincount(owners.reshape(-1), minlength=len(areas) + 1)[1:].tolist()
     hidden = tuple(area - left for area, left in zip(areas, seen, strict=True))
-    return Painted(labels, tuple(areas), hidden)
+    return Painted(owners, tuple(areas), hidden)
 
 
 def encode_palette(labels: Labels, palette: Palette) -> bytes:

@@ -55,6 +55,18 @@ class Rle(NamedTuple):
         """The pixels."""
         return mask_from_counts(decompress(self.counts), self.height, self.width)
 
+    def part(self) -> tuple[int, int, Mask]:
+        """Left, top, and the pixels of the box alone: cheap in a large image. ValueError when empty."""
+        box = self.box()
+        if box is None:
+            raise ValueError("a mask without a pixel has no part")
+        left, top, width, height = box
+        counts = decompress(self.counts)
+        counts[0] -= left * self.height
+        # The last column inside ends in a run of the outside, or with the image.
+        counts[-1] -= sum(counts) - width * self.height
+        return left, top, mask_from_counts(counts, self.height, width)[top : top + height]
+
     def png(self) -> bytes:
         """The canonical PNG of the store."""
         return encode_mask(self.mask())
