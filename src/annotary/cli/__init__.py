@@ -15,6 +15,9 @@ from annotary.cli.session import Session
 EXPORT = "export"
 EXPORT_HELP = "Write a project, a model run, a dataset or single data rows to a file or folder."
 
+CONVERT = "convert"
+CONVERT_HELP = "Turn a file, folder or archive of one format into another, without a store."
+
 
 def main() -> None:
     """The program `annotary`; ends the process with its exit status."""
@@ -35,17 +38,27 @@ def _export() -> Any:
     return typer.main.get_command(alone)
 
 
-def _export_unloaded(session: Session) -> None:
-    raise AssertionError("replaced by _export before it is called")
+def _convert() -> Any:
+    """The command `convert`, likewise."""
+    from annotary.cli.converting import convert_files, parameters
+
+    alone = typer.Typer(add_completion=False)
+    command(alone, CONVERT, parameters=parameters(), help=CONVERT_HELP)(convert_files)
+    return typer.main.get_command(alone)
+
+
+def _unloaded(session: Session) -> None:
+    raise AssertionError("replaced by what `late` has before it is called")
 
 
 def _assembled() -> typer.Typer:
-    Program.late = {EXPORT: _export}
+    Program.late = {EXPORT: _export, CONVERT: _convert}
     made = typer.Typer(name="annotary", cls=Program, no_args_is_help=True, pretty_exceptions_enable=False)
     made.callback()(begin)
     command(made, "demo")(demo)
     command(made, "import")(import_files)
-    command(made, EXPORT, help=EXPORT_HELP)(_export_unloaded)
+    command(made, EXPORT, help=EXPORT_HELP)(_unloaded)
+    command(made, CONVERT, help=CONVERT_HELP)(_unloaded)
     command(made, "show")(listings.show_project)
     command(made, "projects")(listings.list_projects)
     command(made, "datasets")(listings.list_datasets)

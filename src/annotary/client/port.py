@@ -25,8 +25,8 @@ class Port(Protocol):
     def call(self, operation: Operation[R]) -> R:
         """Carry an operation out."""
 
-    def export(self, request: StartExport, *, counted: bool = False) -> Export:
-        """Set an export up, to be read by its parts."""
+    def export(self, request: StartExport, *, counted: bool = False, images: Path | None = None) -> Export:
+        """Set an export up, to be read by its parts; `images` is where the images' own files are."""
 
     def load(self, given: Iterable[Any], *, images: Path | None = None, **options: Any) -> Report:
         """Import paths, or values as they would stand in a file."""

@@ -24,6 +24,7 @@ from annotary.errors import Conflict, Invalid
 from annotary.formats._json import shown
 from annotary.model.carried import Extras, below
 from annotary.model.corpus import Notice, Parsed, Problem
+from annotary.model.image import WORDS, Classes
 from annotary.model.project import Dataset
 from annotary.model.row import DataRowDetails, Label, MetadataField, ProjectDetails, ProjectPart
 from annotary.store import Store
@@ -64,7 +65,8 @@ class Importer:
 
     `merges` says that a file may name a data row several times, as v1 does with a row a label; `flat`
     that it lists nested questions beside their parents; `by_name` that a feature's name decides where
-    its schema id is of another ontology; `checks_metadata` that metadata must fit the schemas.
+    its schema id is of another ontology; `checks_metadata` that metadata must fit the schemas;
+    `balances` that all that is stored is entered into the ledger.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Importer:
         by_name: bool = True,
         flat: bool = False,
         checks_metadata: bool = False,
+        balances: bool = False,
     ) -> None:
         self.store = store
         self.target = target
@@ -86,6 +89,7 @@ class Importer:
         self.merges = merges
         self.by_name = by_name
         self.flat = flat
+        self.balances = balances
         self.schemas = metadata.schemas(store) if checks_metadata else None
         self.places = Places(store, origin.now, origin.user)
         self.changes: dict[int, Change] = {}
@@ -101,6 +105,12 @@ class Importer:
             self._page(some)
             progress(self.rows)
         self._index()
+        self.places.keep_ontologies(self.change)
+
+    def number(self, classes: Classes, carried: dict[str, Any]) -> None:
+        """Give the classes of a training format their numbers, and their tools where they have none yet."""
+        for place in self.places.all():
+            place.features.number(classes, carried)
         self.places.keep_ontologies(self.change)
 
     def change(self, collection: int) -> Change:
@@ -120,10 +130,32 @@ class Importer:
                 self._check_metadata(entry)
                 stage(entry, page, held, self.origin, self._dataset(entry), by_name=self.by_name)
                 self.rows += 1
+                self._balance(entry, None)
             except Unfit as unfit:
                 page.back_to(mark)
                 self._problem(entry.place, unfit)
+                self._balance(entry, unfit)
         self._write(page)
+
+    def _balance(self, entry: Entry, unfit: Unfit | None) -> None:
+        """Enter what a row of a training format came to into the ledger."""
+        ledger = self.findings.ledger
+        if not self.balances:
+            return
+        for share in entry.shares:
+            for label, _ in (*share.labels, *share.predictions):
+                for drawn in label.annotations.objects:
+                    word = WORDS[str(type(drawn).__struct_config__.tag)]
+                    if unfit is None:
+                        ledger.wrote(word)
+                    else:
+                        ledger.dropped(word, f"its image has a problem: {unfit.reason}", entry.place)
+                if count := len(label.annotations.classifications):
+                    if unfit is None:
+                        ledger.wrote("answer", count)
+                    else:
+                        for _ in range(count):
+                            ledger.dropped("answer", f"its image has a problem: {unfit.reason}", entry.place)
 
     def _check_metadata(self, entry: Entry) -> None:
         """Metadata values as the organisation's schemas want them, where the format asks for that."""

@@ -1,0 +1,216 @@
+"""File to file: a reader's images straight into a writer; other formats by way of a store that goes again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from annotary.engine import sinks
+from annotary.engine.core import Engine
+from annotary.engine.exporting import open_export, refuse_losses
+from annotary.engine.findings import Findings
+from annotary.engine.image_sets import of_reader
+from annotary.engine.loading import import_sources
+from annotary.engine.manifest import beside
+from annotary.engine.recognising import opened, recognised
+from annotary.engine.splitting import checked
+from annotary.errors import Invalid, Refused
+from annotary.formats import Format, Part, Source, TrainingOptions, load, options_of, reading
+from annotary.model.corpus import Problem
+from annotary.model.export import DETAILS, ExportQuery, ProjectScope, params_from
+from annotary.model.image import Classes, Image
+from annotary.model.task import Artifact
+from annotary.operations.exports import StartExport
+from annotary.store import Store
+
+Progress = Callable[[int], None]
+
+
+@dataclass
+class Conversion:
+    """What came of a conversion."""
+
+    format: str
+    to: str
+    findings: Findings = field(default_factory=Findings)
+    files: list[Artifact] = field(default_factory=list)
+    rows: int = 0
+    annotations: int = 0
+
+
+def convert(
+    source: str | Path,
+    destination: str | Path,
+    *,
+    to: str,
+    format: str | None = None,
+    images: Path | None = None,
+    options: dict[str, Any] | None = None,
+    strict: bool = False,
+    on_problem: Literal["stop", "skip"] = "stop",
+    progress: Progress = lambda rows: None,
+) -> Conversion:
+    """Convert a file, folder or archive; raises Invalid, Lossy, and Refused where there is a problem."""
+    form = load(to)
+    if form.write is None:
+        raise Invalid(f"{to} is a format to read, not to write")
+    chosen = options_of(to, options or {})
+    sources = list(opened([source], images, format))
+    named = {format or recognised(one) for one in sources}
+    if len(named) > 1:
+        raise Invalid(
+            f"{source} has files of several formats: {', '.join(sorted(named))}; convert one of them"
+        )
+    (name,) = named
+    done = Conversion(name, to)
+    if load(name).images and isinstance(chosen, TrainingOptions) and len(sources) == 1:
+        _directly(done, sources[0], Path(destination), form, chosen, strict, on_problem, progress)
+    else:
+        _by_store(done, sources, Path(destination), form, chosen, options or {}, strict, on_problem, progress)
+    return done
+
+
+def _directly(
+    done: Conversion,
+    source: Source,
+    destination: Path,
+    form: Format,
+    options: TrainingOptions,
+    strict: bool,
+    on_problem: str,
+    progress: Progress,
+) -> None:
+    checked(options)
+    if strict:
+        trial = Conversion(done.format, done.to)
+        for _ in _parts(trial, source, form, options, on_problem, lambda rows: None):
+            pass
+        refuse_losses(trial.findings.ledger)
+    parts = _parts(done, source, form, options, on_problem, progress)
+    _deliver(done, parts, destination, source.name, form, options)
+
+
+def _parts(
+    done: Conversion,
+    source: Source,
+    form: Format,
+    options: TrainingOptions,
+    on_problem: str,
+    progress: Progress,
+) -> Iterator[Part]:
+    reader = load(done.format)
+    read = reader.read
+    assert read is not None and form.write is not None
+    findings = done.findings
+
+    def report(problem: Problem) -> None:
+        findings.report(replace(problem, place=f"{source.name}, {problem.place}".rstrip(", ")))
+        if on_problem == "stop":
+            raise Refused(
+                f"nothing was written: {source.name}, {problem.place}: {problem.reason}: {problem.value}",
+                findings.problems,
+            )
+
+    classes = Classes(options.class_index)
+    first = reading(report, findings.notify, findings.ledger)._replace(classes=classes)
+    times: list[bool] = []
+
+    def images() -> Iterator[Image]:
+        # Only the first time through is told of.
+        to = first if not times else reading(lambda one: None, lambda one: None)._replace(classes=classes)
+        counting = not times
+        times.append(True)
+        for number, image in enumerate(read(source, reader.options(), to)):
+            if counting:
+                done.rows += 1
+                done.annotations += len(image.marks)
+                if number % 64 == 0:
+                    progress(done.rows)
+            yield image
+
+    name = Path(source.name).name
+    found = of_reader(name, images, classes, first.carried, findings.ledger, source, options)
+    yield from form.write(found, options)
+
+
+def _deliver(
+    done: Conversion,
+    parts: Iterator[Part],
+    destination: Path,
+    name: str,
+    form: Format,
+    options: Any,
+) -> None:
+    about = {
+        "annotary": version("annotary"),
+        "converted": Path(name).name,
+        "from": done.format,
+        "format": done.to,
+    }
+    done.files = sinks.deliver(
+        parts,
+        destination,
+        lines=form.lines and options.one_file(),
+        one_file=options.one_file(),
+        name=Path(name).name.split(".")[0] + form.ending,
+        beside=beside(
+            about,
+            done.findings.ledger,
+            lambda: {"rows": done.rows, "annotations": done.annotations},
+            manifest=not options.one_file(),
+        ),
+    )
+
+
+def _by_store(
+    done: Conversion,
+    sources: list[Source],
+    destination: Path,
+    form: Format,
+    options: Any,
+    given: dict[str, Any],
+    strict: bool,
+    on_problem: Any,
+    progress: Progress,
+) -> None:
+    """Through a store in a temporary folder: for Labelbox formats, whose rows have more than images."""
+    with TemporaryDirectory(prefix="annotary-") as folder:
+        engine = Engine(Store.open(folder))
+        try:
+            name = Path(sources[0].name).name.split(".")[0]
+            wanted = name if load(done.format).images else None
+            try:
+                report = import_sources(
+                    engine,
+                    sources,
+                    format=done.format,
+                    project=wanted,
+                    on_problem=on_problem,
+                    progress=progress,
+                )
+            except Refused as refused:
+                raise Refused(str(refused).replace("stored", "written", 1), refused.problems) from None
+            for problem in report.problems:
+                done.findings.report(problem)
+            for notice in report.notices:
+                done.findings.notify(notice)
+            if len(report.projects) != 1:
+                found = len(report.projects)
+                raise Invalid(f"{name} has rows of {found} projects; one at a time can be converted")
+            params = params_from(dict.fromkeys(DETAILS, True))
+            query = ExportQuery(scope=ProjectScope(id=report.projects[0]), params=params, as_of=UNSET)
+            request = StartExport(query=query, format=done.to, options=given, strict=strict)
+            export = open_export(engine, request, counted=True)
+            done.findings.ledger = export.findings.ledger
+            done.findings.ledger.before(report.losses)
+            _deliver(done, export.parts, destination, name, form, options)
+            done.rows, done.annotations = export.done, export.annotations
+        finally:
+            engine.close()
