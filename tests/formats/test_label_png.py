@@ -70,11 +70,12 @@ def test_later_masks_hide_earlier_ones(given, shape):
         assert hidden == (masks[place] & np.logical_or.reduce(above)).sum()
 
 
-def test_labels_apart_again():
-    labels = np.array([[0, 3], [7, 3]], np.uint8)
+@given(arrays.arrays(np.uint16, shapes, elements=st.integers(0, 5)))
+def test_labels_apart_again(labels):
     apart = pictures.masks_of(labels)
-    assert list(apart) == [3, 7]
-    assert apart[3].tolist() == [[False, True], [False, True]]
+    assert list(apart) == [label for label in np.unique(labels).tolist() if label]
+    for label, mask in apart.items():
+        assert mask == rle.of_mask(labels == label)
 
 
 def test_what_does_not_fit_is_refused():

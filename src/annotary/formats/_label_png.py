@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotary.formats import _png
-from annotary.formats._png import MAX_PIXELS, Mask, check_size
-from annotary.formats._rle import Rle
+from annotary.formats._png import MAX_PIXELS, check_size
+from annotary.formats._rle import Rle, of_changes
 
 Labels = NDArray[np.unsignedinteger[Any]]
 Palette = NDArray[np.uint8]
@@ -138,9 +138,20 @@ def decode_ids(png: bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint32
     return ids.view("<u4")[..., 0].astype(np.uint32, copy=False)
 
 
-def masks_of(labels: Labels) -> dict[int, Mask]:
-    """The pixels of each label but 0, labels in rising order."""
-    return {int(label): labels == label for label in np.unique(labels) if label}
+def masks_of(labels: Labels) -> dict[int, Rle]:
+    """The pixels of each label but 0, labels in rising order; one pass, however many there are."""
+    height, width = labels.shape
+    down = labels.T.reshape(-1)
+    starts = np.concatenate([np.zeros(1, np.int64), np.flatnonzero(down[1:] != down[:-1]) + 1])
+    runs = np.stack([starts, np.append(starts[1:], down.size)], axis=1)
+    found = down[starts]
+    order = np.argsort(found, kind="stable")
+    distinct, first = np.unique(found[order], return_index=True)
+    return {
+        label: of_changes(runs[some].reshape(-1), height, width)
+        for label, some in zip(distinct.tolist(), np.split(order, first[1:]), strict=True)
+        if label
+    }
 
 
 def _checked(labels: Labels, highest: int) -> tuple[int, int]:

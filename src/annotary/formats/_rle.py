@@ -91,7 +91,18 @@ def of_counts(
     runs = _checked(given, height * width)
     if runs[1:].all():
         return Rle(height, width, compress(runs).encode("ascii"))
-    return _of_changes(np.cumsum(runs)[:-1], height, width)
+    return of_changes(np.cumsum(runs)[:-1], height, width)
+
+
+def of_changes(changes: Ints, height: int, width: int) -> Rle:
+    """Run-lengths of the places, counted down the columns, where inside and outside change.
+
+    They come in any order; two in the same place are none, and the end of the mask is no change.
+    """
+    places, times = np.unique(changes, return_counts=True)
+    places = places[(times % 2 == 1) & (places < height * width)]
+    runs = np.diff(places, prepend=0, append=height * width)
+    return Rle(height, width, compress(runs).encode("ascii"))
 
 
 def of_segmentation(segmentation: Mapping[str, object], *, max_pixels: int = MAX_PIXELS) -> Rle:
@@ -119,7 +130,7 @@ def odd(rles: Iterable[Rle]) -> Rle:
     rles = list(rles)
     height, width = _same_size(rles)
     changes = [np.cumsum(_whole_numbers(decompress(one.counts)))[:-1] for one in rles]
-    return _of_changes(np.concatenate(changes), height, width)
+    return of_changes(np.concatenate(changes), height, width)
 
 
 def difference(one: Rle, other: Rle) -> Rle:
@@ -225,14 +236,6 @@ def _checked(counts: Sequence[int], pixels: int) -> Ints:
     if (total := int(runs.sum())) != pixels:
         raise ValueError(f"run-lengths cover {total} pixels, the mask has {pixels}")
     return runs
-
-
-def _of_changes(changes: Ints, height: int, width: int) -> Rle:
-    """The canonical counts of changes in any order; two in the same place are none."""
-    places, times = np.unique(changes, return_counts=True)
-    places = places[(times % 2 == 1) & (places < height * width)]
-    runs = np.diff(places, prepend=0, append=height * width)
-    return Rle(height, width, compress(runs).encode("ascii"))
 
 
 def _plain(rle: Rle) -> dict[str, object]:

@@ -25,7 +25,6 @@ from annotary.formats import Format, Part, Reading, Source, TrainingOptions
 from annotary.formats import _geometry as geometry
 from annotary.formats import _label_png as pictures
 from annotary.formats import _marks as marks
-from annotary.formats import _rle as rle
 from annotary.formats._disk import Later
 from annotary.formats._json import Document, documents, problem_of
 from annotary.formats._label_png import Labels, Palette
@@ -354,9 +353,9 @@ def _image(source: Source, line: _Line, names: dict[int, str], reading: Reading,
 
 
 def _marks(line: _Line, numbers: Labels, names: dict[int, str], reading: Reading) -> Iterator[Mark]:
+    found = pictures.masks_of(numbers)
     for one in line.objects:
-        mask = numbers == one.number
-        if not mask.any():
+        if one.number not in found:
             reading.ledger.refused("mask", "no pixel has its number", one.id or f"{line.image} {one.number}")
             continue
         yield Mark(
@@ -365,7 +364,7 @@ def _marks(line: _Line, numbers: Labels, names: dict[int, str], reading: Reading
             feature_id=one.id,
             confidence=one.confidence,
             coco=one.coco,
-            rle=rle.of_mask(mask),
+            rle=found[one.number],
         )
 
 
