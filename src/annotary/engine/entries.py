@@ -18,6 +18,8 @@ from annotary.model.annotation import Annotations, MaskObject
 from annotary.model.base import derived_id, feature_hash, to_json
 from annotary.model.carried import Extras, below, decode
 from annotary.model.geometry import MaskLink
+from annotary.model.image import WORDS
+from annotary.model.ledger import Ledger
 from annotary.model.row import (
     DataRow,
     DataRowDetails,
@@ -74,6 +76,22 @@ class Entry:
     def fresh(self) -> bool:
         """Whether the data row is not there: not yet, or no more since it was deleted."""
         return self.known is None or not self.known.dataset
+
+
+def balanced(entry: Entry, ledger: Ledger, problem: str = "") -> None:
+    """Enter what became of a row's objects and answers into the ledger: stored, or left out for a problem."""
+    reason = f"its image has a problem: {problem}"
+    for share in entry.shares:
+        for label, _ in (*share.labels, *share.predictions):
+            words = [WORDS[str(type(one).__struct_config__.tag)] for one in label.annotations.objects]
+            asked = [label.annotations.classifications]
+            asked += [one.classifications for one in label.annotations.objects]
+            words += ["answer"] * sum(map(len, asked))
+            for word in words:
+                if problem:
+                    ledger.dropped(word, reason, entry.place)
+                else:
+                    ledger.wrote(word)
 
 
 def canonical(text: Any, place: str, name: str) -> Any:

@@ -15,7 +15,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from annotary.engine import metadata
-from annotary.engine.entries import Entry, Origin, Share, data_row_id
+from annotary.engine.entries import Entry, Origin, Share, balanced, data_row_id
 from annotary.engine.features import Unfit
 from annotary.engine.findings import Findings
 from annotary.engine.places import Place, Places
@@ -24,7 +24,7 @@ from annotary.errors import Conflict, Invalid
 from annotary.formats._json import shown
 from annotary.model.carried import Extras, below
 from annotary.model.corpus import Notice, Parsed, Problem
-from annotary.model.image import WORDS, Classes
+from annotary.model.image import Classes
 from annotary.model.project import Dataset
 from annotary.model.row import DataRowDetails, Label, MetadataField, ProjectDetails, ProjectPart
 from annotary.store import Store
@@ -130,32 +130,14 @@ class Importer:
                 self._check_metadata(entry)
                 stage(entry, page, held, self.origin, self._dataset(entry), by_name=self.by_name)
                 self.rows += 1
-                self._balance(entry, None)
+                if self.balances:
+                    balanced(entry, self.findings.ledger)
             except Unfit as unfit:
                 page.back_to(mark)
                 self._problem(entry.place, unfit)
-                self._balance(entry, unfit)
+                if self.balances:
+                    balanced(entry, self.findings.ledger, unfit.reason)
         self._write(page)
-
-    def _balance(self, entry: Entry, unfit: Unfit | None) -> None:
-        """Enter what a row of a training format came to into the ledger."""
-        ledger = self.findings.ledger
-        if not self.balances:
-            return
-        for share in entry.shares:
-            for label, _ in (*share.labels, *share.predictions):
-                for drawn in label.annotations.objects:
-                    word = WORDS[str(type(drawn).__struct_config__.tag)]
-                    if unfit is None:
-                        ledger.wrote(word)
-                    else:
-                        ledger.dropped(word, f"its image has a problem: {unfit.reason}", entry.place)
-                if count := len(label.annotations.classifications):
-                    if unfit is None:
-                        ledger.wrote("answer", count)
-                    else:
-                        for _ in range(count):
-                            ledger.dropped("answer", f"its image has a problem: {unfit.reason}", entry.place)
 
     def _check_metadata(self, entry: Entry) -> None:
         """Metadata values as the organisation's schemas want them, where the format asks for that."""

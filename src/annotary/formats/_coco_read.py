@@ -220,7 +220,7 @@ def _orphans(
     reading: Reading, index: Groups, known: Groups, names: dict[int, str], keep: Any, *, results: bool
 ) -> Iterator[Image]:
     """Annotations of images that the file does not list: in a results file all, elsewhere losses."""
-    for key in index.keys():
+    for key in index.each():
         if not results and known.of(key):
             continue
         texts = b"[" + b",".join(index.of(key)) + b"]"

@@ -39,7 +39,7 @@ class Groups:
         query = "SELECT data FROM held WHERE key = ? ORDER BY n"
         return [data for (data,) in self._database.execute(query, (key,))]
 
-    def keys(self) -> Iterator[int | str]:
+    def each(self) -> Iterator[int | str]:
         """Every key once, in order of its first bytes."""
         query = "SELECT key FROM held GROUP BY key ORDER BY min(n)"
         return (key for (key,) in self._database.execute(query))
@@ -50,6 +50,9 @@ class Groups:
 
     def close(self) -> None:
         """Let go of the file."""
+        self._database.close()
+
+    def __del__(self) -> None:
         self._database.close()
 
 
@@ -63,6 +66,9 @@ class Seen:
     def add(self, key: int | str) -> bool:
         """Add it; whether it was not there yet."""
         return self._database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (key,)).rowcount == 1
+
+    def __del__(self) -> None:
+        self._database.close()
 
 
 class Later:
@@ -82,4 +88,8 @@ class Later:
         self._file.seek(0)
         while chunk := self._file.read(1 << 18):
             yield chunk
+        self._file.close()
+
+    def __del__(self) -> None:
+        # What was not wanted in the end.
         self._file.close()

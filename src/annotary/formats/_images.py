@@ -92,7 +92,7 @@ def _image(row: tuple[Any, ...], labels: list[tuple[Any, ...]], splits: bool) ->
     for one in found.labels:
         drawn = one.objects if not drawn else drawn + one.objects
         if one.classifications and bytes(one.classifications) not in _EMPTY:
-            answers = one.classifications
+            answers = _joined(answers, one.classifications)
     for label in labels:
         if label[_MASKS]:
             masks = {**masks, **_masks(label[_MASKS])}
@@ -112,6 +112,11 @@ def _image(row: tuple[Any, ...], labels: list[tuple[Any, ...]], splits: bool) ->
         coco=found.coco,
         metadata=NOTHING if metadata in _EMPTY else Raw(metadata),
     )
+
+
+def _joined(one: Raw, other: Raw) -> Raw:
+    """The elements of both arrays."""
+    return Raw(bytes(one)[:-1] + b"," + bytes(other)[1:]) if one else other
 
 
 def _split(text: bytes) -> str:

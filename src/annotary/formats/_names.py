@@ -63,7 +63,7 @@ def _shortened(made: str, given: str) -> str:
     """A name that is too long, cut, with a digest of all of it."""
     if len(made.encode()) <= LONGEST:
         return made
-    stem, dot, ending = made.rpartition(".")
+    _, dot, ending = made.rpartition(".")
     ending = dot + ending if dot and len(ending.encode()) <= 10 else ""
     kept = made.encode()[: LONGEST - 20 - len(ending.encode())].decode(errors="ignore")
     kept = re.sub(r"%[0-9A-Fa-f]?$", "", kept)

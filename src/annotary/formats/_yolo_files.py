@@ -212,7 +212,7 @@ def _found(source: Source, paths: Groups, index: Groups, reading: Reading) -> It
             seen.add([(label, b"")])
             yield _image(source, path, number, index), label if there else ""
             number += 1
-    known = {label: path for path, label in ((str(one), _label_of(str(one))) for one in index.keys())}
+    known = {label: path for path, label in ((str(one), _label_of(str(one))) for one in index.each())}
     for path in source.paths():
         if path.endswith(".txt") and not seen.of(path) and _in_labels(path):
             picture = known.get(path) or _picture_of(path)

@@ -153,5 +153,5 @@ class Ledger:
         """As `--json` and `losses.json` show it."""
         return {
             "balance": [one.document() for one in self.balance],
-            "losses": [msgspec.to_builtins(one) for one in self.losses],
+            "losses": [{**msgspec.to_builtins(one), "ids": list(one.ids)} for one in self.losses],
         }
