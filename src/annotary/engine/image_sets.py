@@ -126,13 +126,14 @@ class Pictures:
         """The parts that put it at a path; none where it is not to be had."""
         if how == "skip":
             return
-        member = image.local.removeprefix("zip:") if image.local.startswith("zip:") else ""
+        there = self.source.located(image.local) if self.source is not None and image.local else ""
+        member = there.removeprefix("zip:") if there.startswith("zip:") else ""
         if member:
             # Nothing can lead into an archive.
             if how == "copy" and self.source is not None:
                 yield from (Part(path, piece) for piece in self.source.open(member))
             return
-        found = self._file(image)
+        found = Path(there) if there else self._file(image)
         if found is None:
             return
         if how == "link":
@@ -147,8 +148,6 @@ class Pictures:
                 yield Part(path, b"")
 
     def _file(self, image: Image) -> Path | None:
-        if image.local:
-            return Path(image.local)
         if self.folder is None:
             return None
         for name in (image.external_id, image.global_key, image.row_data.split("?")[0].rsplit("/", 1)[-1]):

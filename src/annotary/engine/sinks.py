@@ -82,9 +82,12 @@ def to_folder(parts: Iterable[Part], folder: Path) -> list[Artifact]:
     try:
         part_folder.mkdir(parents=True)
         written = []
+        made = part_folder
         for path, pieces in groupby(parts, key=lambda part: part.path):
-            target = inside(part_folder, path)
-            target.parent.mkdir(parents=True, exist_ok=True)
+            target = _below(part_folder, path)
+            if target.parent != made:
+                made = target.parent
+                made.mkdir(parents=True, exist_ok=True)
             first = next(pieces)
             if first.link:
                 target.symlink_to(Path(first.link).resolve())
@@ -99,6 +102,14 @@ def to_folder(parts: Iterable[Part], folder: Path) -> list[Artifact]:
         raise _unwritable(folder, error) from error
     finally:
         shutil.rmtree(part_folder, ignore_errors=True)
+
+
+def _below(folder: Path, path: str) -> Path:
+    """A path in a folder that holds nothing but what was just written: what it says is where it leads."""
+    parts = path.split("/")
+    if "\0" in path or any(part in ("", ".", "..") for part in parts) or os.path.isabs(path):
+        raise Invalid(f"the file name {path!r} leads out of {folder}")
+    return folder.joinpath(*parts)
 
 
 def _plainly(pieces: Iterable[bytes], path: Path) -> tuple[str, int]:

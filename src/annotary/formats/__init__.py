@@ -57,7 +57,7 @@ class Source(Protocol):
         """Width and height of a picture (upright), from its header alone; None where there is none."""
 
     def located(self, path: str) -> str:
-        """Where a picture is, for `Image.local`; empty where it is not found."""
+        """Where `Image.local` is: a path, or `zip:` and a member; empty where it is not there."""
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -210,7 +210,7 @@ def _images(
             marks=found,
             coco=Raw(data),
             place=place,
-            local=source.located(one.file_name),
+            local=one.file_name,
         )
     yield from _orphans(reading, index, known, names, keep, results=number < 0)
     known.close()
@@ -279,13 +279,13 @@ def _mark(one: Annotation, raw: Raw, names: dict[int, str], reading: Reading, im
         reading.classes.add(name, category={"id": one.category_id})
     text = bytes(one.segmentation)
     if text.startswith(b"{"):
-        return Mark(kind=MASK, name=name, coco=raw, confidence=one.score)
+        return Mark(kind=MASK, name=name, coco=raw, confidence=one.score, id=str(one.id))
     parts = text.count(b"[") - 1
     if parts > 1:
-        return Mark(kind=MASK, name=name, coco=raw, confidence=one.score)
+        return Mark(kind=MASK, name=name, coco=raw, confidence=one.score, id=str(one.id))
     if parts == 1 and (commas := text.count(b",")) >= 5 and commas % 2:
         ring = Raw(text[text.index(b"[", 1) : text.index(b"]") + 1])
-        return Mark(kind=POLYGON, name=name, polygon=ring, coco=raw, confidence=one.score)
+        return Mark(kind=POLYGON, name=name, polygon=ring, coco=raw, confidence=one.score, id=str(one.id))
     box = one.bbox
     if box is None or len(box) != 4 or box[2] < 0 or box[3] < 0:
         reason = "neither a box of x, y, width, height nor a polygon of 3 points"
@@ -295,4 +295,6 @@ def _mark(one: Annotation, raw: Raw, names: dict[int, str], reading: Reading, im
         reason = "a polygon of fewer than 3 points, or of half a point, became its box"
         reading.ledger.changed("repaired", "box", reason, f"{image}: annotation {one.id}")
     bounding_box = Box(left=box[0], top=box[1], width=box[2], height=box[3])
-    return Mark(kind=BOX, name=name, bounding_box=bounding_box, coco=raw, confidence=one.score)
+    return Mark(
+        kind=BOX, name=name, bounding_box=bounding_box, coco=raw, confidence=one.score, id=str(one.id)
+    )

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from annotary.model.image import Image, Mark
 from annotary.model.ledger import Ledger
 
 
 def mark_id(image: Image, mark: Mark) -> str:
-    """What the ledger calls a mark: its feature id, else its id in a COCO file, else its place."""
+    """What the ledger calls a mark: its feature id, else what its file calls it, else its place."""
     if mark.feature_id:
         return mark.feature_id
-    if mark.coco and (id := _numbered(mark.coco).id) is not None:
-        return str(id)
+    if mark.id:
+        return mark.id
     place = next((at for at, one in enumerate(image.marks) if one is mark), 0)
     return f"{image.name}#{place}"
-
-
-class _Numbered(msgspec.Struct):
-    id: int | None = None
-
-
-_numbered = msgspec.json.Decoder(_Numbered).decode
 
 
 def drop(ledger: Ledger, image: Image, mark: Mark, reason: str) -> None:

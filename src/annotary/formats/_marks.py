@@ -24,6 +24,8 @@ Corners = tuple[float, float, float, float]
 
 class _Coco(msgspec.Struct, gc=False):
     segmentation: Raw = NOTHING
+    bbox: list[float] | None = None
+    area: float | None = None
 
 
 _coco = msgspec.json.Decoder(_Coco).decode
@@ -123,6 +125,8 @@ def corners(mark: Mark, image: Image | None = None, pixels: Pixels = _no_pixels)
     if box is not None:
         return box.left, box.top, box.left + box.width, box.top + box.height
     if mark.kind == MASK:
+        if mark.coco and (said := _coco(mark.coco).bbox) is not None and len(said) == 4:
+            return said[0], said[1], said[0] + said[2], said[1] + said[3]
         numbers = [one for part in parts(mark) or () for one in part]
         if not numbers:
             assert image is not None
@@ -138,11 +142,13 @@ def corners(mark: Mark, image: Image | None = None, pixels: Pixels = _no_pixels)
 
 
 def area(mark: Mark, image: Image, pixels: Pixels = _no_pixels) -> float:
-    """Pixels inside: a box's and polygon's by its numbers, a mask's counted."""
+    """Pixels inside: a box's and polygon's by its numbers, a mask's counted, or as its COCO file says."""
     if mark.kind == BOX:
         left, top, right, bottom = corners(mark)
         return (right - left) * (bottom - top)
     if mark.kind == MASK:
+        if mark.coco and (said := _coco(mark.coco).area) is not None:
+            return said
         return float(_mask(mark, image, pixels).area())
     return sum(flat_area(ring) for ring in rings(mark))
 

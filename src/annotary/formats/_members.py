@@ -18,6 +18,7 @@ from annotary.formats import Source
 from annotary.formats._json import LIMIT, Broken
 
 STEP = 1 << 20
+_SMALL = 1 << 10
 _SPACE = re.compile(rb"[ \t\r\n]*")
 _SEAM = re.compile(rb"\}[ \t\r\n]*,[ \t\r\n]*(?=\{)")
 _raws = msgspec.json.Decoder(list[Raw]).decode
@@ -153,19 +154,9 @@ def _elements(text: _Text, key: str) -> Iterator[Slice]:
     while text.peek() != b"]":
         if len(text.data) - text.at < STEP:
             text.more()
-        end = _seam(text)
-        data, count = b"", 0
-        if end:
-            data = b"[" + text.data[text.at : end] + b"]"
-            try:
-                count = len(_raws(data))
-            except msgspec.DecodeError:
-                end = 0
-        if not end:
-            data = b"[" + text.value(f"$.{key}[{index}]") + b"]"
-            count = 1
-        else:
-            text.at = end
+        data, count = _whole(text)
+        if not count:
+            data, count = b"[" + text.value(f"$.{key}[{index}]") + b"]", 1
         yield Slice(key, data, index)
         index += count
         if text.peek() != b"]":
@@ -173,9 +164,28 @@ def _elements(text: _Text, key: str) -> Iterator[Slice]:
     text.at += 1
 
 
-def _seam(text: _Text) -> int:
-    """Where the last whole element of what is read seems to end; 0 where there is none."""
-    closing = text.data.rfind(b"}", text.at)
+def _whole(text: _Text) -> tuple[bytes, int]:
+    """As many whole elements of what is read as are found, and their number; passes over them."""
+    size = len(text.data) - text.at
+    while size > _SMALL:
+        end = _seam(text, text.at + size)
+        if not end:
+            break
+        data = b"[" + text.data[text.at : end] + b"]"
+        try:
+            count = len(_raws(data))
+        except msgspec.DecodeError:
+            # The array ends before, or this was no seam: with half of it little is decoded in vain.
+            size = (end - text.at) // 2
+            continue
+        text.at = end
+        return data, count
+    return b"", 0
+
+
+def _seam(text: _Text, limit: int) -> int:
+    """Where the last whole element before a limit seems to end; 0 where there is none."""
+    closing = text.data.rfind(b"}", text.at, limit)
     while closing > text.at:
         low = max(text.at, closing - 65536)
         seams = [found.start() for found in _SEAM.finditer(text.data, low, closing + 1)]

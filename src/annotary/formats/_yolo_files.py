@@ -253,7 +253,7 @@ def _image(source: Source, path: str, number: int, index: Groups) -> Image:
         row_data=path,
         split=split,
         place=path,
-        local=source.located(path),
+        local=path,
     )
     if kept := index.of(path):
         width, height, name, key, address = msgspec.json.decode(kept[0], type=list[str])
@@ -306,4 +306,4 @@ def _boxes(source: Source, path: str, image: Image, reading: Reading) -> Iterato
             continue
         box = Box(left=(x - w / 2) * width, top=(y - h / 2) * height, width=w * width, height=h * height)
         confidence = found[4] if len(found) == 5 and 0 <= found[4] <= 1 else None
-        yield Mark(kind=BOX, name=name, bounding_box=box, confidence=confidence)
+        yield Mark(kind=BOX, name=name, bounding_box=box, confidence=confidence, id=place)

@@ -51,7 +51,8 @@ class Mark(msgspec.Struct, gc=False, kw_only=True):
     `kind` is one of BOX, POLYGON, ...; of `bounding_box`, `point`, `polygon`, `line`, `mask` and
     `cuboid` the one that goes with it is set. A polygon of several parts or with holes is a MASK.
     `coco` is the annotation of the COCO file it came from, as it stood there; it is carried through the
-    store and through Labelbox files. What is only in memory: `ring`, the numbers of a polygon or polyline;
+    store and through Labelbox files. What is only in memory: `id`, what its file calls it; `ring`, the
+    numbers of a polygon or polyline;
     the pixels of a mask that comes out of a file as `png`, as `rle` (an Rle), or as `parts` (the
     rings of a COCO polygon, whose union counts); `said`, for the format that read it.
     """
@@ -69,6 +70,7 @@ class Mark(msgspec.Struct, gc=False, kw_only=True):
     classifications: Raw = NOTHING
     confidence: float | None = None
     coco: Raw = NOTHING
+    id: str = ""
     ring: list[float] | None = None
     parts: list[list[float]] | None = None
     rle: Any = None
@@ -105,7 +107,7 @@ class Image(msgspec.Struct, gc=False, kw_only=True):
 
     `number` is its row's number in the store, or its place in the file it comes from. `answers` are the
     questions answered about the whole image, as JSON. `masks` has the hashes of stored masks' pixels by
-    feature id. `split` is `train`, `val`, `test`, or empty. `local` is where its file is in the source.
+    feature id. `split` is `train`, `val`, `test`, or empty. `local` is its file's path in the source.
     """
 
     number: int = 0
