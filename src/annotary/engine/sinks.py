@@ -172,13 +172,25 @@ def deliver(
     if is_folder(destination):
         return to_folder(_followed(parts, name, beside), destination)
     if not one_file:
-        raise Invalid(f"this format makes several files; give a folder or a .zip in place of {destination}")
-    pieces: Iterable[bytes] = (part.data for part in parts)
+        raise _several(destination)
+    pieces = _only(parts, destination)
     artifact = to_file(as_array(pieces) if lines and plain.endswith(".json") else pieces, destination)
     files = [artifact]
     for part in beside(None) if beside is not None else ():
         files.append(to_file((part.data,), destination.with_name(part.path)))
     return files
+
+
+def _only(parts: Iterable[Part], destination: Path) -> Iterator[bytes]:
+    """The bytes of the one file; raises Invalid at the first part of another, as pictures beside lines are."""
+    for part in parts:
+        if part.path:
+            raise _several(destination)
+        yield part.data
+
+
+def _several(destination: Path) -> Invalid:
+    return Invalid(f"this format makes several files; give a folder or a .zip in place of {destination}")
 
 
 def _followed(parts: Iterable[Part], name: str, beside: Beside | None) -> Iterator[Part]:
