@@ -122,6 +122,19 @@ def open_export(
     return export
 
 
+def open_corpus(engine: Engine, query: ExportQuery) -> Corpus:
+    """The rows a query selects, with the labels its rule leaves, for whoever only reads them.
+
+    Raises Invalid, NotFound.
+    """
+    params = label_rules.params_for(query.labels, query.params)
+    corpus, _ = _corpus(engine, replace(query, params=params), counted=False)
+    pages = corpus.pages
+    if query.labels != "all":
+        pages = label_rules.chosen(pages, query.labels, query.params)
+    return corpus._replace(pages=pages, pixels=lambda name: blob(engine, name))
+
+
 def _check_losses(engine: Engine, request: StartExport) -> None:
     """Write the export to nowhere; raises Lossy with what would be lost."""
     trial = open_export(engine, replace(request, strict=False))

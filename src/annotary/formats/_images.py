@@ -8,31 +8,13 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw
 
-from annotary.formats import _marks as marks
-from annotary.model.annotation import (
-    Annotations,
-    BoxObject,
-    Classification,
-    CuboidObject,
-    Drawn,
-    MaskObject,
-    PointObject,
-    PolygonObject,
-    PolylineObject,
-)
+from annotary.formats._losses import drop
+from annotary.formats._stored import current, stored
+from annotary.model.annotation import Annotations, Classification
 from annotary.model.base import derived_id
 from annotary.model.corpus import Page, Parsed
-from annotary.model.geometry import Cuboid, MaskLink, Point
-from annotary.model.image import (
-    BOX,
-    NOTHING,
-    POLYGON,
-    TEST,
-    TRAIN,
-    VAL,
-    Image,
-    Mark,
-)
+from annotary.model.image import NOTHING, TEST, TRAIN, VAL, Image, Mark
+from annotary.model.ledger import Ledger
 from annotary.model.row import DataRow, Label, MediaAttributes, ProjectPart, Row
 
 SPLITS = {"TRAINING": TRAIN, "VALIDATION": VAL, "TEST": TEST}
@@ -77,10 +59,11 @@ def images(pages: Iterable[Page], *, predictions: bool = False, splits: bool = F
             if row[1]:
                 continue
             labels = [label for part in held for label in part.get(row[0], ())]
-            yield _image(row, labels, splits)
+            yield image_of(row, labels, splits)
 
 
-def _image(row: tuple[Any, ...], labels: list[tuple[Any, ...]], splits: bool) -> Image:
+def image_of(row: tuple[Any, ...], labels: list[tuple[Any, ...]], splits: bool) -> Image:
+    """The image of a Record with the marks of these labels."""
     texts = b",".join([label[_ANNOTATIONS] for label in labels])
     text = b"".join((b"{", row[_RECORD_HEAD], b",", row[_RECORD_MEDIA], b',"labels":[', texts, b"]}"))
     if b"\x1a" in text:
@@ -96,6 +79,10 @@ def _image(row: tuple[Any, ...], labels: list[tuple[Any, ...]], splits: bool) ->
     for label in labels:
         if label[_MASKS]:
             masks = {**masks, **_masks(label[_MASKS])}
+    if b'"coco":' in texts:
+        for mark in drawn:
+            if mark.coco:
+                mark.coco = current(mark, masks.get(mark.feature_id, ""))
     metadata = row[_RECORD_METADATA]
     return Image(
         number=row[0],
@@ -126,20 +113,27 @@ def _split(text: bytes) -> str:
 # Into the store
 
 
-def parsed(found: Iterable[Image], format: str) -> Iterator[Parsed]:
-    """Rows for the store: each with one label, whose id follows from the image's key."""
+def parsed(found: Iterable[Image], format: str, ledger: Ledger) -> Iterator[Parsed]:
+    """Rows for the store: each with one label, whose id follows from the image's key.
+
+    What cannot be stored of an image's marks is left out, and the rest is kept.
+    """
     for image in found:
-        yield _parsed(image, format)
+        yield _parsed(image, format, ledger)
 
 
-def _parsed(image: Image, format: str) -> Parsed:
+def _parsed(image: Image, format: str, ledger: Ledger) -> Parsed:
     extras: list[tuple[tuple[str | int, ...], Any]] = []
     below: tuple[str | int, ...] = ("projects", "", "labels", 0, "annotations", "objects")
     objects: list[Any] = []
     for mark in image.marks:
-        made = _object(mark, image)
-        if mark.coco:
-            extras.append(((*below, len(objects), "coco"), _carried(mark)))
+        try:
+            made, carried = stored(mark, image)
+        except ValueError as error:
+            drop(ledger, image, mark, str(error))
+            continue
+        if carried:
+            extras.append(((*below, len(objects), "coco"), carried))
         objects.append(made)
     if image.coco:
         extras.append((("coco",), msgspec.json.decode(image.coco)))
@@ -161,40 +155,3 @@ def _parsed(image: Image, format: str) -> Parsed:
         projects={"": ProjectPart(labels=labels)},
     )
     return Parsed(row, extras, image.place)
-
-
-def _carried(mark: Mark) -> dict[str, Any]:
-    """What a COCO annotation says that its object in the store does not."""
-    said: dict[str, Any] = msgspec.json.decode(mark.coco)
-    if mark.kind == POLYGON:
-        said.pop("segmentation", None)
-    elif mark.kind == BOX:
-        said.pop("bbox", None)
-    return said
-
-
-def _object(mark: Mark, image: Image) -> Drawn:
-    fields: dict[str, Any] = {"feature_id": mark.feature_id, "name": mark.name}
-    if mark.classifications:
-        fields["classifications"] = msgspec.json.decode(mark.classifications, type=tuple[Classification, ...])
-    if mark.confidence is not None:
-        fields["confidence"] = mark.confidence
-    match mark.kind:
-        case "ImageBoundingBox" if mark.bounding_box is not None:
-            return BoxObject(bounding_box=mark.bounding_box, **fields)
-        case "ImagePolygon":
-            points = _points(mark.flat())
-            return PolygonObject(polygon=(*points, points[0]), **fields)
-        case "ImagePolyline":
-            return PolylineObject(line=_points(mark.flat()), **fields)
-        case "ImagePoint" if mark.point is not None:
-            return PointObject(point=mark.point, **fields)
-        case "ImageCuboid":
-            return CuboidObject(cuboid=msgspec.json.decode(mark.cuboid, type=Cuboid), **fields)
-        case "ImageSegmentationMask":
-            return MaskObject(mask=MaskLink(png=marks.png(mark, image)), **fields)
-    raise AssertionError(mark.kind)
-
-
-def _points(numbers: list[float]) -> tuple[Point, ...]:
-    return tuple(Point(x=x, y=y) for x, y in zip(numbers[::2], numbers[1::2], strict=True))
