@@ -47,7 +47,7 @@ def export_rows(session: Session, **given: Any) -> int:
     _check_scope(given)
     writer(given["format"], "--format")
     images = existing_folder(given["images_from"], "--images-from")
-    filters = _filters(given)
+    filters = filters_given(given)
     options = _options(given)
     since = _cursor(given["since"])
     if session.json and given["output"] == STREAM:

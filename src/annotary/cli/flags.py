@@ -48,7 +48,7 @@ def parameters() -> list[Parameter]:
     own = [
         Parameter("project", Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[str | None, project]),
         *_places(),
-        *_filters(),
+        *filters(),
         *_states(),
         *_shown(),
     ]
@@ -73,7 +73,8 @@ def _places() -> Iterator[Parameter]:
     yield option("format", str, OUTPUT, "The format.", "--format", metavar="FORMAT", default="labelbox-v2")
 
 
-def _filters() -> Iterator[Parameter]:
+def filters() -> Iterator[Parameter]:
+    """The flags that say which rows."""
     for name, what in (
         ("last_activity_at", "rows last active between these dates"),
         ("label_created_at", "rows with a label created between these dates"),

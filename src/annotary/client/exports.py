@@ -104,14 +104,7 @@ class Exporting:
 
         Raises Invalid for wrong filters, parameters and options before anything runs, and Lossy.
         """
-        query = ExportQuery(
-            scope=self._scope(),
-            filters=filters_from(filters),
-            params=params_from(params),
-            since=UNSET if since is None else since,
-            as_of=UNSET if as_of is None else self._sequence(as_of),
-            labels=labels,
-        )
+        query = self._query(filters, params, since=since, as_of=as_of, labels=labels)
         request = StartExport(
             query=query, format=format, options=options or {}, name=task_name, strict=strict
         )
@@ -125,6 +118,24 @@ class Exporting:
     ) -> ExportTask:
         """Export as Labelbox v2, as the vendor's SDK words it."""
         return self.export(task_name, filters, params)
+
+    def _query(
+        self,
+        filters: dict[str, Any] | None,
+        params: dict[str, Any] | None,
+        *,
+        since: int | None = None,
+        as_of: int | str | None = None,
+        labels: LabelRule = "all",
+    ) -> ExportQuery:
+        return ExportQuery(
+            scope=self._scope(),
+            filters=filters_from(filters),
+            params=params_from(params),
+            since=UNSET if since is None else since,
+            as_of=UNSET if as_of is None else self._sequence(as_of),
+            labels=labels,
+        )
 
     def _sequence(self, as_of: int | str) -> int:
         if isinstance(as_of, int):

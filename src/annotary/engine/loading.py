@@ -204,7 +204,7 @@ def _take(
         importer.take(form.read(source, form.options(), to), progress)
         return importer
     images = counted(form.read(source, form.options(), to), findings.ledger)
-    importer.take(parsed(images, name), progress)
+    importer.take(parsed(images, name, findings.ledger), progress)
     importer.number(to.classes, {name: to.carried[name]} if name in to.carried else {})
     return importer
 

@@ -24,12 +24,14 @@ Corners = tuple[float, float, float, float]
 
 class _Coco(msgspec.Struct, gc=False):
     segmentation: Raw = NOTHING
-    bbox: list[float] | None = None
-    area: float | None = None
+    bbox: Raw = NOTHING
+    area: Raw = NOTHING
 
 
 _coco = msgspec.json.Decoder(_Coco).decode
 _parts = msgspec.json.Decoder(list[list[float]]).decode
+_box = msgspec.json.Decoder(tuple[float, float, float, float]).decode
+_number = msgspec.json.Decoder(float).decode
 _cuboid = msgspec.json.Decoder(Cuboid).decode
 
 
@@ -53,8 +55,19 @@ def parts(mark: Mark) -> list[list[float]] | None:
     if mark.parts is None and mark.coco and mark.rle is None and mark.png is None:
         text = bytes(_coco(mark.coco).segmentation)
         if text.startswith(b"["):
-            mark.parts = _parts(text)
+            try:
+                mark.parts = _parts(text)
+            except msgspec.DecodeError:
+                raise ValueError("the parts of a polygon are lists of numbers") from None
     return mark.parts
+
+
+def _said(decode: Callable[[Raw], Any], text: Raw) -> Any:
+    """What a COCO file says, unless it is of another kind than it should be."""
+    try:
+        return decode(text) if text else None
+    except msgspec.DecodeError:
+        return None
 
 
 def run_lengths(mark: Mark, image: Image, pixels: Pixels = _no_pixels) -> Rle:
@@ -75,7 +88,7 @@ def _mask(mark: Mark, image: Image, pixels: Pixels) -> Rle:
             mark.rle = rle.of_png(mark.png)
         elif mark.feature_id in image.masks:
             mark.rle = rle.of_png(pixels(image.masks[mark.feature_id]))
-        elif mark.coco and (text := _coco(mark.coco).segmentation):
+        elif mark.coco and bytes(text := _coco(mark.coco).segmentation).startswith(b"{"):
             mark.rle = rle.of_segmentation(msgspec.json.decode(text))
         else:
             raise Unknown("the mask's pixels are behind a link that is not followed")
@@ -125,7 +138,7 @@ def corners(mark: Mark, image: Image | None = None, pixels: Pixels = _no_pixels)
     if box is not None:
         return box.left, box.top, box.left + box.width, box.top + box.height
     if mark.kind == MASK:
-        if mark.coco and (said := _coco(mark.coco).bbox) is not None and len(said) == 4:
+        if mark.coco and (said := _said(_box, _coco(mark.coco).bbox)) is not None:
             return said[0], said[1], said[0] + said[2], said[1] + said[3]
         numbers = [one for part in parts(mark) or () for one in part]
         if not numbers:
@@ -147,8 +160,8 @@ def area(mark: Mark, image: Image, pixels: Pixels = _no_pixels) -> float:
         left, top, right, bottom = corners(mark)
         return (right - left) * (bottom - top)
     if mark.kind == MASK:
-        if mark.coco and (said := _coco(mark.coco).area) is not None:
-            return said
+        if mark.coco and (said := _said(_number, _coco(mark.coco).area)) is not None:
+            return float(said)
         return float(_mask(mark, image, pixels).area())
     return sum(flat_area(ring) for ring in rings(mark))
 

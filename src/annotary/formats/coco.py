@@ -14,6 +14,7 @@ from annotary.formats import _marks as marks
 from annotary.formats._coco_read import read, starts
 from annotary.formats._disk import Later, Seen
 from annotary.formats._losses import drop, mark_id, no_answers
+from annotary.formats._stored import DIGEST, GEOMETRY
 from annotary.model.base import to_json
 from annotary.model.image import (
     BOX,
@@ -54,12 +55,13 @@ class _Annotation(msgspec.Struct, gc=False):
     area: Raw = NOTHING
     bbox: Raw = NOTHING
     iscrowd: Raw = NOTHING
+    geometry_digest: Raw = NOTHING
 
 
 _annotation = msgspec.json.Decoder(_Annotation).decode
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 _encode = msgspec.json.Encoder().encode
-_OWN = frozenset(("id", "image_id", "category_id", "segmentation", "area", "bbox", "iscrowd", "score"))
+_OWN = frozenset(("id", "image_id", "category_id", *GEOMETRY, "iscrowd", "score", DIGEST))
 _IMAGE_OWN = frozenset(("id", "file_name", "width", "height"))
 
 
@@ -237,9 +239,11 @@ class _Writer:
         """Whether the annotation can go out as it came in."""
         return (
             said is not None
+            # What comes from the store has a digest, and the rest of its geometry in the object.
+            and not said.geometry_digest
             and said.image_id == self.image_id
             and said.category_id == category
-            and (mark.kind != POLYGON or said.segmentation is not NOTHING)
+            and (mark.kind not in (POLYGON, MASK) or said.segmentation is not NOTHING)
             and (mark.kind != BOX or said.bbox is not NOTHING)
         )
 

@@ -32,6 +32,7 @@ from annotary.formats._losses import drop, mark_id, no_answers
 from annotary.formats._names import Names
 from annotary.formats._png import MAX_PIXELS
 from annotary.formats._rle import Rle
+from annotary.formats._stored import DIGEST, GEOMETRY
 from annotary.model.corpus import Problem
 from annotary.model.image import (
     BOX,
@@ -51,7 +52,7 @@ LEGEND, OBJECTS = "legend.json", "objects.jsonl"
 _COLOUR = re.compile(r"#([0-9a-fA-F]{6})")
 _MOST = (1 << 16) - 1
 # What the pictures say in place of the COCO annotation that a mark came from.
-_REPLACED = ("image_id", "category_id", "segmentation", "bbox", "area")
+_REPLACED = ("image_id", "category_id", *GEOMETRY, DIGEST)
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 
 

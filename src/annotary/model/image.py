@@ -92,10 +92,13 @@ class Mark(msgspec.Struct, gc=False, kw_only=True):
         return len(_raws(self.classifications)) if self.answered else 0
 
     def flat(self) -> list[float]:
-        """A polygon's or polyline's x, y, x, y, ...; a polygon's last point is not its first again."""
+        """A polygon's or polyline's x, y, x, y, ..., its first point not again as the last; or ValueError."""
         if self.ring is None:
             text = bytes(self.polygon or self.line)
-            self.ring = numbers = _flat(text.translate(None, b'"xy:{}'))
+            try:
+                self.ring = numbers = _flat(text.translate(None, b'"xy:{}'))
+            except msgspec.DecodeError:
+                raise ValueError("points that are not numbers") from None
             # The store repeats the first point as the last; other files have as many as they have.
             if self.kind == POLYGON and numbers[:2] == numbers[-2:] and text.startswith(b'[{"x"'):
                 del numbers[-2:]
