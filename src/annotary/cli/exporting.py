@@ -89,7 +89,7 @@ def _cursor(given: str | None) -> int | None:
     return int(given)
 
 
-def _filters(given: dict[str, Any]) -> dict[str, Any]:
+def filters_given(given: dict[str, Any]) -> dict[str, Any]:
     """The filters, checked before anything is opened; raises Usage."""
     filters: dict[str, Any] = {}
     for name in _FILTERS:

@@ -11,7 +11,7 @@ import numpy as np
 
 from annotary.model.analysis import Averages
 
-_FIELDS = len(Averages.__struct_fields__)
+_FIELDS = Averages.__struct_fields__
 
 
 class Detections:
@@ -64,7 +64,7 @@ class Detections:
         from pycocotools.cocoeval import COCOeval  # type: ignore[import-untyped]
 
         if not self.labels:
-            return Averages(*[None] * _FIELDS), {}
+            return Averages(**dict.fromkeys(_FIELDS)), {}
         categories = [{"id": place + 1, "name": name} for place, name in enumerate(names)]
         given = []
         # The library tells of its steps on standard output.
@@ -84,4 +84,5 @@ class Detections:
             curve = precision[:, place]
             known = bool((curve > -1).any())
             curves[name] = (float(np.mean(curve)) if known else None, curve.tolist() if known else [])
-        return Averages(*[None if one < 0 else float(one) for one in judge.stats]), curves
+        found = [None if one < 0 else float(one) for one in judge.stats]
+        return Averages(**dict(zip(_FIELDS, found, strict=True))), curves

@@ -94,11 +94,11 @@ class Meter:
         alone = [place for place in alone if place not in covered]
         made = tuple(
             Pair(
-                labels[label].mark.feature_id,
-                sure[place].mark.feature_id,
-                float(shared[place, label]),
-                labels[label].mark.name,
-                sure[place].mark.name,
+                label=labels[label].mark.feature_id,
+                prediction=sure[place].mark.feature_id,
+                iou=float(shared[place, label]),
+                name=labels[label].mark.name,
+                predicted=sure[place].mark.name,
             )
             for label, place in sorted(pairs)
         )

@@ -128,7 +128,9 @@ class Tally:
             self.annotators[(_details(label[_DETAILS]).created_by if label[_DETAILS] else None) or ""] += 1
         for name in self._splits(image):
             had = self.splits.get(name, SplitCounts())
-            self.splits[name] = SplitCounts(had.rows + 1, had.labels + len(labels), had.objects + drawn)
+            self.splits[name] = SplitCounts(
+                rows=had.rows + 1, labels=had.labels + len(labels), objects=had.objects + drawn
+            )
 
     def _splits(self, image: Image) -> Iterable[str]:
         assert self.request is not None
@@ -256,7 +258,10 @@ def status_of(text: bytes) -> str | None:
 
 
 def _bins(edges: tuple[float, ...], counts: list[int]) -> tuple[Bin, ...]:
-    return tuple(map(Bin, edges, (*edges[1:], None), counts))
+    ends = (*edges[1:], None)
+    return tuple(
+        Bin(low=low, high=high, count=count) for low, high, count in zip(edges, ends, counts, strict=True)
+    )
 
 
 def _ordered(counts: Counter[str]) -> dict[str, int]:

@@ -218,7 +218,10 @@ class Finder:
                         self._count(_rescored(suspect, detail, score))
         best = sorted(self.heap, key=lambda one: one[:2], reverse=True)
         return Suspects(
-            self.rows, self.labels, dict(sorted(self.found.items())), tuple(one for _, _, one in best)
+            rows=self.rows,
+            labels=self.labels,
+            found=dict(sorted(self.found.items())),
+            suspects=tuple(one for _, _, one in best),
         )
 
 
@@ -240,7 +243,16 @@ def find_suspects(engine: Engine, request: FindSuspects) -> Suspects:
 
 def _suspect(image: Image, id: str, mark: Mark | None, reason: Reason, detail: str, score: float) -> Suspect:
     feature, name = ("", "") if mark is None else (mark.feature_id, mark.name)
-    return Suspect(image.id, image.global_key, id, feature, name, reason, detail, score)
+    return Suspect(
+        data_row_id=image.id,
+        global_key=image.global_key,
+        label_id=id,
+        feature_id=feature,
+        name=name,
+        reason=reason,
+        detail=detail,
+        score=score,
+    )
 
 
 def _rescored(suspect: Suspect, detail: str, score: float) -> Suspect:
