@@ -62,6 +62,7 @@ _annotation = msgspec.json.Decoder(Annotation).decode
 _category = msgspec.json.Decoder(Category).decode
 _START = re.compile(rb'\A[\xef\xbb\xbf\s]*\{\s*"(info|licenses|images|annotations|categories|type)"\s*:')
 _OTHER = re.compile(rb'"segments_info"\s*:')
+_NO_SHAPE = (b"", b"[]", b"null")
 _RESULTS = re.compile(rb'\A[\xef\xbb\xbf\s]*\[\s*\{[^{}]*"(image_id|category_id)"\s*:')
 
 
@@ -291,8 +292,8 @@ def _mark(one: Annotation, raw: Raw, names: dict[int, str], reading: Reading, im
         reason = "neither a box of x, y, width, height nor a polygon of 3 points"
         reading.ledger.refused("annotation", reason, f"{image}: annotation {one.id}")
         return None
-    if parts == 1:
-        reason = "a polygon of fewer than 3 points, or of half a point, became its box"
+    if text not in _NO_SHAPE:
+        reason = "what is no polygon of 3 points or more became its box"
         reading.ledger.changed("repaired", "box", reason, f"{image}: annotation {one.id}")
     bounding_box = Box(left=box[0], top=box[1], width=box[2], height=box[3])
     return Mark(

@@ -62,6 +62,17 @@ def parts(mark: Mark) -> list[list[float]] | None:
     return mark.parts
 
 
+def check_run_lengths(mark: Mark, image: Image) -> None:
+    """Raises ValueError where the run-lengths of a COCO file do not fill their image."""
+    text = bytes(_coco(mark.coco).segmentation)
+    if text.startswith(b"{"):
+        width, height = rle.size_of(msgspec.json.decode(text))
+        if image.width and (width, height) != (image.width, image.height):
+            raise ValueError(
+                f"the mask is of {width} x {height} pixels, its image of {image.width} x {image.height}"
+            )
+
+
 def _said(decode: Callable[[Raw], Any], text: Raw) -> Any:
     """What a COCO file says, unless it is of another kind than it should be."""
     try:

@@ -8,7 +8,7 @@ wrong with them is a ValueError that says what.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,12 +107,26 @@ def of_changes(changes: Ints, height: int, width: int) -> Rle:
 
 def of_segmentation(segmentation: Mapping[str, object], *, max_pixels: int = MAX_PIXELS) -> Rle:
     """Run-lengths of COCO's object with `size` and `counts`; ValueError when it is not one."""
+    height, width, counts = _taken_apart(segmentation)
+    return of_counts(counts, height, width, max_pixels=max_pixels)
+
+
+def _taken_apart(segmentation: Mapping[str, object]) -> tuple[int, int, Any]:
+    """Height, width and counts of COCO's object; ValueError when it is not one."""
     size, counts = segmentation.get("size"), segmentation.get("counts")
     if not isinstance(size, list | tuple) or [type(side) for side in size] != [int, int]:
         raise ValueError(f"a run-length's size is [height, width], not {size!r:.60}")
     if not isinstance(counts, str | bytes | list | tuple):
         raise ValueError(f"a run-length's counts are a list or a string, not {counts!r:.60}")
-    return of_counts(counts, *size, max_pixels=max_pixels)
+    return size[0], size[1], counts
+
+
+def size_of(segmentation: Mapping[str, object], *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """Width and height of COCO's object, whose runs fill it; ValueError when they do not."""
+    height, width, counts = _taken_apart(segmentation)
+    check_size(height, width, max_pixels)
+    _checked(decompress(counts) if isinstance(counts, str | bytes) else counts, height * width)
+    return width, height
 
 
 def union(rles: Sequence[Rle]) -> Rle:

@@ -221,6 +221,8 @@ class _Writer:
         said = mark.said if isinstance(mark.said, _Annotation) else None
         if said is None and mark.coco:
             said = _annotation(mark.coco)
+        if said is not None and kind == MASK and said.segmentation:
+            marks.check_run_lengths(mark, image)
         one = self.found.classes.by_name.get(mark.name) or self.found.classes.add(mark.name)
         if said is not None and not one.category and said.category_id is not None:
             one.category = {"id": said.category_id}
