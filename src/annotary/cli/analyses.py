@@ -69,10 +69,10 @@ def stats_parameters() -> list[Parameter]:
 def evaluate_parameters() -> list[Parameter]:
     """Everything that may be typed after `evaluate`."""
     return [
-        option(
-            "model_run", str, WHAT, "The model run, by id or name.", "--model-run", metavar="ID", default=...
-        ),
-        option("project", str | None, WHAT, "Against this project's labels, not the run's own.", "--project"),
+        _project(),
+        _run(),
+        option("predictions", str | None, WHAT, "A file of predictions, in place of a run.", "--predictions"),
+        option("format", str | None, WHAT, "The file's format; default: by its content.", "--format"),
         option("data_row_id", list[str] | None, WHAT, "Only this row; repeatable.", "--data-row-id"),
         _labels(),
         option("iou", float, LIMITS, "From this IoU on objects go together.", "--iou", default=0.5),
@@ -132,22 +132,27 @@ def stats(session: Session, **given: Any) -> None:
 def evaluate(session: Session, **given: Any) -> None:
     """Measure a model run's predictions against labels."""
     _bounded(given)
+    if (given["model_run"] is None) == (given["predictions"] is None):
+        raise Usage("give --model-run, or PROJECT and --predictions")
+    if given["predictions"] is not None and given["project"] is None:
+        raise Usage("--predictions are measured against labels: give PROJECT")
+    how = {name: given[name] for name in ("labels", "iou", "confidence", "limit")}
+    how["data_row_ids"] = given["data_row_id"] or ()
     with session.client() as client:
-        run = find_run(session, client, given["model_run"])
-        project = find_project(session, client, given["project"]).id if given["project"] else None
-        found = run.evaluate(
-            project,
-            labels=given["labels"],
-            iou=given["iou"],
-            confidence=given["confidence"],
-            limit=given["limit"],
-            data_row_ids=tuple(given["data_row_id"] or ()),
-        )
-    _draw(given["picture"], lambda: pictures.evaluation(found, run.name))
+        project = find_project(session, client, given["project"]) if given["project"] else None
+        if given["model_run"] is not None:
+            run = find_run(session, client, given["model_run"])
+            name = run.name
+            found = run.evaluate(None if project is None else project.id, **how)
+        else:
+            assert project is not None
+            name = Path(given["predictions"]).name
+            found = project.evaluate(given["predictions"], format=given["format"], **how)
+    _draw(given["picture"], lambda: pictures.evaluation(found, name))
     if session.json:
         show_json(found)
     else:
-        _show_evaluation(run.name, found)
+        _show_evaluation(name, found)
 
 
 def lint(session: Session, **given: Any) -> None:
@@ -252,6 +257,7 @@ def _show_evaluation(name: str, found: Evaluation) -> None:
     show(
         f"{count(found.rows, 'row')}, {count(found.labels, 'object')} labelled,"
         f" {found.predictions:,} predicted with confidence {found.confidence:g} or more"
+        + (f", {count(found.unlabelled, 'row')} without a label left aside" if found.unlabelled else "")
     )
     columns = [("boxes", found.boxes), *([("pixels", found.shapes)] if found.shapes else [])]
     _section(

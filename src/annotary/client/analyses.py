@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,7 +12,7 @@ from annotary.client.exports import Exporting
 from annotary.errors import Invalid
 from annotary.model.analysis import Evaluation, Statistics, Suspects
 from annotary.model.export import LabelRule
-from annotary.operations.analyses import CountStatistics, EvaluateRun, FindSuspects
+from annotary.operations.analyses import CountStatistics, EvaluateRun, FindSuspects, Measure
 
 
 class Counting(Exporting):
@@ -55,6 +57,30 @@ class Labelled(Counting):
         return self._port.call(FindSuspects(query=query, limit=limit, confidence=confidence))
 
 
+class Judging(Labelled):
+    """What a file of predictions can be measured against."""
+
+    id: str
+
+    def evaluate(
+        self,
+        predictions: str | Path,
+        *,
+        format: str | None = None,
+        labels: LabelRule = "all",
+        iou: float = 0.5,
+        confidence: float = 0.0,
+        limit: int = 20,
+        data_row_ids: Sequence[str] = (),
+    ) -> Evaluation:
+        """Measure the predictions of a file (COCO results, Labelbox import lines) against the labels.
+
+        Raises Invalid, Refused.
+        """
+        measure = _measure(labels, iou, confidence, limit, data_row_ids)
+        return self._port.evaluate(predictions, measure, project_id=self.id, format=format)
+
+
 class Predicting(Labelled):
     """What has predictions beside its labels."""
 
@@ -68,19 +94,24 @@ class Predicting(Labelled):
         iou: float = 0.5,
         confidence: float = 0.0,
         limit: int = 20,
-        data_row_ids: tuple[str, ...] = (),
+        data_row_ids: Sequence[str] = (),
     ) -> Evaluation:
         """Measure the predictions against the run's labels, or a project's. Raises Invalid, NotFound."""
-        request = {
-            "model_run_id": self.id,
-            "project_id": project_id,
-            "labels": labels,
-            "iou": iou,
-            "confidence": confidence,
-            "limit": limit,
-            "data_row_ids": tuple(data_row_ids),
-        }
-        try:
-            return self._port.call(msgspec.convert(request, EvaluateRun))
-        except msgspec.ValidationError as error:
-            raise Invalid(f"evaluate: {error}") from None
+        measure = _measure(labels, iou, confidence, limit, data_row_ids)
+        return self._port.call(EvaluateRun(model_run_id=self.id, project_id=project_id, measure=measure))
+
+
+def _measure(
+    labels: LabelRule, iou: float, confidence: float, limit: int, data_row_ids: Sequence[str]
+) -> Measure:
+    given = {
+        "labels": labels,
+        "iou": iou,
+        "confidence": confidence,
+        "limit": limit,
+        "data_row_ids": tuple(data_row_ids),
+    }
+    try:
+        return msgspec.convert(given, Measure)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"evaluate: {error}") from None

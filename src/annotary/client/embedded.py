@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from annotary.engine.core import Engine
+from annotary.engine.evaluation import evaluate_file
 from annotary.engine.exporting import Export, open_export
 from annotary.engine.loading import Report, import_sources
 from annotary.engine.masks import mask_png
 from annotary.engine.recognising import opened
 from annotary.engine.sources import ValueSource
+from annotary.model.analysis import Evaluation
 from annotary.operations import Operation
+from annotary.operations.analyses import Measure
 from annotary.operations.exports import StartExport
 
 R = TypeVar("R")
@@ -48,6 +51,12 @@ class Embedded:
         else:
             sources = [ValueSource(given)]
         return import_sources(self.engine, sources, progress=progress, **options)
+
+    def evaluate(
+        self, path: str | Path, measure: Measure, *, project_id: str, format: str | None = None
+    ) -> Evaluation:
+        """Measure predictions out of a file against a project's labels."""
+        return evaluate_file(self.engine, path, measure, project_id=project_id, format=format)
 
     def mask(self, feature_id: str) -> bytes:
         """The PNG of a mask."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from annotary.client.analyses import Counting, Labelled, Predicting
+from annotary.client.analyses import Counting, Judging, Predicting
 from annotary.client.exports import Exporting
 from annotary.client.port import Port, connect
 from annotary.errors import Invalid
@@ -31,7 +31,7 @@ Values = Iterable[dict[str, Any]]
 T = TypeVar("T")
 
 
-class ProjectHandle(Labelled):
+class ProjectHandle(Judging):
     """A project."""
 
     def __init__(self, port: Port, value: Project) -> None:

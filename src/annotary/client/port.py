@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from annotary.errors import Invalid
+from annotary.model.analysis import Evaluation
 from annotary.operations import Operation
+from annotary.operations.analyses import Measure
 from annotary.operations.exports import StartExport
 
 if TYPE_CHECKING:
@@ -30,6 +32,11 @@ class Port(Protocol):
 
     def load(self, given: Iterable[Any], *, images: Path | None = None, **options: Any) -> Report:
         """Import paths, or values as they would stand in a file."""
+
+    def evaluate(
+        self, path: str | Path, measure: Measure, *, project_id: str, format: str | None = None
+    ) -> Evaluation:
+        """Measure predictions out of a file against a project's labels."""
 
     def mask(self, feature_id: str) -> bytes:
         """The PNG of a mask."""

@@ -6,10 +6,14 @@ import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import count
+from pathlib import Path
+
+from msgspec.structs import replace
 
 from annotary.engine.averages import Detections
 from annotary.engine.core import Engine, handles
 from annotary.engine.exporting import open_corpus
+from annotary.engine.prediction_files import Predicted
 from annotary.engine.shapes import Shape, overlaps, shapes
 from annotary.errors import Invalid
 from annotary.formats import _marks as marks
@@ -19,17 +23,18 @@ from annotary.model.analysis import ClassScore, Evaluation, Pair, RowScore
 from annotary.model.corpus import Corpus
 from annotary.model.export import ExportQuery, ProjectScope, RunScope
 from annotary.model.image import MASK, POLYGON, Image
-from annotary.operations.analyses import EvaluateRun
+from annotary.operations.analyses import EvaluateRun, Measure
 
-Rows = Iterable[tuple[Image, Image]]
-"""Of each row its labels and its predictions."""
+Rows = Iterable[tuple[Image | None, Image]]
+"""Of each row its labels, None where it has no label, and its predictions."""
 
 
 class Meter:
     """Measures rows as they go by; of all rows it keeps what averages need, and the worst rows."""
 
-    def __init__(self, request: EvaluateRun, pixels: Pixels) -> None:
+    def __init__(self, request: Measure, pixels: Pixels) -> None:
         self.request = request
+        self.unlabelled = 0
         self.pixels = pixels
         self.names: dict[str, int] = {}
         self.boxes, self.filled = Detections("bbox"), Detections("segm")
@@ -150,6 +155,7 @@ class Meter:
             )
         return Evaluation(
             rows=self.rows,
+            unlabelled=self.unlabelled,
             labels=self.labels.total(),
             predictions=self.predictions.total(),
             iou=self.request.iou,
@@ -174,31 +180,74 @@ def _confidence(one: Shape) -> float:
 @handles(EvaluateRun)
 def evaluate_run(engine: Engine, request: EvaluateRun) -> Evaluation:
     """Measure a run's predictions against its labels, or those of a project. Raises Invalid, NotFound."""
-    run = open_corpus(engine, ExportQuery(scope=RunScope(id=request.model_run_id), labels=request.labels))
-    meter = Meter(request, run.pixels)
+    rule = request.measure.labels
+    run = open_corpus(engine, ExportQuery(scope=RunScope(id=request.model_run_id), labels=rule))
+    meter = Meter(request.measure, run.pixels)
     if request.project_id is None:
         rows: Rows = _own(run)
     else:
         scope = ProjectScope(id=request.project_id)
-        project = open_corpus(engine, ExportQuery(scope=scope, labels=request.labels))
+        project = open_corpus(engine, ExportQuery(scope=scope, labels=rule))
         rows = _beside(run, project)
-    wanted = frozenset(request.data_row_ids)
+    return _measured(meter, rows)
+
+
+def evaluate_file(
+    engine: Engine, path: str | Path, request: Measure, *, project_id: str, format: str | None = None
+) -> Evaluation:
+    """Measure predictions out of a file against a project's labels. Raises Invalid, NotFound, Refused."""
+    corpus = open_corpus(engine, ExportQuery(scope=ProjectScope(id=project_id), labels=request.labels))
+    (shown,) = corpus.shown
+    predicted = Predicted(path, shown.ontology.normalized, format)
+    meter = Meter(request, corpus.pixels)
+    met: set[int] = set()
+
+    def rows() -> Rows:
+        for labelled in _labelled(corpus):
+            if labelled is None:
+                continue
+            found = predicted.take(labelled)
+            met.add(id(found))
+            yield labelled, found or replace(labelled, marks=[])
+
+    evaluation = _measured(meter, rows())
+    strangers = predicted.images - len(met - {id(None)})
+    if not strangers:
+        return evaluation
+    return replace(evaluation, left_out={**evaluation.left_out, "image without a label": strangers})
+
+
+def _measured(meter: Meter, rows: Rows) -> Evaluation:
+    wanted = frozenset(meter.request.data_row_ids)
     for labelled, predicted in rows:
-        if not wanted or predicted.id in wanted:
+        # A file may not know the row's id.
+        if wanted and not wanted & {predicted.id, labelled.id if labelled is not None else ""}:
+            continue
+        if labelled is None:
+            meter.unlabelled += 1
+        else:
             meter.row(labelled, predicted)
     if not meter.rows:
-        raise Invalid("there is no row to measure: none of the run's rows is among those asked for")
+        raise Invalid("there is nothing to measure: none of the rows asked for has a label")
     return meter.evaluation()
 
 
-def _own(run: Corpus) -> Iterator[tuple[Image, Image]]:
+def _labelled(corpus: Corpus) -> Iterator[Image | None]:
+    """The images of rows with a label; None for a row without any: nobody said that it is empty."""
+    for page in corpus.pages:
+        for image in images([page]):
+            yield image if any(part.labels.get(image.number) for part in page.parts) else None
+
+
+def _own(run: Corpus) -> Rows:
     for page in run.pages:
-        yield from zip(images([page]), images([page], predictions=True), strict=True)
+        labelled = _labelled(run._replace(pages=[page]))
+        yield from zip(labelled, images([page], predictions=True), strict=True)
 
 
-def _beside(run: Corpus, project: Corpus) -> Iterator[tuple[Image, Image]]:
+def _beside(run: Corpus, project: Corpus) -> Rows:
     """The rows that both have: each gives its own in the order of their numbers."""
-    labelled = images(project.pages)
+    labelled = filter(None, _labelled(project))
     held = next(labelled, None)
     for predicted in images(run.pages, predictions=True):
         while held is not None and held.number < predicted.number:

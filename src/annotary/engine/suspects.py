@@ -87,7 +87,7 @@ class Finder:
             self._label(image, id, found, broken, done)
         if done and not labels:
             self._suspect(image_of(row, [], False), "", None, "empty but done", "no label", 0.5)
-        if predictions:
+        if predictions and labels:
             self._predicted(image_of(row, predictions, False), every)
 
     def _label(self, image: Image, id: str, found: list[Shape], broken: list[Mark], done: bool) -> None:

@@ -116,11 +116,13 @@ class RowScore(Value):
 class Evaluation(Value):
     """Predictions measured against labels; `confusion[label][prediction]` counts, its last is background.
 
-    `rows` is how many were measured; `worst` are those of least IoU. `left_out` counts by kind what has no
-    area to compare; `ignored` the predictions that only a crowd region covers.
+    `rows` is how many were measured, `unlabelled` how many have no label; `worst` are those of least IoU.
+    `left_out` counts by kind what has no area to compare; `ignored` the predictions that only a crowd
+    region covers.
     """
 
     rows: int
+    unlabelled: int
     labels: int
     predictions: int
     iou: float

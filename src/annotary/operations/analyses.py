@@ -7,6 +7,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from annotary.model.analysis import Evaluation, Share, Statistics, Suspects
+from annotary.model.base import Value
 from annotary.model.export import ExportQuery, LabelRule
 from annotary.operations import Operation, post
 
@@ -23,17 +24,23 @@ class CountStatistics(Operation[Statistics]):
     split_by: str = ""
 
 
+class Measure(Value):
+    """How predictions are measured: `limit` rows are told of, of `data_row_ids` alone where any are given."""
+
+    labels: LabelRule = "all"
+    iou: Share = 0.5
+    confidence: Share = 0.0
+    limit: Limit = 20
+    data_row_ids: tuple[str, ...] = ()
+
+
 class EvaluateRun(Operation[Evaluation]):
     """Measure a run's predictions against its labels, or those of a project."""
 
     route = post("/evaluations/{model_run_id}")
     model_run_id: str
     project_id: str | None = None
-    labels: LabelRule = "all"
-    iou: Share = 0.5
-    confidence: Share = 0.0
-    limit: Limit = 20
-    data_row_ids: tuple[str, ...] = ()
+    measure: Measure = Measure()
 
 
 class FindSuspects(Operation[Suspects]):
