@@ -187,7 +187,7 @@ def test_mask_of_another_size(tmp_path: Path) -> None:
 
     import numpy
 
-    from annotary.formats._raster import encode_mask
+    from annotary.formats._png import encode_mask
 
     png = base64.b64encode(encode_mask(numpy.ones((50, 50), bool))).decode()
     line = {"dataRow": {"id": "row-1"}, "name": "road", "uuid": "mask-1", "mask": {"png": png}}

@@ -15,7 +15,7 @@ from PIL import Image
 
 import annotary
 from annotary.engine.sinks import deliver
-from annotary.formats._raster import encode_mask
+from annotary.formats._png import encode_mask
 
 HEIGHT, WIDTH = 40, 60
 RED, BLUE = (200, 10, 10), (10, 10, 200)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from annotary.client import Client
 from annotary.errors import (
@@ -19,7 +21,22 @@ from annotary.errors import (
 )
 from annotary.model.corpus import Notice, Problem
 
+if TYPE_CHECKING:
+    from annotary.engine.converting import Conversion
+
 __version__ = version("annotary")
+
+
+def convert(source: str | Path, destination: str | Path, *, to: str, **options: Any) -> Conversion:
+    """Turn a file, folder or archive of one format into another, without a store.
+
+    Further: `format` of the source (default: by content), `images` (a folder), `options` of the format,
+    `strict`, `on_problem`. Raises Invalid, Refused where there is a problem, Lossy with `strict`.
+    """
+    from annotary.engine.converting import convert as carry_out
+
+    return carry_out(source, destination, to=to, **options)
+
 
 __all__ = [
     "AnnotaryError",
@@ -36,4 +53,5 @@ __all__ = [
     "Refused",
     "Unavailable",
     "__version__",
+    "convert",
 ]

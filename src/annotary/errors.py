@@ -47,10 +47,17 @@ class Refused(Invalid):
 
 
 class Lossy(Invalid):
-    """A strict export that would lose something."""
+    """A strict export that would lose something; nothing of it was written.
+
+    `losses` is the ledger as `--json` shows it.
+    """
 
     code = "lossy"
     status = 422
+
+    def __init__(self, message: str, losses: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.losses = losses or {"balance": [], "losses": []}
 
 
 class NotFound(AnnotaryError, LookupError):

@@ -19,7 +19,7 @@ class Chosen(Options, frozen=True):
     pictures: Annotated[Literal["url", "png"], Meta(description="how pictures are said")] = "url"
     split: Annotated[tuple[float, ...], Meta(description="shares of the splits")] = ()
     seed: Annotated[int, Meta(ge=0)] | None = None
-    strict: bool = False
+    careful: bool = False
     prefix: str | UnsetType = UNSET
 
 
@@ -52,8 +52,8 @@ def test_every_option_of_every_format_has_a_flag() -> None:
     [
         ({"pictures": "png", "seed": 3}, Chosen(pictures="png", seed=3)),
         ({"split": "0.8,0.1,0.1"}, Chosen(split=(0.8, 0.1, 0.1))),
-        ({"strict": True, "prefix": "a,b"}, Chosen(strict=True, prefix="a,b")),
-        ({"pictures": None, "strict": None}, Chosen()),
+        ({"careful": True, "prefix": "a,b"}, Chosen(careful=True, prefix="a,b")),
+        ({"pictures": None, "careful": None}, Chosen()),
     ],
 )
 def test_what_is_typed_becomes_options(given: dict[str, Any], made: Chosen) -> None:
@@ -63,7 +63,7 @@ def test_what_is_typed_becomes_options(given: dict[str, Any], made: Chosen) -> N
 @pytest.mark.usefixtures("format_of_ones_own")
 def test_the_help_tells_the_options() -> None:
     said = " ".join(done("export", "--help").split())
-    assert "--strict" in said and "--no-strict" in said
+    assert "--careful" in said and "--no-careful" in said
     assert "url|png" in said
 
 
@@ -71,7 +71,7 @@ def test_the_help_tells_the_options() -> None:
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (("--strict",), "--strict is no option of labelbox-v2; it has: --field-set"),
+        (("--careful",), "--careful is no option of labelbox-v2; it has: --field-set"),
         (("--format", "mine", "--field-set", "seed"), "--field-set is no option of mine; it has: --pictures"),
         (("--format", "mine", "--seed", "-1"), "mine: Expected `int` >= 0"),
         (("--format", "mine", "--split", "much"), "float"),

@@ -14,7 +14,7 @@ from annotary.engine.core import Engine
 from annotary.engine.exporting import open_export
 from annotary.engine.loading import import_sources
 from annotary.engine.sources import ValueSource
-from annotary.formats._raster import encode_mask
+from annotary.formats._png import encode_mask
 from annotary.model.annotation import Annotations
 from annotary.model.export import (
     DETAILS,

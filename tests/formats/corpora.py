@@ -10,7 +10,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from annotary.formats import Part as Piece
-from annotary.formats import Reading
+from annotary.formats import Reading, reading
 from annotary.model import sections
 from annotary.model.annotation import Annotations, PolygonObject
 from annotary.model.carried import below
@@ -60,7 +60,7 @@ class Remarks:
         self.notices: list[Notice] = []
 
     def reading(self) -> Reading:
-        return Reading(self.problems.append, self.notices.append)
+        return reading(self.problems.append, self.notices.append)
 
 
 def read(form: Any, data: bytes | str | list[Any], **beside: bytes) -> tuple[list[Parsed], Remarks]:

@@ -15,7 +15,8 @@ from annotary.operations.data_rows import CreateMetadataSchema
 from annotary.sample.truth import metadata_schemas
 from annotary.sample.truth import row as sample_row
 
-WRITERS = [name for name in formats.names() if formats.load(name).write is not None]
+TRAINING = [name for name in formats.names() if formats.load(name).images]
+WRITERS = [name for name in formats.names() if formats.load(name).write and name not in TRAINING]
 BOTH = [name for name in WRITERS if formats.load(name).read is not None]
 KINDS: dict[str, Any] = {"CustomMetadataNumber": "number", "CustomMetadataEnum": "enum"}
 EVERYTHING = dict.fromkeys(("attachments", "metadata_fields", "data_row_details"), True)
@@ -133,5 +134,5 @@ def test_every_format_says_what_it_is(name: str) -> None:
 
 
 def test_unknown_formats_are_named() -> None:
-    with pytest.raises(annotary.Invalid, match="unknown format 'nonsense'; known: data-rows, "):
+    with pytest.raises(annotary.Invalid, match="unknown format 'nonsense'; known: coco, "):
         formats.load("nonsense")

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from annotary.formats import _raster as raster
+from annotary.formats._png import composite, encode_mask, render_mask_8bit
 from annotary.formats.labelbox_ndjson import FORMAT
 from annotary.model.annotation import Classification, MaskObject, PolygonObject
 from annotary.model.corpus import Parsed
@@ -257,8 +257,8 @@ def test_hostile_text_comes_back_in_ascii_lines(name: str) -> None:
 
 INSIDE = np.zeros((3, 4), np.bool_)
 INSIDE[1, 2:] = True
-PNG = raster.encode_mask(INSIDE)
-COLOURS = raster.composite([(INSIDE, (10, 20, 30)), (~INSIDE, (40, 50, 60))], 3, 4)
+PNG = encode_mask(INSIDE)
+COLOURS = composite([(INSIDE, (10, 20, 30)), (~INSIDE, (40, 50, 60))], 3, 4)
 
 
 def in_base64(data: bytes) -> str:
@@ -275,7 +275,7 @@ def in_base64(data: bytes) -> str:
     ],
 )
 def test_pixels_of_a_mask_in_each_spelling(mask: dict[str, Any]) -> None:
-    one = drawn(line(mask=mask), **{"colours.png": COLOURS, "mask.png": raster.render_mask_8bit(INSIDE)})
+    one = drawn(line(mask=mask), **{"colours.png": COLOURS, "mask.png": render_mask_8bit(INSIDE)})
     assert isinstance(one, MaskObject) and isinstance(one.mask, MaskLink)
     assert one.mask.png == PNG
 

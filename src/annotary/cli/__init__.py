@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import typer
@@ -14,6 +15,18 @@ from annotary.cli.session import Session
 
 EXPORT = "export"
 EXPORT_HELP = "Write a project, a model run, a dataset or single data rows to a file or folder."
+
+CONVERT = "convert"
+CONVERT_HELP = "Turn a file, folder or archive of one format into another, without a store."
+
+STATS = "stats"
+STATS_HELP = "Count and size what a project, a model run or a dataset holds."
+
+EVALUATE = "evaluate"
+EVALUATE_HELP = "Measure a model run's predictions against labels: AP, classes, confusion, worst rows."
+
+LINT = "lint"
+LINT_HELP = "Rank the labels of a project or model run that look wrong."
 
 
 def main() -> None:
@@ -35,17 +48,47 @@ def _export() -> Any:
     return typer.main.get_command(alone)
 
 
-def _export_unloaded(session: Session) -> None:
-    raise AssertionError("replaced by _export before it is called")
+def _convert() -> Any:
+    """The command `convert`, likewise."""
+    from annotary.cli.converting import convert_files, parameters
+
+    alone = typer.Typer(add_completion=False)
+    command(alone, CONVERT, parameters=parameters(), help=CONVERT_HELP)(convert_files)
+    return typer.main.get_command(alone)
+
+
+def _analysis(name: str, help: str) -> Callable[[], Any]:
+    """The commands `stats`, `evaluate` and `lint`, likewise: `export` has their filters."""
+
+    def build() -> Any:
+        from annotary.cli import analyses
+
+        alone = typer.Typer(add_completion=False)
+        command(alone, name, parameters=analyses.PARAMETERS[name](), help=help)(getattr(analyses, name))
+        return typer.main.get_command(alone)
+
+    return build
+
+
+def _unloaded(session: Session) -> None:
+    raise AssertionError("replaced by what `late` has before it is called")
 
 
 def _assembled() -> typer.Typer:
-    Program.late = {EXPORT: _export}
+    analyses = {STATS: STATS_HELP, EVALUATE: EVALUATE_HELP, LINT: LINT_HELP}
+    Program.late = {
+        EXPORT: _export,
+        CONVERT: _convert,
+        **{name: _analysis(name, help) for name, help in analyses.items()},
+    }
     made = typer.Typer(name="annotary", cls=Program, no_args_is_help=True, pretty_exceptions_enable=False)
     made.callback()(begin)
     command(made, "demo")(demo)
     command(made, "import")(import_files)
-    command(made, EXPORT, help=EXPORT_HELP)(_export_unloaded)
+    command(made, EXPORT, help=EXPORT_HELP)(_unloaded)
+    command(made, CONVERT, help=CONVERT_HELP)(_unloaded)
+    for name, help in analyses.items():
+        command(made, name, help=help)(_unloaded)
     command(made, "show")(listings.show_project)
     command(made, "projects")(listings.list_projects)
     command(made, "datasets")(listings.list_datasets)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from annotary.cli import flags
 from annotary.cli.finding import find_dataset, find_project, find_run
 from annotary.cli.importing import document
-from annotary.cli.printing import count, progress, show, show_json, show_notices
-from annotary.cli.session import DONE, Session, Usage, interruptible, say
+from annotary.cli.printing import count, progress, show, show_json, show_losses, show_notices
+from annotary.cli.session import DONE, Session, Usage, existing_folder, interruptible, say
 from annotary.errors import Invalid
 from annotary.formats import Format, Part, load, names, options_of
 from annotary.model.export import DETAILS, ExportParams, filters_from
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 STREAM = "-"
 _OWN = frozenset(
-    ("project", "model_run", "dataset", "output", "format", "all_details", "since", "as_of", "labels")
+    (
+        *("project", "model_run", "dataset", "output", "format", "all_details"),
+        *("since", "as_of", "labels", "strict", "images_from"),
+    )
 )
 _FILTERS = (
     "last_activity_at",
@@ -42,16 +45,17 @@ _ARRAYS = ("labelbox-v1",)
 def export_rows(session: Session, **given: Any) -> int:
     """Write a project, a model run, a dataset or single data rows to a file or folder."""
     _check_scope(given)
-    _format(given["format"])
-    filters = _filters(given)
+    writer(given["format"], "--format")
+    images = existing_folder(given["images_from"], "--images-from")
+    filters = filters_given(given)
     options = _options(given)
     since = _cursor(given["since"])
     if session.json and given["output"] == STREAM:
         raise Usage("--json and -o - both want standard output; give -o a file")
     with session.client() as client:
         task, name = _asked(session, client, {**given, "since": since}, filters, options)
-        export = task.open(counted=True)
-        destination = _destination(session, given, export.lines, name)
+        export = task.open(counted=True, images=images)
+        destination = _destination(session, given, export.one_file, name)
         if destination == STREAM:
             return _stream(session, export, as_array=given["format"] in _ARRAYS)
         return _deliver(session, export, Path(destination), name)
@@ -65,14 +69,15 @@ def _check_scope(given: dict[str, Any]) -> None:
         raise Usage("say what to export: PROJECT, --model-run, --dataset, --data-row-id or --global-key")
 
 
-def _format(name: str) -> Format:
+def writer(name: str, flag: str) -> Format:
+    """A format that is written; raises Usage."""
     try:
         form = load(name)
     except Invalid as error:
-        raise Usage(f"--format: {error}") from None
+        raise Usage(f"{flag}: {error}") from None
     if form.write is None:
         writers = ", ".join(one for one in names() if load(one).write is not None)
-        raise Usage(f"--format: {name} is read, not written; these are written: {writers}")
+        raise Usage(f"{flag}: {name} is read, not written; these are written: {writers}")
     return form
 
 
@@ -84,7 +89,7 @@ def _cursor(given: str | None) -> int | None:
     return int(given)
 
 
-def _filters(given: dict[str, Any]) -> dict[str, Any]:
+def filters_given(given: dict[str, Any]) -> dict[str, Any]:
     """The filters, checked before anything is opened; raises Usage."""
     filters: dict[str, Any] = {}
     for name in _FILTERS:
@@ -138,22 +143,25 @@ def _asked(
         since=given["since"],
         as_of=given["as_of"],
         labels=given["labels"],
+        strict=given["strict"],
         format=given["format"],
         options=options,
     )
     return task, getattr(handle, "name", "data rows")
 
 
-def _destination(session: Session, given: dict[str, Any], lines: bool, name: str) -> str:
+def _destination(session: Session, given: dict[str, Any], one_file: bool, name: str) -> str:
     """Where the export goes; raises Usage where a stream cannot hold it."""
     wanted: str | None = given["output"]
-    if wanted is None and lines and not sys.stdout.isatty() and not session.json:
+    if wanted is None and one_file and not sys.stdout.isatty() and not session.json:
         wanted = STREAM
-    if wanted == STREAM and not lines:
+    if wanted == STREAM and not one_file:
         raise Usage(f"{given['format']} makes several files; give -o a folder or a .zip")
     if wanted is not None:
         return wanted
-    ending = (".json" if given["format"] in _ARRAYS else ".ndjson") if lines else f"-{given['format']}"
+    ending = load(given["format"]).ending if one_file else f"-{given['format']}"
+    if given["format"] in _ARRAYS:
+        ending = ".json"
     return safe_name(name) + ending
 
 
@@ -187,17 +195,29 @@ def _stream(session: Session, export: Export, *, as_array: bool) -> int:
 
 def _deliver(session: Session, export: Export, path: Path, name: str) -> int:
     from annotary.engine import sinks
+    from annotary.engine.manifest import beside
 
     with progress(session, "exporting", export.total) as move, interruptible("no file was written"):
         files = sinks.deliver(
-            _watched(export, move), path, lines=export.lines, name=f"{safe_name(name)}.ndjson"
+            _watched(export, move),
+            path,
+            lines=export.lines,
+            one_file=export.one_file,
+            name=safe_name(name) + export.format.ending,
+            beside=beside(
+                export.about,
+                export.findings.ledger,
+                lambda: {"rows": export.done, "labels": export.labels, "annotations": export.annotations},
+                manifest=not export.one_file,
+            ),
         )
-    notices = export.findings.notices
+    notices, losses = export.findings.notices, export.findings.ledger.document()
     if session.json:
         counts = {"rows": export.done, "labels": export.labels, "annotations": export.annotations}
-        show_json(document(**counts, files=files, cursor=export.cursor, notices=notices))
+        show_json(document(**counts, files=files, cursor=export.cursor, notices=notices, losses=losses))
         return DONE
     show_notices(session, notices)
+    show_losses(session, losses)
     for line in _summary(export, files):
         show(line)
     return DONE

@@ -6,6 +6,7 @@ import types
 import typing
 from collections.abc import Iterator
 from inspect import Parameter
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -27,9 +28,17 @@ SCOPE, OUTPUT, SHOWN, FILTERS, STATE, FORMAT = (
 Dates = tuple[str, str]
 
 
-def _option(name: str, kind: Any, panel: str, help: str, *flags: str, **more: Any) -> Parameter:
+def option(name: str, kind: Any, panel: str | None, help: str, *flags: str, **more: Any) -> Parameter:
+    """One thing that may be typed, as a parameter of its command."""
     default = more.pop("default", None)
+    if default is ...:
+        default = Parameter.empty
     info = typer.Option(*flags, help=help, rich_help_panel=panel, **more)
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info])
+
+
+def argument(name: str, info: Any, kind: Any = str, default: Any = Parameter.empty) -> Parameter:
+    """One word that must stand in its place."""
     return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info])
 
 
@@ -39,18 +48,18 @@ def parameters() -> list[Parameter]:
     own = [
         Parameter("project", Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[str | None, project]),
         *_places(),
-        *_filters(),
+        *filters(),
         *_states(),
         *_shown(),
     ]
     taken = {one.name for one in own}
-    return own + [one for one in _of_formats() if one.name not in taken]
+    return own + [one for one in of_formats() if one.name not in taken]
 
 
 def _places() -> Iterator[Parameter]:
-    yield _option("model_run", str | None, SCOPE, "A model run, by id or name.", "--model-run", metavar="ID")
-    yield _option("dataset", str | None, SCOPE, "A dataset, by id or name.", "--dataset", metavar="ID")
-    yield _option(
+    yield option("model_run", str | None, SCOPE, "A model run, by id or name.", "--model-run", metavar="ID")
+    yield option("dataset", str | None, SCOPE, "A dataset, by id or name.", "--dataset", metavar="ID")
+    yield option(
         "output",
         str | None,
         OUTPUT,
@@ -61,16 +70,17 @@ def _places() -> Iterator[Parameter]:
         "-o",
         metavar="PATH|-",
     )
-    yield _option("format", str, OUTPUT, "The format.", "--format", metavar="FORMAT", default="labelbox-v2")
+    yield option("format", str, OUTPUT, "The format.", "--format", metavar="FORMAT", default="labelbox-v2")
 
 
-def _filters() -> Iterator[Parameter]:
+def filters() -> Iterator[Parameter]:
+    """The flags that say which rows."""
     for name, what in (
         ("last_activity_at", "rows last active between these dates"),
         ("label_created_at", "rows with a label created between these dates"),
     ):
         help = f"Only {what}; - is an open end."
-        yield _option(name, Dates | None, FILTERS, help, f"--{dashed(name)}", metavar="START END")
+        yield option(name, Dates | None, FILTERS, help, f"--{dashed(name)}", metavar="START END")
     for name, metavar, help in (
         ("workflow_status", "|".join(STATUS), "Only rows of this status."),
         ("batch_id", "ID", "Only rows of this batch; repeatable."),
@@ -78,32 +88,36 @@ def _filters() -> Iterator[Parameter]:
         ("global_key", "KEY", "Only the data row with this key; repeatable; alone: likewise."),
     ):
         kind = str | None if name == "workflow_status" else list[str] | None
-        yield _option(name, kind, FILTERS, help, f"--{dashed(name)}", metavar=metavar)
+        yield option(name, kind, FILTERS, help, f"--{dashed(name)}", metavar=metavar)
 
 
 def _states() -> Iterator[Parameter]:
     help = "Only rows changed since this cursor, as an earlier export printed it."
-    yield _option("since", str | None, STATE, help, "--since", metavar="CURSOR")
+    yield option("since", str | None, STATE, help, "--since", metavar="CURSOR")
     help = "The state at this snapshot or sequence number."
-    yield _option("as_of", str | None, STATE, help, "--as-of", metavar="SNAPSHOT_OR_SEQUENCE")
+    yield option("as_of", str | None, STATE, help, "--as-of", metavar="SNAPSHOT_OR_SEQUENCE")
     help = "Which of several labels of a row."
-    yield _option("labels", LabelRule, STATE, help, "--labels", default="all")
+    yield option("labels", LabelRule, STATE, help, "--labels", default="all")
+    help = "Refuse, before anything is written, what would lose anything."
+    yield option("strict", bool, OUTPUT, help, "--strict", default=False)
+    help = "Where the images' own files are, for --images link and copy."
+    yield option("images_from", str | None, OUTPUT, help, "--images-from", metavar="DIR")
 
 
 def _shown() -> Iterator[Parameter]:
-    yield _option("all_details", bool, SHOWN, "All six of the parts below.", "--all-details", default=False)
+    yield option("all_details", bool, SHOWN, "All six of the parts below.", "--all-details", default=False)
     for name, hint in typing.get_type_hints(ExportParams, include_extras=True).items():
         said = description(hint)
         said = said[:1].upper() + said[1:]
         if core(hint) is bool:
             flags = (f"--{dashed(name)}/--no-{dashed(name)}",)
-            yield _option(name, bool | None, SHOWN, f"{said}.", *flags, show_default=False)
+            yield option(name, bool | None, SHOWN, f"{said}.", *flags, show_default=False)
         else:
             flags = (f"--{dashed(name).removesuffix('s')}",)
-            yield _option(name, list[str] | None, SHOWN, f"{said}; repeatable.", *flags, metavar="ID")
+            yield option(name, list[str] | None, SHOWN, f"{said}; repeatable.", *flags, metavar="ID")
 
 
-def _of_formats() -> Iterator[Parameter]:
+def of_formats() -> Iterator[Parameter]:
     """A flag for each field that the options of any format that writes have."""
     found: dict[str, dict[str, Any]] = {}
     for name in names():
@@ -120,7 +134,7 @@ def _of_formats() -> Iterator[Parameter]:
         help = f"{description(first)} ({', '.join(hints)})"
         kind = _typed([core(hint) for hint in hints.values()])
         flag = f"--{dashed(field)}" + (f"/--no-{dashed(field)}" if kind is bool else "")
-        yield _option(field, kind | None, FORMAT, help, flag, show_default=False)
+        yield option(field, kind | None, FORMAT, help, flag, show_default=False)
 
 
 def _typed(kinds: list[Any]) -> Any:
@@ -171,9 +185,39 @@ def options_for(format: str, given: dict[str, Any]) -> dict[str, Any]:
             raise ValueError(f"--{dashed(name)} is no option of {format}; it has: {known}")
         kind = core(hints[name])
         if isinstance(value, str) and typing.get_origin(kind) in (tuple, list):
-            value = msgspec.convert(value.split(","), hints[name], strict=False)
+            try:
+                value = msgspec.convert(value.split(","), hints[name], strict=False)
+            except msgspec.ValidationError as error:
+                raise ValueError(f"--{dashed(name)}: {value!r}: {error}") from None
+        elif isinstance(value, str) and typing.get_origin(kind) is dict:
+            value = numbered(Path(value))
         made[name] = value
     return made
+
+
+def numbered(path: Path) -> dict[str, int]:
+    """Names and numbers out of a file: lines of names (from 0), or a list or mapping in JSON or YAML.
+
+    Raises ValueError.
+    """
+    import yaml  # type: ignore[import-untyped]
+
+    try:
+        text = path.read_text("utf-8-sig")
+        found = yaml.safe_load(text) if path.suffix in (".json", ".yaml", ".yml") else text.splitlines()
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise ValueError(f"--class-index: {path} cannot be read: {error}") from None
+    if isinstance(found, dict) and isinstance(found.get("names"), dict | list):
+        found = found["names"]
+    if isinstance(found, list):
+        found = {str(name): at for at, name in enumerate(one for one in found if str(one).strip())}
+    if isinstance(found, dict) and all(isinstance(one, int) for one in found):
+        found = {str(name): at for at, name in found.items()}
+    if not isinstance(found, dict) or not all(type(one) is int and one >= 0 for one in found.values()):
+        raise ValueError(f"--class-index: {path} is neither lines of names nor a mapping of names to numbers")
+    if len(set(found.values())) < len(found):
+        raise ValueError(f"--class-index: {path} gives one number to several classes")
+    return {str(name): number for name, number in found.items()}
 
 
 def said_of(given: dict[str, Any]) -> dict[str, Any]:

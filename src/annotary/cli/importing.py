@@ -12,6 +12,7 @@ from annotary.cli.printing import (
     progress,
     show,
     show_json,
+    show_losses,
     show_notices,
     show_problems,
 )
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from annotary.engine.loading import Report
 
 NO_LOSSES: dict[str, Any] = {"balance": [], "losses": []}
-PATHS = "Files, or folders with .json, .jsonl, .ndjson files (.gz and .zst too)."
+PATHS = "Files, folders, archives: data sets, or folders with .json, .jsonl, .ndjson files (.gz, .zst)."
 
 
 def import_files(
@@ -37,7 +38,7 @@ def import_files(
         str | None, typer.Option(metavar="FORMAT", help="Default: recognised by content.")
     ] = None,
     images: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Where mask files are that labels name.")
+        str | None, typer.Option(metavar="DIR", help="Where images and masks are that files name.")
     ] = None,
     dataset: Annotated[
         str | None, typer.Option(metavar="NAME", help="Put new data rows into this dataset.")
@@ -57,7 +58,7 @@ def import_files(
         raise Usage("predictions need both --model and --run")
     if run is not None and project is not None:
         raise Usage("give either --project, or --model and --run")
-    _check_format(format)
+    check_format(format)
     options: dict[str, Any] = {
         "project": project,
         "format": format,
@@ -76,15 +77,21 @@ def import_files(
             return _refused(session, refused)
         if session.json:
             counts = {"rows": report.rows, "labels": report.labels, "annotations": report.annotations}
-            show_json(document(**counts, problems=report.problems, notices=report.notices))
+            found: dict[str, Any] = {
+                "problems": report.problems,
+                "notices": report.notices,
+                "losses": report.losses,
+            }
+            show_json(document(**{**counts, **found}))
         else:
             show_notices(session, report.notices)
+            show_losses(session, report.losses)
             show_problems(report.problems, report.problem_count)
             _show_counts(session, client, report)
     return _concluded(report, stops=on_problem == "stop")
 
 
-def _check_format(name: str | None) -> None:
+def check_format(name: str | None) -> None:
     """Raises Usage where no such format is there, or it only writes."""
     if name is None:
         return
@@ -170,9 +177,10 @@ def document(
     cursor: int | None = None,
     problems: Any = (),
     notices: Any = (),
+    losses: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What an import or export says to programs."""
     made = {"rows": rows, "labels": labels, "annotations": annotations, "files": list(files)}
     if cursor is not None:
         made["cursor"] = cursor
-    return {**made, "problems": list(problems), "notices": list(notices), "losses": NO_LOSSES}
+    return {**made, "problems": list(problems), "notices": list(notices), "losses": losses or NO_LOSSES}

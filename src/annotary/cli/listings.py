@@ -132,9 +132,9 @@ def show_project(session: Session, project: ProjectName) -> None:
         count(summary.rows, "row"),
         count(summary.labels, "label"),
         f"{summary.rows_without_objects:,} without objects",
-        f"sequence {summary.sequence:,}",
+        f"sequence {summary.sequence:,}" if summary.sequence is not None else "",
     )
-    show(", ".join(numbers_shown))
+    show(", ".join(filter(None, numbers_shown)))
     for heading, what, counts in (
         ("workflow status", "rows", summary.by_status),
         ("class", "objects", summary.by_class),

@@ -83,6 +83,27 @@ def show_notices(session: Session, notices: Sequence[Notice]) -> None:
         table(("times", "notice", "first at", "value"), rows, file=sys.stderr)
 
 
+def show_losses(session: Session, losses: dict[str, Any]) -> None:
+    """The ledger as two tables on standard error: what was lost, and the balance."""
+    if session.quiet or not losses["losses"]:
+        return
+    rows = [
+        (
+            one["count"],
+            one["kind"],
+            one["action"],
+            one["reason"],
+            f"{one['iou_mean']:.3f} / {one['iou_worst']:.3f}" if "iou_mean" in one else "",
+            one["ids"][0],
+        )
+        for one in losses["losses"]
+    ]
+    headings = ("times", "kind", "loss", "reason", "IoU mean / worst", "such as")
+    table(headings, rows, file=sys.stderr)
+    balance = [(one["kind"], one["in"], one["out"], one["dropped"]) for one in losses["balance"]]
+    table(("kind", "in", "out", "dropped"), balance, file=sys.stderr)
+
+
 @contextmanager
 def progress(session: Session, what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
     """A bar on standard error, moved by calling it with the rows done; none where nobody would see it."""

@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from annotary.engine.core import Engine
+from annotary.engine.evaluation import evaluate_file
 from annotary.engine.exporting import Export, open_export
 from annotary.engine.loading import Report, import_sources
 from annotary.engine.masks import mask_png
-from annotary.engine.sources import ValueSource, files
+from annotary.engine.recognising import opened
+from annotary.engine.sources import ValueSource
+from annotary.model.analysis import Evaluation
 from annotary.operations import Operation
+from annotary.operations.analyses import Measure
 from annotary.operations.exports import StartExport
 
 R = TypeVar("R")
@@ -28,9 +32,9 @@ class Embedded:
         """Carry an operation out."""
         return self.engine.call(operation)
 
-    def export(self, request: StartExport, *, counted: bool = False) -> Export:
+    def export(self, request: StartExport, *, counted: bool = False, images: Path | None = None) -> Export:
         """Set an export up, to be read by its parts."""
-        return open_export(self.engine, request, counted=counted)
+        return open_export(self.engine, request, counted=counted, images=images)
 
     def load(
         self,
@@ -43,10 +47,16 @@ class Embedded:
         """Import paths, or values as they would stand in a file."""
         given = list(given) if isinstance(given, list | tuple) else given
         if isinstance(given, list) and all(isinstance(one, str | Path) for one in given):
-            sources: list[Any] = list(files(given, images))
+            sources: list[Any] = list(opened(given, images, options.get("format")))
         else:
             sources = [ValueSource(given)]
         return import_sources(self.engine, sources, progress=progress, **options)
+
+    def evaluate(
+        self, path: str | Path, measure: Measure, *, project_id: str, format: str | None = None
+    ) -> Evaluation:
+        """Measure predictions out of a file against a project's labels."""
+        return evaluate_file(self.engine, path, measure, project_id=project_id, format=format)
 
     def mask(self, feature_id: str) -> bytes:
         """The PNG of a mask."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -31,13 +32,13 @@ class ExportTask:
 
     def __init__(self, port: Port, request: StartExport) -> None:
         self._port = port
-        self._request = request
         first = port.export(request)
+        self._request = msgspec.structs.replace(request, strict=False)
         self.cursor = first.cursor
         self.status = "COMPLETE"
         if first.cursor is not None:
             query = msgspec.structs.replace(request.query, as_of=first.cursor)
-            self._request = msgspec.structs.replace(request, query=query)
+            self._request = msgspec.structs.replace(self._request, query=query)
 
     def wait_till_done(self, timeout: int = 300) -> None:
         """Return when the export can be read; embedded that is at once."""
@@ -72,9 +73,9 @@ class ExportTask:
             *whole, rest = (rest + part.data).split(b"\n")
             yield from whole
 
-    def open(self, *, counted: bool = False) -> Export:
-        """The export by its parts, for sinks."""
-        return self._port.export(self._request, counted=counted)
+    def open(self, *, counted: bool = False, images: Path | None = None) -> Export:
+        """The export by its parts, for sinks; `images` is where the images' own files are."""
+        return self._port.export(self._request, counted=counted, images=images)
 
 
 class Exporting:
@@ -96,21 +97,17 @@ class Exporting:
         labels: LabelRule = "all",
         format: str = "labelbox-v2",
         options: dict[str, Any] | None = None,
+        strict: bool = False,
     ) -> ExportTask:
         """Export in a format. `since` is a cursor, `as_of` a sequence number or a snapshot's name; `labels`
-        says which of several labels of a row.
+        says which of several labels of a row; `strict` refuses any loss.
 
-        Raises Invalid for wrong filters, parameters and options before anything runs.
+        Raises Invalid for wrong filters, parameters and options before anything runs, and Lossy.
         """
-        query = ExportQuery(
-            scope=self._scope(),
-            filters=filters_from(filters),
-            params=params_from(params),
-            since=UNSET if since is None else since,
-            as_of=UNSET if as_of is None else self._sequence(as_of),
-            labels=labels,
+        query = self._query(filters, params, since=since, as_of=as_of, labels=labels)
+        request = StartExport(
+            query=query, format=format, options=options or {}, name=task_name, strict=strict
         )
-        request = StartExport(query=query, format=format, options=options or {}, name=task_name)
         return ExportTask(self._port, request)
 
     def export_v2(
@@ -121,6 +118,24 @@ class Exporting:
     ) -> ExportTask:
         """Export as Labelbox v2, as the vendor's SDK words it."""
         return self.export(task_name, filters, params)
+
+    def _query(
+        self,
+        filters: dict[str, Any] | None,
+        params: dict[str, Any] | None,
+        *,
+        since: int | None = None,
+        as_of: int | str | None = None,
+        labels: LabelRule = "all",
+    ) -> ExportQuery:
+        return ExportQuery(
+            scope=self._scope(),
+            filters=filters_from(filters),
+            params=params_from(params),
+            since=UNSET if since is None else since,
+            as_of=UNSET if as_of is None else self._sequence(as_of),
+            labels=labels,
+        )
 
     def _sequence(self, as_of: int | str) -> int:
         if isinstance(as_of, int):

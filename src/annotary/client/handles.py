@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from annotary.client.analyses import Counting, Judging, Predicting
 from annotary.client.exports import Exporting
 from annotary.client.port import Port, connect
 from annotary.errors import Invalid
@@ -30,7 +31,7 @@ Values = Iterable[dict[str, Any]]
 T = TypeVar("T")
 
 
-class ProjectHandle(Exporting):
+class ProjectHandle(Judging):
     """A project."""
 
     def __init__(self, port: Port, value: Project) -> None:
@@ -145,7 +146,7 @@ class ProjectHandle(Exporting):
         return self._port.call(projects.CreateSnapshot(kind="project", id=self.id, name=name))
 
 
-class DatasetHandle(Exporting):
+class DatasetHandle(Counting):
     """A dataset."""
 
     def __init__(self, port: Port, value: Dataset) -> None:
@@ -166,7 +167,7 @@ class DatasetHandle(Exporting):
         return self._port.call(datasets.CountDataRows(dataset_id=self.id))
 
 
-class ModelRunHandle(Exporting):
+class ModelRunHandle(Predicting):
     """A model run."""
 
     def __init__(self, port: Port, value: ModelRun) -> None:
@@ -322,7 +323,7 @@ class Client:
 
     def mask(self, feature_id: str) -> NDArray[bool_]:
         """The pixels of a mask: an array of bool, height x width. Raises NotFound."""
-        from annotary.formats._raster import decode_mask
+        from annotary.formats._png import decode_mask
 
         return decode_mask(self.port.mask(feature_id))
 

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from annotary.errors import Invalid
+from annotary.model.analysis import Evaluation
 from annotary.operations import Operation
+from annotary.operations.analyses import Measure
 from annotary.operations.exports import StartExport
 
 if TYPE_CHECKING:
@@ -25,11 +27,16 @@ class Port(Protocol):
     def call(self, operation: Operation[R]) -> R:
         """Carry an operation out."""
 
-    def export(self, request: StartExport, *, counted: bool = False) -> Export:
-        """Set an export up, to be read by its parts."""
+    def export(self, request: StartExport, *, counted: bool = False, images: Path | None = None) -> Export:
+        """Set an export up, to be read by its parts; `images` is where the images' own files are."""
 
     def load(self, given: Iterable[Any], *, images: Path | None = None, **options: Any) -> Report:
         """Import paths, or values as they would stand in a file."""
+
+    def evaluate(
+        self, path: str | Path, measure: Measure, *, project_id: str, format: str | None = None
+    ) -> Evaluation:
+        """Measure predictions out of a file against a project's labels."""
 
     def mask(self, feature_id: str) -> bytes:
         """The PNG of a mask."""

@@ -33,6 +33,9 @@ _HOUSES = (
     "loading",
     "tasks",
     "users",
+    "statistics",
+    "evaluation",
+    "suspects",
 )
 
 

@@ -12,12 +12,14 @@ from msgspec.structs import replace
 from annotary.engine.features import Unfit
 from annotary.engine.places import Place
 from annotary.engine.resolve import Resolver
-from annotary.formats import _raster as raster
+from annotary.formats._png import decode_mask, encode_mask
 from annotary.model import moment, sections
 from annotary.model.annotation import Annotations, MaskObject
 from annotary.model.base import derived_id, feature_hash, to_json
 from annotary.model.carried import Extras, below, decode
 from annotary.model.geometry import MaskLink
+from annotary.model.image import WORDS
+from annotary.model.ledger import Ledger
 from annotary.model.row import (
     DataRow,
     DataRowDetails,
@@ -83,6 +85,22 @@ class Entry:
 
 
 _NO_ROW = Row(data_row=DataRow(row_data=""))
+
+
+def balanced(entry: Entry, ledger: Ledger, problem: str = "") -> None:
+    """Enter what became of a row's objects and answers into the ledger: stored, or left out for a problem."""
+    reason = f"its image has a problem: {problem}"
+    for share in entry.shares:
+        for label, _ in (*share.labels, *share.predictions):
+            words = [WORDS[str(type(one).__struct_config__.tag)] for one in label.annotations.objects]
+            asked = [label.annotations.classifications]
+            asked += [one.classifications for one in label.annotations.objects]
+            words += ["answer"] * sum(map(len, asked))
+            for word in words:
+                if problem:
+                    ledger.dropped(word, reason, entry.place)
+                else:
+                    ledger.wrote(word)
 
 
 def canonical(text: Any, place: str, name: str) -> Any:
@@ -280,7 +298,7 @@ def _with_masks(
 
 def _checked_mask(png: bytes, media: MediaAttributes, index: int) -> bytes:
     try:
-        mask = raster.decode_mask(png)
+        mask = decode_mask(png)
     except ValueError as error:
         raise Unfit(f".objects[{index}].mask", "its pixels", str(error)) from None
     height, width = mask.shape
@@ -290,7 +308,7 @@ def _checked_mask(png: bytes, media: MediaAttributes, index: int) -> bytes:
             f"{width} x {height} px",
             f"the mask is not of its image's size, {media.width} x {media.height} px",
         )
-    return raster.encode_mask(mask)
+    return encode_mask(mask)
 
 
 def project_details(

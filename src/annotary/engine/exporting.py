@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
 from annotary.engine import label_rules
 from annotary.engine.core import Engine, handles
 from annotary.engine.findings import Findings
+from annotary.engine.image_sets import of_corpus
 from annotary.engine.masks import blob
-from annotary.errors import Invalid, NotFound
-from annotary.formats import Format, Part, load, options_of
+from annotary.engine.splitting import checked
+from annotary.errors import Invalid, Lossy, NotFound
+from annotary.formats import Format, Part, TrainingOptions, load, options_of
 from annotary.model.base import new_id
 from annotary.model.carried import typed
 from annotary.model.corpus import Corpus, Page, Section, Shown
@@ -28,6 +33,7 @@ from annotary.model.export import (
     RowsScope,
     RunScope,
 )
+from annotary.model.ledger import Ledger
 from annotary.model.ontology import Normalized, Ontology
 from annotary.model.project import Dataset, Model, ModelRun, Project
 from annotary.model.task import Task
@@ -42,7 +48,8 @@ class Export:
 
     `cursor` is the sequence number it shows the state of; None where it spans several sequences.
     `done` counts rows as they go by; `total` is how many there will be, where that is known.
-    `annotations` counts only where counting was asked for. `lines` says that all is one file of JSON lines.
+    `annotations` counts only where counting was asked for. `lines` says that all is one file of JSON lines,
+    `one_file` that it is one file. `about` is what a manifest says of it.
     """
 
     format: Format
@@ -51,13 +58,22 @@ class Export:
     total: int | None
     findings: Findings = field(default_factory=Findings)
     lines: bool = True
+    one_file: bool = True
+    about: dict[str, Any] = field(default_factory=dict)
     done: int = 0
     labels: int = 0
     annotations: int = 0
 
 
-def open_export(engine: Engine, request: StartExport, *, counted: bool = False) -> Export:
-    """Set an export up: everything that can be wrong with it is found here. Raises Invalid, NotFound."""
+def open_export(
+    engine: Engine, request: StartExport, *, counted: bool = False, images: Path | None = None
+) -> Export:
+    """Set an export up: everything that can be wrong with it is found here. Raises Invalid, NotFound, Lossy.
+
+    `images` is a folder where the images' own files are.
+    """
+    if request.strict:
+        _check_losses(engine, request)
     form = load(request.format)
     if form.write is None:
         writers = [name for name in _names() if load(name).write is not None]
@@ -69,10 +85,22 @@ def open_export(engine: Engine, request: StartExport, *, counted: bool = False) 
     if form.shows_all:
         every = dict.fromkeys(DETAILS, True)
         query = replace(query, params=replace(query.params, **every))
+    if isinstance(options, TrainingOptions):
+        checked(options)
+        grouped = bool(options.split_by) or query.params.metadata_fields
+        query = replace(query, params=replace(query.params, metadata_fields=grouped, model_run_details=True))
     needed = replace(query, params=label_rules.params_for(query.labels, query.params))
     lean = options.lean() and isinstance(query.scope, ProjectScope) and query.labels == "all"
     corpus, cursor = _corpus(engine, needed, counted=counted, lean=lean)
-    export = Export(form, iter(()), cursor, corpus.rows, lines=form.lines and options.one_file())
+    export = Export(
+        form,
+        iter(()),
+        cursor,
+        corpus.rows,
+        lines=form.lines and options.one_file(),
+        one_file=options.one_file(),
+        about=_about(request, cursor),
+    )
 
     def chosen(pages: Iterable[Page]) -> Iterable[Page]:
         return label_rules.chosen(pages, query.labels, query.params) if query.labels != "all" else pages
@@ -85,8 +113,58 @@ def open_export(engine: Engine, request: StartExport, *, counted: bool = False) 
     corpus = corpus._replace(
         pages=pages, params=query.params, again=again, pixels=lambda name: blob(engine, name)
     )
-    export.parts = form.write(corpus, options)
+    if isinstance(options, TrainingOptions):
+        name = corpus.shown[0].name if len(corpus.shown) == 1 else "data rows"
+        ledger = export.findings.ledger
+        export.parts = form.write(of_corpus(corpus, options, ledger, name, images), options)
+    else:
+        export.parts = form.write(corpus, options)
     return export
+
+
+def open_corpus(engine: Engine, query: ExportQuery) -> Corpus:
+    """The rows a query selects, with the labels its rule leaves, for whoever only reads them.
+
+    Raises Invalid, NotFound.
+    """
+    params = label_rules.params_for(query.labels, query.params)
+    corpus, _ = _corpus(engine, replace(query, params=params), counted=False)
+    pages = corpus.pages
+    if query.labels != "all":
+        pages = label_rules.chosen(pages, query.labels, query.params)
+    return corpus._replace(pages=pages, pixels=lambda name: blob(engine, name))
+
+
+def _check_losses(engine: Engine, request: StartExport) -> None:
+    """Write the export to nowhere; raises Lossy with what would be lost."""
+    trial = open_export(engine, replace(request, strict=False))
+    for _ in trial.parts:
+        pass
+    refuse_losses(trial.findings.ledger)
+
+
+def refuse_losses(ledger: Ledger) -> None:
+    """Raises Lossy where the ledger has any loss."""
+    losses = ledger.losses
+    if losses:
+        first = losses[0]
+        more = f" (and {len(losses) - 1} other losses)" if len(losses) > 1 else ""
+        raise Lossy(
+            f"nothing was written: {first.count:,} {first.kind} would be {first.action}: {first.reason},"
+            f" such as {first.ids[0]}{more}; leave --strict out to accept that",
+            ledger.document(),
+        )
+
+
+def _about(request: StartExport, cursor: int | None) -> dict[str, Any]:
+    """What an export was asked for, as its manifest has it."""
+    return {
+        "annotary": version("annotary"),
+        "format": request.format,
+        "options": request.options,
+        "query": msgspec.to_builtins(request.query),
+        "cursor": cursor,
+    }
 
 
 def _names() -> tuple[str, ...]:

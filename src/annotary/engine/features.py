@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from annotary.errors import Invalid
 from annotary.model.annotation import Classification
 from annotary.model.base import derived_id
+from annotary.model.image import Classes
 from annotary.model.ontology import Normalized, Option, Question, Tool, hue, machine_value
 
 
@@ -60,6 +61,9 @@ class Features:
             node = self._node(self.root, tool.tool, tool.name, tool.feature_schema_id, tool)
             self._questions(node, tool.classifications)
         self._questions(self.root, normalized.classifications)
+        self.carried: dict[str, Any] = (
+            dict(normalized.carried) if isinstance(normalized.carried, dict) else {}
+        )
 
     def _node(self, parent: Node, kind: str, name: str, id: str | None, made: Any, value: str = "") -> Node:
         family = FAMILY.get(kind, kind)
@@ -90,6 +94,7 @@ class Features:
                 for position, node in enumerate(tools)
             ),
             classifications=self._rebuilt_questions(self.root),
+            carried=self.carried or UNSET,
         )
 
     def _rebuilt(self, kind: Any, node: Node, **changes: Any) -> Any:
@@ -163,7 +168,45 @@ class Features:
                     node.made[key] = said
                     self.grown = True
 
+    def number(self, classes: Classes, carried: dict[str, Any]) -> None:  # noqa: C901
+        """Give classes their numbers, and a tool where they have none; numbers that were given stay.
 
+        `carried` is what the file says of the whole, by format.
+        """
+        tools = [node for node in self.root.order if node.kind in _TOOL_KINDS and node.kind != "relationship"]
+        taken: dict[str, int] = {}
+        for node in tools:
+            index = node.made.get("class_index", UNSET)
+            if isinstance(index, int):
+                taken.setdefault(node.name, index)
+        for one in classes:
+            own = [node for node in tools if node.name == one.name]
+            if not own and self.grows:
+                kind = FAMILY.get(kind := (*one.kinds, "rectangle")[0], kind)
+                own = [self._grow(self.root, kind, UNSET, one.name, _NAMED)]
+            index = taken.get(one.name)
+            if index is None:
+                free = one.index if one.index not in taken.values() else max(taken.values(), default=-1) + 1
+                index = taken[one.name] = free
+            for node in own:
+                said: dict[str, Any] = {"class_index": index}
+                if one.category and not node.made.get("category"):
+                    said["category"] = one.category
+                if one.color and not node.made.get("color"):
+                    said["color"] = one.color
+                if any(node.made.get(key) != value for key, value in said.items()):
+                    node.made.update(said)
+                    self.grown = True
+        if any(self.carried.get(key) != value for key, value in carried.items()):
+            self.carried = {**carried, **self.carried}
+            self.grown = True
+
+
+class _Unnamed(NamedTuple):
+    value: Any = UNSET
+
+
+_NAMED = _Unnamed()
 FAMILY = {"superpixel": "mask", "raster-segmentation": "mask", "edge": "relationship"}
 _TOOL_KINDS = ("rectangle", "polygon", "line", "point", "mask", "cuboid", "relationship")
 _DEFAULT_TOOL = {"mask": "raster-segmentation", "relationship": "edge"}

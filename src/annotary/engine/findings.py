@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from annotary.model.corpus import Notice, Problem
+from annotary.model.ledger import Ledger
 
 KEPT = 1000
 """So many problems are kept to be shown; all are counted."""
 
 
 class Findings:
-    """Problems one by one up to a limit, notices gathered by their reason."""
+    """Problems one by one up to a limit, notices gathered by their reason, losses in a ledger."""
 
     def __init__(self) -> None:
+        self.ledger = Ledger()
         self.problems: list[Problem] = []
         self.problem_count = 0
         self._notices: dict[str, Notice] = {}

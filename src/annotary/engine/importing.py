@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from annotary.engine import metadata
 from annotary.engine.aside import Aside
-from annotary.engine.entries import Entry, Origin, Share, data_row_id
+from annotary.engine.entries import Entry, Origin, Share, balanced, data_row_id
 from annotary.engine.features import Unfit
 from annotary.engine.findings import Findings
 from annotary.engine.pages import Finder, Page, page_of
@@ -26,6 +26,7 @@ from annotary.errors import Conflict, Invalid
 from annotary.formats._json import shown
 from annotary.model.carried import Extras, below
 from annotary.model.corpus import Notice, Parsed, Problem
+from annotary.model.image import Classes
 from annotary.model.project import Dataset
 from annotary.model.row import DataRowDetails, Label, MetadataField, ProjectDetails, ProjectPart
 from annotary.store import Numbers, Store
@@ -62,7 +63,8 @@ class Importer:
 
     `merges` says that a file may name a data row several times, as v1 does with a row a label; `flat`
     that it lists nested questions beside their parents; `by_name` that a feature's name decides where
-    its schema id is of another ontology; `checks_metadata` that metadata must fit the schemas.
+    its schema id is of another ontology; `checks_metadata` that metadata must fit the schemas;
+    `balances` that all that is stored is entered into the ledger.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Importer:
         by_name: bool = True,
         flat: bool = False,
         checks_metadata: bool = False,
+        balances: bool = False,
     ) -> None:
         self.store = store
         self.target = target
@@ -83,6 +86,7 @@ class Importer:
         self.findings = findings
         self.merges = merges
         self.by_name = by_name
+        self.balances = balances
         self.schemas = metadata.schemas(store) if checks_metadata else None
         self.places = Places(store, origin.now, origin.user)
         self.finder = Finder(store, self.change, flat=flat)
@@ -128,6 +132,12 @@ class Importer:
             aside.submit(self._index).result()
         self.places.keep_ontologies(self.change)
 
+    def number(self, classes: Classes, carried: dict[str, Any]) -> None:
+        """Give the classes of a training format their numbers, and their tools where they have none yet."""
+        for place in self.places.all():
+            place.features.number(classes, carried)
+        self.places.keep_ontologies(self.change)
+
     def change(self, collection: int) -> Change:
         """This import's change of a project or run."""
         if collection not in self.changes:
@@ -154,9 +164,13 @@ class Importer:
                 self.rows += 1
                 if entry.global_key is not None:
                     keys[entry.global_key] = entry.id
+                if self.balances:
+                    balanced(entry, self.findings.ledger)
             except Unfit as unfit:
                 staged.back_to(mark)
                 self._problem(entry.place, unfit)
+                if self.balances:
+                    balanced(entry, self.findings.ledger, unfit.reason)
             entry.release()
         self._count(staged)
         return staged

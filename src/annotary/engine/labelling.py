@@ -150,11 +150,24 @@ def _to_save(
     head, extras = head_of(before)
     old, inner = details_of(before)
     fresh = replace(old, updated_at=origin.now, content_last_updated_at=origin.now)
-    extras = [*extras, *_under("label_details", inner)]
+    extras = [*extras, *_under("label_details", inner), *_of_objects(before, given)]
     if isinstance(performance, Performance):
         extras += _under("performance_details", decode(before["performance"], Performance)[1])
     details = _said(said, fresh)
     return replace(head, label_details=details, performance_details=performance, annotations=given), extras
+
+
+def _of_objects(before: Fields, given: Annotations) -> Extras:
+    """The unknown keys of those objects that are still there, whatever place they have now."""
+    old, extras = decode(sections.plain(before["annotations"], ""), Annotations)
+    place = {one.feature_id: at for at, one in enumerate(given.objects)}
+    found = []
+    for path, value in extras:
+        if len(path) == 3 and path[0] == "objects" and isinstance(path[1], int):
+            now = place.get(old.objects[path[1]].feature_id)
+            if now is not None:
+                found.append((("annotations", "objects", now, path[2]), value))
+    return found
 
 
 def _said(said: LabelDetails, fresh: LabelDetails) -> LabelDetails:

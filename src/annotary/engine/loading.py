@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal
 
-from msgspec import to_builtins
+from msgspec import field, to_builtins
 from msgspec.structs import replace
 
 from annotary.engine import places
@@ -14,13 +14,15 @@ from annotary.engine.core import Engine, handles
 from annotary.engine.entries import Origin
 from annotary.engine.features import Features
 from annotary.engine.findings import Findings
+from annotary.engine.image_sets import counted
 from annotary.engine.importing import Importer, Target
-from annotary.engine.sources import files
+from annotary.engine.recognising import opened, recognised
 from annotary.errors import Invalid, NotFound, Refused
-from annotary.formats import Format, Reading, Source, load, names
-from annotary.formats._json import Broken, first_document
+from annotary.formats import Format, Source, load, reading
+from annotary.formats._images import parsed
 from annotary.model.base import Value, derived_id, derived_uuid, new_id
 from annotary.model.corpus import Notice, Problem
+from annotary.model.ledger import Ledger
 from annotary.model.ontology import Ontology
 from annotary.model.project import Model, ModelRun, Project
 from annotary.model.task import Task
@@ -43,6 +45,7 @@ class Report(Value):
     notices: tuple[Notice, ...] = ()
     projects: tuple[str, ...] = ()
     model_runs: tuple[str, ...] = ()
+    losses: dict[str, Any] = field(default_factory=lambda: Ledger().document())
     stored: bool = True
     task_id: str | None = None
 
@@ -60,28 +63,6 @@ class Stopped(Refused):
 
 class _Undone(Exception):
     """Ends the transaction of an import that shall leave nothing behind."""
-
-
-def recognised(source: Source) -> str:
-    """The format of a file, by its content; raises Invalid."""
-    try:
-        first = first_document(source)
-    except Broken as broken:
-        problem = broken.problem
-        raise Refused(
-            f"{source.name}, {problem.place}: {problem.reason}: {problem.value}", [problem]
-        ) from None
-    if isinstance(first, dict):
-        for name in names():
-            claims = load(name).claims
-            if claims is not None and claims(first):
-                return name
-    readable = ", ".join(name for name in names() if load(name).read is not None)
-    raise Invalid(
-        f"{source.name} is of no known format; give one with --format: {readable}"
-        if first is not None
-        else f"{source.name} has no JSON document in it; it is empty, cut off, or of another kind"
-    )
 
 
 def import_sources(
@@ -135,6 +116,7 @@ def import_sources(
                 problems=tuple(findings.problems),
                 problem_count=findings.problem_count,
                 notices=tuple(findings.notices),
+                losses=findings.ledger.document(),
                 projects=tuple(sorted(seen)),
                 model_runs=tuple(sorted(runs)),
                 stored=not (stopped or dry_run),
@@ -165,7 +147,12 @@ def _task(engine: Engine, given: list[tuple[Source, str]], report: Report) -> Ta
         updated_at=now,
         completion_percentage=100,
         created_by=engine.user.email,
-        result={"rows": report.rows, "labels": report.labels, "annotations": report.annotations},
+        result={
+            "rows": report.rows,
+            "labels": report.labels,
+            "annotations": report.annotations,
+            "losses": report.losses,
+        },
     )
 
 
@@ -200,6 +187,7 @@ def _take(
     placed = Findings()
     placed.report = report  # type: ignore[method-assign]
     placed.notify = notify  # type: ignore[method-assign]
+    placed.ledger = findings.ledger
     importer = Importer(
         engine.store,
         target,
@@ -209,8 +197,15 @@ def _take(
         by_name=not form.ids_decide,
         flat=form.flat,
         checks_metadata=form.checks_metadata,
+        balances=form.images,
     )
-    importer.take(form.read(source, form.options(), Reading(report, notify)), progress)
+    to = reading(report, notify, findings.ledger)
+    if not form.images:
+        importer.take(form.read(source, form.options(), to), progress)
+        return importer
+    images = counted(form.read(source, form.options(), to), findings.ledger)
+    importer.take(parsed(images, name, findings.ledger), progress)
+    importer.number(to.classes, {name: to.carried[name]} if name in to.carried else {})
     return importer
 
 
@@ -294,7 +289,7 @@ def start_import(engine: Engine, request: StartImport) -> Task:
     images = Path(request.images) if request.images else None
     report = import_sources(
         engine,
-        list(files([request.source], images)),
+        list(opened([request.source], images, request.format)),
         format=request.format,
         project=request.project,
         dataset=request.dataset,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from annotary.engine import batches, summaries
+from annotary.engine import batches, statistics
 from annotary.engine.core import Engine, handles
 from annotary.engine.places import EMPTY, new_project
 from annotary.engine.versions import PAGE, OpenProject, open_project, open_run, renewed
@@ -131,7 +131,7 @@ def delete_project(engine: Engine, request: DeleteProject) -> None:
 def summarize(engine: Engine, request: Summarize) -> Summary:
     """Counts of a project or run."""
     _scope(engine, request.kind, request.id)
-    return summaries.count(engine.store, request.kind, request.id)
+    return statistics.summary(engine, request.kind, request.id)
 
 
 def _scope(engine: Engine, kind: ScopeKind, id: str) -> None:

@@ -6,18 +6,24 @@ import hashlib
 import os
 import shutil
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import FileIO
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import IO, Any
 
 from annotary.errors import Invalid, Unavailable
 from annotary.formats import Part
+from annotary.formats._disk import Later
+from annotary.model.base import to_json
 from annotary.model.task import Artifact
 
-ENDINGS = (".json", ".ndjson", ".jsonl", ".zip", ".gz", ".zst")
+ENDINGS = (".json", ".ndjson", ".jsonl", ".zip", ".gz", ".zst", ".xml", ".csv", ".parquet")
+Beside = Callable[[Iterator[bytes] | None], Iterable[Part]]
+"""Gives the files that come beside an export: it takes the list of those written, as the elements of a JSON
+array; None where the export is one file.
+"""
 
 
 def as_array(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -76,11 +82,18 @@ def to_folder(parts: Iterable[Part], folder: Path) -> list[Artifact]:
     try:
         part_folder.mkdir(parents=True)
         written = []
+        made = part_folder
         for path, pieces in groupby(parts, key=lambda part: part.path):
-            target = inside(part_folder, path)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            artifact = to_file((piece.data for piece in pieces), target)
-            written.append(Artifact(path=str(folder / path), bytes=artifact.bytes, sha256=artifact.sha256))
+            target = _below(part_folder, path)
+            if target.parent != made:
+                made = target.parent
+                made.mkdir(parents=True, exist_ok=True)
+            first = next(pieces)
+            if first.link:
+                target.symlink_to(Path(first.link).resolve())
+                continue
+            digest, size = _plainly((piece.data for piece in chain((first,), pieces)), target)
+            written.append(Artifact(path=str(folder / path), bytes=size, sha256=digest))
         if folder.exists():
             folder.rmdir()
         part_folder.replace(folder)
@@ -91,11 +104,32 @@ def to_folder(parts: Iterable[Part], folder: Path) -> list[Artifact]:
         shutil.rmtree(part_folder, ignore_errors=True)
 
 
+def _below(folder: Path, path: str) -> Path:
+    """A path in a folder that holds nothing but what was just written: what it says is where it leads."""
+    parts = path.split("/")
+    if "\0" in path or any(part in ("", ".", "..") for part in parts) or os.path.isabs(path):
+        raise Invalid(f"the file name {path!r} leads out of {folder}")
+    return folder.joinpath(*parts)
+
+
+def _plainly(pieces: Iterable[bytes], path: Path) -> tuple[str, int]:
+    """Write a file that nobody sees before its whole folder; its digest and size."""
+    digest, size = hashlib.sha256(), 0
+    with path.open("xb") as file:
+        for piece in pieces:
+            file.write(piece)
+            digest.update(piece)
+            size += len(piece)
+    return digest.hexdigest(), size
+
+
 def to_zip(parts: Iterable[Part], path: Path) -> Artifact:
     """Write one archive, the same bytes for the same parts."""
     with _replacing(path) as raw:
         with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-            for name, pieces in groupby(parts, key=lambda part: part.path):
+            # An archive holds no links to files of this machine.
+            bytes_only = (part for part in parts if not part.link)
+            for name, pieces in groupby(bytes_only, key=lambda part: part.path):
                 # A fixed date: the same export is the same file.
                 with archive.open(
                     zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), "w", force_zip64=True
@@ -118,17 +152,63 @@ def inside(folder: Path, path: str) -> Path:
     return target
 
 
-def deliver(parts: Iterable[Part], destination: Path, *, lines: bool, name: str) -> list[Artifact]:
-    """Put an export where its destination says: file, array, archive or folder."""
+def deliver(
+    parts: Iterable[Part],
+    destination: Path,
+    *,
+    lines: bool,
+    name: str,
+    one_file: bool = True,
+    beside: Beside | None = None,
+) -> list[Artifact]:
+    """Put an export where its destination says: file, array, archive or folder.
+
+    `lines` says that it is JSON lines, `one_file` that it is one file. `beside` gives further files, once
+    the others are written: into the folder or archive, or beside a single file.
+    """
     plain = destination.name.removesuffix(".gz").removesuffix(".zst")
     if destination.name.endswith(".zip"):
-        return [to_zip((_named(part, name) for part in parts), destination)]
+        return [to_zip(_followed(parts, name, beside), destination)]
     if is_folder(destination):
-        return to_folder((_named(part, name) for part in parts), destination)
-    if not lines:
-        raise Invalid(f"this format makes several files; give a folder or a .zip in place of {destination}")
-    pieces: Iterable[bytes] = (part.data for part in parts)
-    return [to_file(as_array(pieces) if plain.endswith(".json") else pieces, destination)]
+        return to_folder(_followed(parts, name, beside), destination)
+    if not one_file:
+        raise _several(destination)
+    pieces = _only(parts, destination)
+    artifact = to_file(as_array(pieces) if lines and plain.endswith(".json") else pieces, destination)
+    files = [artifact]
+    for part in beside(None) if beside is not None else ():
+        files.append(to_file((part.data,), destination.with_name(part.path)))
+    return files
+
+
+def _only(parts: Iterable[Part], destination: Path) -> Iterator[bytes]:
+    """The bytes of the one file; raises Invalid at the first part of another, as pictures beside lines are."""
+    for part in parts:
+        if part.path:
+            raise _several(destination)
+        yield part.data
+
+
+def _several(destination: Path) -> Invalid:
+    return Invalid(f"this format makes several files; give a folder or a .zip in place of {destination}")
+
+
+def _followed(parts: Iterable[Part], name: str, beside: Beside | None) -> Iterator[Part]:
+    """Parts under their names, with what comes beside them at the end."""
+    listed = Later()
+    for path, pieces in groupby((_named(part, name) for part in parts), key=lambda part: part.path):
+        digest, size, linked = hashlib.sha256(), 0, False
+        for piece in pieces:
+            linked = bool(piece.link)
+            if beside is not None:
+                digest.update(piece.data)
+                size += len(piece.data)
+            yield piece
+        if beside is not None and not linked:
+            file = {"path": path, "bytes": size, "sha256": digest.hexdigest()}
+            listed.add((b"" if listed.empty else b",\n  ") + to_json(file).encode())
+    if beside is not None:
+        yield from beside(listed.chunks())
 
 
 def _named(part: Part, name: str) -> Part:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import warnings
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from annotary.errors import Invalid
@@ -14,6 +17,14 @@ CHUNK = 1 << 16
 """So much is read at once: little enough to be in the processor's cache when its last line is parsed."""
 NEIGHBOUR_LIMIT = 256 << 20
 """No picture beside an import file is read that is larger, in bytes."""
+MEMBERS = 5_000_000
+"""No archive of more members is read."""
+RATIO = 200
+"""No archive is read that says it unpacks to more than so many times its size."""
+DEEPEST = 40
+"""No folder deeper in others is looked into."""
+HEADER = 1 << 20
+"""The size of a picture in an archive is found in so many of its first bytes, or not at all."""
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
@@ -37,18 +48,210 @@ class FileSource:
 
     def neighbour(self, path: str) -> bytes | None:
         """A file beside it or in the folder of images, never outside of these; None where there is none."""
-        for folder in self.folders:
-            root = folder.resolve()
-            try:
-                found = (root / path).resolve()
-                if not found.is_relative_to(root) or not found.is_file():
-                    continue
-                if found.stat().st_size > NEIGHBOUR_LIMIT:
-                    raise Invalid(f"{found} is larger than {NEIGHBOUR_LIMIT >> 20} MiB")
-                return found.read_bytes()
-            except (OSError, ValueError):
-                continue
+        found = below(self.folders, path)
+        return None if found is None else _bytes(found)
+
+    def paths(self) -> Iterable[str]:
+        """Its own name."""
+        return (self.path.name,)
+
+    def open(self, path: str) -> Iterator[bytes]:
+        """The file itself, or one beside it."""
+        return self.chunks() if path == self.path.name else _pieces_of(self.folders, path)
+
+    def size_of(self, path: str) -> tuple[int, int] | None:
+        """Width and height of a picture beside it or in the folder of images."""
+        found = below(self.folders, path)
+        return None if found is None else picture_size(found.open("rb"))
+
+    def located(self, path: str) -> str:
+        """The path of a picture beside it or in the folder of images."""
+        return str(below(self.folders, path) or "")
+
+
+def below(folders: Iterable[Path], path: str) -> Path | None:
+    """The file of a relative path in the first folder that has it, never outside; None where none has."""
+    for folder in folders:
+        root = folder.resolve()
+        try:
+            found = (root / path).resolve()
+            if found.is_relative_to(root) and found.is_file():
+                return found
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+def _bytes(found: Path) -> bytes | None:
+    try:
+        if found.stat().st_size > NEIGHBOUR_LIMIT:
+            raise Invalid(f"{found} is larger than {NEIGHBOUR_LIMIT >> 20} MiB")
+        return found.read_bytes()
+    except OSError:
         return None
+
+
+def _pieces_of(folders: Iterable[Path], path: str) -> Iterator[bytes]:
+    found = below(folders, path)
+    if found is None:
+        raise Invalid(f"{path} is not there, or leads out of its folder")
+    try:
+        with found.open("rb") as file:
+            while chunk := file.read(CHUNK):
+                yield chunk
+    except OSError as error:
+        raise Invalid(f"{found} cannot be read: {error.strerror or error}") from error
+
+
+def picture_size(file: IO[bytes]) -> tuple[int, int] | None:
+    """Width and height of a picture as it is shown upright, from its header; None where it is none."""
+    from PIL import Image, UnidentifiedImageError
+
+    with file:
+        try:
+            # Opening reads the header only; nothing is decoded, so no size is too large.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                picture = Image.open(file)
+                turned = picture.getexif().get(0x0112, 1) >= 5 if picture.format in _TURNING else False
+        except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            return None
+        width, height = picture.size
+        return (height, width) if turned else (width, height)
+
+
+_TURNING = ("JPEG", "MPO", "TIFF", "WEBP")
+
+
+class FolderSource:
+    """A folder, read file by file as a format asks; links that lead out of it are not followed."""
+
+    def __init__(self, path: Path, images: Path | None = None) -> None:
+        self.path = path
+        self.name = str(path)
+        self.folders = [folder for folder in (path, images) if folder is not None]
+
+    def chunks(self) -> Iterator[bytes]:
+        """Nothing: a folder is no file."""
+        return iter(())
+
+    def paths(self) -> Iterator[str]:
+        """Its files in order of name, folder by folder."""
+        return _walked(self.path, self.path.resolve(), "", 0)
+
+    def open(self, path: str) -> Iterator[bytes]:
+        """One of its files."""
+        return _pieces_of(self.folders, path)
+
+    def neighbour(self, path: str) -> bytes | None:
+        """A file in it or in the folder of images."""
+        found = below(self.folders, path)
+        return None if found is None else _bytes(found)
+
+    def size_of(self, path: str) -> tuple[int, int] | None:
+        """Width and height of a picture in it or in the folder of images."""
+        found = below(self.folders, path)
+        return None if found is None else picture_size(found.open("rb"))
+
+    def located(self, path: str) -> str:
+        """The path of a picture in it or in the folder of images."""
+        return str(below(self.folders, path) or "")
+
+
+def _walked(folder: Path, root: Path, prefix: str, depth: int) -> Iterator[str]:
+    if depth > DEEPEST:
+        raise Invalid(f"{folder} is more than {DEEPEST} folders deep")
+    for one in sorted(folder.iterdir(), key=lambda path: path.name):
+        if one.is_symlink() and not one.resolve().is_relative_to(root):
+            continue
+        if one.is_dir():
+            if not one.is_symlink():
+                yield from _walked(one, root, f"{prefix}{one.name}/", depth + 1)
+        elif one.is_file():
+            yield prefix + one.name
+
+
+class ZipSource:
+    """An archive, read member by member; how many, how large and how much compressed is limited."""
+
+    def __init__(self, path: Path, images: Path | None = None) -> None:
+        self.path = path
+        self.name = str(path)
+        self.folders = [images] if images is not None else []
+        try:
+            self._archive = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, OSError, ValueError) as error:
+            raise Invalid(f"{path} is no readable archive: {error}") from None
+        members = self._archive.infolist()
+        if len(members) > MEMBERS:
+            raise Invalid(f"{path} has {len(members):,} members; more than {MEMBERS:,} are not read")
+        self._members = {one.filename: one for one in members if not one.is_dir() and _inside(one.filename)}
+        unpacked = sum(one.file_size for one in members)
+        packed = path.stat().st_size
+        if unpacked > RATIO * max(packed, 1 << 16):
+            raise Invalid(
+                f"{path} says that it unpacks to {unpacked:,} bytes, over {RATIO} times its own {packed:,};"
+                " unpack it yourself if you trust it"
+            )
+
+    def chunks(self) -> Iterator[bytes]:
+        """Nothing: an archive is no file of a format."""
+        return iter(())
+
+    def paths(self) -> Iterator[str]:
+        """Its members in order of name; those whose names lead out of it are left out."""
+        return iter(sorted(self._members))
+
+    def open(self, path: str) -> Iterator[bytes]:
+        """One of its members."""
+        member = self._members.get(path)
+        if member is None:
+            yield from _pieces_of(self.folders, path)
+            return
+        left = member.file_size
+        try:
+            with self._archive.open(member) as file:
+                while chunk := file.read(CHUNK):
+                    left -= len(chunk)
+                    if left < 0:
+                        raise Invalid(f"{self.name}: {path} is larger than the archive says")
+                    yield chunk
+        except (
+            zipfile.BadZipFile,
+            OSError,
+            RuntimeError,
+            NotImplementedError,
+            zlib.error,
+            EOFError,
+        ) as error:
+            raise Invalid(f"{self.name}: {path} cannot be unpacked: {error}") from None
+
+    def neighbour(self, path: str) -> bytes | None:
+        """One of its members, or a file in the folder of images."""
+        member = self._members.get(path)
+        if member is None:
+            found = below(self.folders, path)
+            return None if found is None else _bytes(found)
+        if member.file_size > NEIGHBOUR_LIMIT:
+            raise Invalid(f"{self.name}: {path} is larger than {NEIGHBOUR_LIMIT >> 20} MiB")
+        return b"".join(self.open(path))
+
+    def size_of(self, path: str) -> tuple[int, int] | None:
+        """Width and height of a picture among its members or in the folder of images."""
+        if path in self._members:
+            with self._archive.open(self._members[path]) as file:
+                return picture_size(io.BytesIO(file.read(HEADER)))
+        found = below(self.folders, path)
+        return None if found is None else picture_size(found.open("rb"))
+
+    def located(self, path: str) -> str:
+        """`zip:` and the member, or the path of a file in the folder of images."""
+        return f"zip:{path}" if path in self._members else str(below(self.folders, path) or "")
+
+
+def _inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts and "\\" not in name and "\0" not in name
 
 
 class ValueSource:
@@ -67,6 +270,22 @@ class ValueSource:
         """Values have no neighbours."""
         return None
 
+    def paths(self) -> Iterable[str]:
+        """Values have no files."""
+        return ()
+
+    def open(self, path: str) -> Iterator[bytes]:
+        """Values have no files."""
+        raise Invalid(f"{path} is not there: {self.name} are values")
+
+    def size_of(self, path: str) -> tuple[int, int] | None:
+        """Values have no pictures."""
+        return None
+
+    def located(self, path: str) -> str:
+        """Values have no pictures."""
+        return ""
+
 
 def _unpacked(file: IO[bytes]) -> IO[bytes]:
     start = file.read(4)
@@ -82,19 +301,15 @@ def _unpacked(file: IO[bytes]) -> IO[bytes]:
     return file
 
 
-def files(paths: Iterable[str | Path], images: Path | None = None) -> Iterator[FileSource]:
-    """The files among paths: files themselves, and the JSON files of folders in order of name."""
-    for given in paths:
-        path = Path(given)
-        if path.is_dir():
-            inside = sorted(one for one in path.rglob("*") if one.is_file() and _is_json(one))
-            if not inside:
-                raise Invalid(f"{path} has no .json, .jsonl or .ndjson file (or a .gz or .zst of one)")
-            yield from (FileSource(one, images) for one in inside)
-        elif path.exists():
-            yield FileSource(path, images)
-        else:
-            raise Invalid(f"{path} does not exist")
+def json_files(folder: Path) -> list[Path]:
+    """The JSON files of a folder in order of name; raises Invalid where it has none."""
+    inside = sorted(one for one in folder.rglob("*") if one.is_file() and _is_json(one))
+    if not inside:
+        raise Invalid(
+            f"{folder} is of no known format: it has no .json, .jsonl or .ndjson file (nor .gz, .zst),"
+            " and no format that reads folders knows its own in it"
+        )
+    return inside
 
 
 def _is_json(path: Path) -> bool:

@@ -7,38 +7,57 @@ entry points of the group `annotary.formats`.
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any, NamedTuple, Protocol
+from typing import Annotated, Any, Literal, NamedTuple, Protocol
 
 import msgspec
+from msgspec import Meta
 
 from annotary.errors import Invalid
-from annotary.model.corpus import Corpus, Notify, Parsed, Report
+from annotary.model.corpus import Notify, Report
+from annotary.model.image import Classes
+from annotary.model.ledger import Ledger
 from annotary.model.ontology import Normalized
 
 GROUP = "annotary.formats"
 
 
 class Part(NamedTuple):
-    """A piece of a file; the pieces of one path come one after the other."""
+    """A piece of a file; the pieces of one path come one after the other.
+
+    `link` is a file of this machine that the path shall lead to, in place of bytes.
+    """
 
     path: str
     data: bytes
+    link: str = ""
 
 
 class Source(Protocol):
-    """What is read: the bytes of one file, and its neighbours by relative name."""
+    """What is read: one file, a folder or an archive. Paths are relative with `/` and never lead outside."""
 
     name: str
 
     def chunks(self) -> Iterator[bytes]:
-        """The file from its start, in pieces."""
+        """The file from its start, in pieces; nothing for a folder or an archive."""
 
     def neighbour(self, path: str) -> bytes | None:
-        """A file beside it (or in the folder of images), never outside; None where there is none."""
+        """A file in it, beside it, or in the folder of images, never outside; None where there is none."""
+
+    def paths(self) -> Iterable[str]:
+        """The files of a folder or archive in order of name; of one file its own name."""
+
+    def open(self, path: str) -> Iterator[bytes]:
+        """One of `paths()` in pieces; raises Invalid where it cannot be read or is too large."""
+
+    def size_of(self, path: str) -> tuple[int, int] | None:
+        """Width and height of a picture (upright), from its header alone; None where there is none."""
+
+    def located(self, path: str) -> str:
+        """Where `Image.local` is: a path, or `zip:` and a member; empty where it is not there."""
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -53,27 +72,67 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         return False
 
 
+class TrainingOptions(Options, frozen=True):
+    """The options of every training format."""
+
+    split: Annotated[
+        tuple[float, ...],
+        Meta(description="shares of train, val and test, such as 0.8,0.1,0.1; default: the split rows have"),
+    ] = ()
+    seed: Annotated[int, Meta(description="another number, another split")] = 0
+    split_by: Annotated[
+        str, Meta(description="images of one value of this metadata field stay together in one split")
+    ] = ""
+    stratify: Annotated[bool, Meta(description="the same shares within each class, by an image's rarest")] = (
+        False
+    )
+    class_index: Annotated[
+        dict[str, int], Meta(description="a file that numbers the classes: lines of names, or JSON or YAML")
+    ] = {}
+    images: Annotated[
+        Literal["skip", "link", "copy"],
+        Meta(description="the images' own files: not at all, as links, or copied; where they are to be had"),
+    ] = "link"
+
+
 class Reading(NamedTuple):
-    """Where a reader's remarks go."""
+    """Where a reader's remarks go.
+
+    Readers of training formats report losses to the `ledger`, add `classes` as they meet them, and put
+    what the file says of the whole into `carried`, under the format's name.
+    """
 
     report: Report
     notify: Notify
+    ledger: Ledger
+    classes: Classes
+    carried: dict[str, Any]
+
+
+def reading(report: Report, notify: Notify, ledger: Ledger | None = None) -> Reading:
+    """A Reading whose classes are not known yet."""
+    return Reading(report, notify, Ledger() if ledger is None else ledger, Classes(), {})
 
 
 class Format(NamedTuple):
     """A file layout.
 
+    `images`: a training format; it writes an ImageSet and reads Images. Other formats write a Corpus of
+    pages and read Parsed rows. `starts` recognises a file by its first 64 KiB, `folder` a folder or archive.
     `lines`: it writes one file of JSON lines, which a sink may turn into an array. `claims` recognises a
     file by its first JSON document. `merges`: several of its rows may be of one data row. `ids_decide`:
     a schema id that the ontology lacks is a problem, even where the name is known. `shows_all`: it has no
     parameters, every section is written. `flat`: nested questions stand beside their parents.
-    `checks_metadata`: metadata values must fit the organisation's schemas.
+    `checks_metadata`: metadata values must fit the organisation's schemas. `ending` is that of its one file.
     """
 
     title: str
     options: type[Options] = Options
-    write: Callable[[Corpus, Any], Iterator[Part]] | None = None
-    read: Callable[[Source, Any, Reading], Iterator[Parsed]] | None = None
+    write: Callable[[Any, Any], Iterator[Part]] | None = None
+    read: Callable[[Source, Any, Reading], Iterator[Any]] | None = None
+    images: bool = False
+    starts: Callable[[bytes], bool] | None = None
+    folder: Callable[[Source], bool] | None = None
     claims: Callable[[dict[str, Any]], bool] | None = None
     read_ontology: Callable[[Source], Normalized] | None = None
     lines: bool = False
@@ -83,6 +142,7 @@ class Format(NamedTuple):
     flat: bool = False
     checks_metadata: bool = False
     says: str = ""
+    ending: str = ".ndjson"
 
 
 def names() -> tuple[str, ...]:

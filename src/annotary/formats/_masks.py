@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from annotary.formats import Part
-from annotary.formats import _raster as raster
+from annotary.formats._png import composite, decode_mask, render_mask_8bit
 from annotary.model.base import to_json
 from annotary.model.corpus import Page
 from annotary.model.corpus import Part as Share
@@ -73,13 +73,13 @@ def pictures(pages: Iterable[Page], how: str, pixels: Pixels) -> Iterator[Part]:
                 kept = msgspec.json.decode(label[_MASKS])
                 if how == "png":
                     for id, name in kept.items():
-                        mask = raster.decode_mask(pixels(name))
-                        yield Part(f"masks/{id}.png", raster.render_mask_8bit(mask))
+                        mask = decode_mask(pixels(name))
+                        yield Part(f"masks/{id}.png", render_mask_8bit(mask))
                 else:
-                    masks = [raster.decode_mask(pixels(name)) for name in kept.values()]
+                    masks = [decode_mask(pixels(name)) for name in kept.values()]
                     height, width = masks[0].shape
                     colored = ((mask, colour(index)) for index, mask in enumerate(masks))
-                    picture = raster.composite(colored, height, width)
+                    picture = composite(colored, height, width)
                     yield Part(f"masks/{label[_ID].decode()}.png", picture)
 
 

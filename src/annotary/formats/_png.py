@@ -18,14 +18,14 @@ MAX_PIXELS = 200_000_000
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER_BYTES = 33  # signature and IHDR
-_GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
-_CHANNELS = {_GREY: 1, _RGB: 3, _PALETTE: 1, _GREY_ALPHA: 2, _RGB_ALPHA: 4}
+GREY, RGB, PALETTE, GREY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6
+_CHANNELS = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGB_ALPHA: 4}
 _DEPTHS = {
-    _GREY: (1, 2, 4, 8, 16),
-    _RGB: (8, 16),
-    _PALETTE: (1, 2, 4, 8),
-    _GREY_ALPHA: (8, 16),
-    _RGB_ALPHA: (8, 16),
+    GREY: (1, 2, 4, 8, 16),
+    RGB: (8, 16),
+    PALETTE: (1, 2, 4, 8),
+    GREY_ALPHA: (8, 16),
+    RGB_ALPHA: (8, 16),
 }
 _ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
 _WHOLE = ((0, 0, 1, 1),)
@@ -35,7 +35,7 @@ _WHOLE = ((0, 0, 1, 1),)
 _BAND_BYTES = 1 << 17
 
 
-class _Header(NamedTuple):
+class Header(NamedTuple):
     """What IHDR says; depth is bits a sample."""
 
     height: int
@@ -58,10 +58,10 @@ class _Header(NamedTuple):
                 yield slice(top, None, down), slice(left, None, right), rows, line
 
 
-class _Picture(NamedTuple):
+class Picture(NamedTuple):
     """Samples (height x width x channels, the file's own depth), palette (n x 3), the body of tRNS."""
 
-    header: _Header
+    header: Header
     samples: Samples
     palette: NDArray[np.uint8]
     transparent: bytes
@@ -74,7 +74,7 @@ def encode_mask(mask: Mask) -> bytes:
     def fill(rows: slice, lines: NDArray[np.uint8]) -> None:
         lines[:] = np.packbits(mask[rows], axis=1)
 
-    return _encode(_Header(height, width, 1, _GREY, False), fill)
+    return encode(Header(height, width, 1, GREY, False), fill)
 
 
 def render_mask_8bit(mask: Mask) -> bytes:
@@ -84,7 +84,7 @@ def render_mask_8bit(mask: Mask) -> bytes:
     def fill(rows: slice, lines: NDArray[np.uint8]) -> None:
         np.multiply(mask[rows].view(np.uint8), 255, out=lines)
 
-    return _encode(_Header(height, width, 8, _GREY, False), fill)
+    return encode(Header(height, width, 8, GREY, False), fill)
 
 
 def composite(masks: Iterable[tuple[Mask, Colour]], height: int, width: int) -> bytes:
@@ -102,7 +102,7 @@ def composite(masks: Iterable[tuple[Mask, Colour]], height: int, width: int) -> 
         for channel in range(3):
             lines[:, channel::3] = pixels[:, channel::4]
 
-    return _encode(_Header(height, width, 8, _RGB, False), fill)
+    return encode(Header(height, width, 8, RGB, False), fill)
 
 
 def size_of(png: bytes) -> tuple[int, int]:
@@ -113,13 +113,13 @@ def size_of(png: bytes) -> tuple[int, int]:
 
 def decode_mask(png: bytes, *, max_pixels: int = MAX_PIXELS) -> Mask:
     """The pixels of any PNG that are neither black nor fully transparent; ValueError says what is wrong."""
-    picture = _decode(png, max_pixels)
+    picture = decode(png, max_pixels)
     header, samples = picture.header, picture.samples
-    if header.colour == _PALETTE:
+    if header.colour == PALETTE:
         return _by_index(picture, picture.palette.max(axis=1) > 0)
     if header.depth == 1 and not picture.transparent:
         return samples[..., 0].view(np.bool_)
-    colours = 1 if header.colour in (_GREY, _GREY_ALPHA) else 3
+    colours = 1 if header.colour in (GREY, GREY_ALPHA) else 3
     inside: Mask = reduce(np.bitwise_or, _channels(samples)[:colours]) != 0
     return _without_transparent(picture, inside)
 
@@ -127,13 +127,13 @@ def decode_mask(png: bytes, *, max_pixels: int = MAX_PIXELS) -> Mask:
 def decode_colour(image_bytes: bytes, colour: Colour, *, max_pixels: int = MAX_PIXELS) -> Mask:
     """The pixels of an 8-bit PNG that have exactly that colour; ValueError when there is none."""
     wanted = _checked_colour(colour)
-    picture = _decode(image_bytes, max_pixels)
+    picture = decode(image_bytes, max_pixels)
     header = picture.header
     if header.depth == 16:
         raise ValueError("a 16-bit PNG has no 8-bit colours")
-    if header.colour == _PALETTE:
+    if header.colour == PALETTE:
         mask = _by_index(picture, (picture.palette == np.array(wanted)).all(axis=1))
-    elif header.colour in (_GREY, _GREY_ALPHA):
+    elif header.colour in (GREY, GREY_ALPHA):
         mask = _without_transparent(picture, _equals_grey(picture, wanted))
     else:
         planes = _channels(picture.samples)[:3]
@@ -175,7 +175,9 @@ def _checked_colour(colour: Sequence[int]) -> Colour:
     return red, green, blue
 
 
-def _encode(header: _Header, fill: Callable[[slice, NDArray[np.uint8]], None]) -> bytes:
+def encode(
+    header: Header, fill: Callable[[slice, NDArray[np.uint8]], None], palette: NDArray[np.uint8] | None = None
+) -> bytes:
     """A PNG whose lines come from fill(rows, lines), called band by band downwards; all filters are 0."""
     line = 1 + (header.width * header.pixel_bits + 7) // 8
     step = min(header.height, max(1, _BAND_BYTES // line))
@@ -188,7 +190,9 @@ def _encode(header: _Header, fill: Callable[[slice, NDArray[np.uint8]], None]) -
         stream.append(compressor.compress(part))
     stream.append(compressor.flush())
     ihdr = struct.pack(">IIBBBBB", header.width, header.height, header.depth, header.colour, 0, 0, 0)
-    return _SIGNATURE + _chunk(b"IHDR", ihdr) + _chunk(b"IDAT", b"".join(stream)) + _chunk(b"IEND", b"")
+    colours = b"" if palette is None else _chunk(b"PLTE", palette.tobytes())
+    data = _chunk(b"IDAT", b"".join(stream))
+    return _SIGNATURE + _chunk(b"IHDR", ihdr) + colours + data + _chunk(b"IEND", b"")
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:
@@ -200,7 +204,7 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
 # Reading
 
 
-def _read_header(png: bytes) -> _Header:
+def _read_header(png: bytes) -> Header:
     """The checked IHDR; ValueError when it is missing, cut off or says what PNG does not allow."""
     if not png or png[:8] != _SIGNATURE[: len(png)]:
         raise ValueError("not a PNG")
@@ -215,7 +219,7 @@ def _read_header(png: bytes) -> _Header:
         methods = f"methods {compression}, {filtering} and {interlace}"
         raise ValueError(f"damaged PNG: no such kind as depth {depth}, colour type {colour}, {methods}")
     check_size(height, width, height * width)
-    return _Header(height, width, depth, colour, bool(interlace))
+    return Header(height, width, depth, colour, bool(interlace))
 
 
 def _read_chunks(png: bytes) -> dict[bytes, list[memoryview]]:
@@ -238,22 +242,22 @@ def _read_chunks(png: bytes) -> dict[bytes, list[memoryview]]:
         place = end
 
 
-def _decode(png: bytes, max_pixels: int) -> _Picture:
+def decode(png: bytes, max_pixels: int) -> Picture:
     """The PNG's samples; its size is checked before any pixel is unpacked."""
     header = _read_header(png)
     check_size(header.height, header.width, max_pixels)
     chunks = _read_chunks(png)
     palette, transparent = b"".join(chunks[b"PLTE"]), b"".join(chunks[b"tRNS"])
-    if len(palette) % 3 or len(palette) > 768 or (header.colour == _PALETTE and not palette):
+    if len(palette) % 3 or len(palette) > 768 or (header.colour == PALETTE and not palette):
         raise ValueError("damaged PNG: no usable palette")
-    lengths = {_GREY: (0, 2), _RGB: (0, 6), _PALETTE: range(257)}
+    lengths = {GREY: (0, 2), RGB: (0, 6), PALETTE: range(257)}
     if len(transparent) not in lengths.get(header.colour, (0,)):
         raise ValueError("damaged PNG: no usable transparency")
     colours = np.frombuffer(palette, np.uint8).reshape(-1, 3)
-    return _Picture(header, _samples(header, chunks[b"IDAT"]), colours, transparent)
+    return Picture(header, _samples(header, chunks[b"IDAT"]), colours, transparent)
 
 
-def _samples(header: _Header, stream: list[memoryview]) -> Samples:
+def _samples(header: Header, stream: list[memoryview]) -> Samples:
     """All samples, height x width x channels, from the compressed stream."""
     passes = list(header.passes())
     raw = _inflate(b"".join(stream), sum(rows * (1 + line) for _, _, rows, line in passes))
@@ -326,7 +330,7 @@ def _channels(samples: Samples) -> list[Samples]:
     return [samples[..., channel] for channel in range(samples.shape[2])]
 
 
-def _by_index(picture: _Picture, chosen: Mask) -> Mask:
+def _by_index(picture: Picture, chosen: Mask) -> Mask:
     """The pixels whose palette entry is chosen and not transparent; beyond the palette nothing is chosen."""
     table = np.zeros(256, np.bool_)
     table[: len(chosen)] = chosen
@@ -336,7 +340,7 @@ def _by_index(picture: _Picture, chosen: Mask) -> Mask:
     return found
 
 
-def _equals_grey(picture: _Picture, colour: Colour) -> Mask:
+def _equals_grey(picture: Picture, colour: Colour) -> Mask:
     """The pixels of a grey picture that show that colour when its depth is stretched to 8 bits."""
     scale = 255 // ((1 << picture.header.depth) - 1)
     if len(set(colour)) > 1 or colour[0] % scale:
@@ -345,7 +349,7 @@ def _equals_grey(picture: _Picture, colour: Colour) -> Mask:
     return equal
 
 
-def _without_transparent(picture: _Picture, mask: Mask) -> Mask:
+def _without_transparent(picture: Picture, mask: Mask) -> Mask:
     """The mask less the fully transparent pixels of a grey or RGB picture."""
     planes = _channels(picture.samples)
     if len(planes) in (2, 4):

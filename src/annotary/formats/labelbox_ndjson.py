@@ -16,10 +16,10 @@ import msgspec
 from msgspec import UNSET
 
 from annotary.formats import Format, Options, Part, Reading, Source
-from annotary.formats import _raster as raster
 from annotary.formats._json import Broken, Document, documents, problem_of, shown
 from annotary.formats._ndjson_lines import Line, Pixels, Reference, classification_of, object_of, plain_id
 from annotary.formats._ndjson_write import lines_of
+from annotary.formats._png import decode_colour, decode_mask, encode_mask
 from annotary.model.annotation import Annotations, Arrow, Bond, Classification, Object
 from annotary.model.base import derived_id, derived_uuid
 from annotary.model.carried import Extras, decode
@@ -178,7 +178,7 @@ class _Builder:
         """A mask's pixels as a canonical PNG, or its address. Nothing is fetched."""
         try:
             if isinstance(given.png, bytes):
-                return MaskLink(png=raster.encode_mask(raster.decode_mask(given.png)))
+                return MaskLink(png=encode_mask(decode_mask(given.png)))
             if isinstance(given.im_bytes, bytes):
                 return self._coloured(given.im_bytes, given.color_rgb)
         except ValueError as error:
@@ -195,7 +195,7 @@ class _Builder:
     def _coloured(self, picture: bytes, colour: Any) -> MaskLink:
         if not isinstance(colour, tuple):
             raise Wrong("nothing", "a coloured picture needs colorRGB", "mask")
-        return MaskLink(png=raster.encode_mask(raster.decode_colour(picture, colour)))
+        return MaskLink(png=encode_mask(decode_colour(picture, colour)))
 
     def _beside(self, path: str, given: Pixels) -> MaskLink:
         picture = self.source.neighbour(path)
@@ -205,7 +205,7 @@ class _Builder:
         try:
             if isinstance(given.color_rgb, tuple):
                 return self._coloured(picture, given.color_rgb)
-            return MaskLink(png=raster.encode_mask(raster.decode_mask(picture)))
+            return MaskLink(png=encode_mask(decode_mask(picture)))
         except ValueError as error:
             raise Wrong(path, str(error), "mask.instanceURI") from None
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from annotary.errors import Invalid
 from annotary.formats import Format, Source
@@ -32,10 +33,10 @@ def read_ontology(source: Source) -> Normalized:
     except Invalid as error:
         raise Invalid(f"{source.name}, {error}") from None
     colored = tuple(
-        tool if tool.color else msgspec.structs.replace(tool, color=hue(index, len(given.tools)))
+        tool if tool.color else replace(tool, color=hue(index, len(given.tools)))
         for index, tool in enumerate(given.tools)
     )
-    return Normalized(tools=colored, classifications=given.classifications)
+    return replace(given, tools=colored)
 
 
 def check(given: Normalized) -> None:

@@ -43,7 +43,10 @@ class Question(Value, rename="camel"):
 
 
 class Tool(Value, rename="camel"):
-    """Something that can be drawn."""
+    """Something that can be drawn.
+
+    `class_index` is the number its class has in training formats; `category` what a COCO file said of it.
+    """
 
     tool: str
     name: str
@@ -54,6 +57,8 @@ class Tool(Value, rename="camel"):
     feature_schema_id: str | None = None
     definition: Any = UNSET
     attributes: Any = UNSET
+    class_index: int | UnsetType = UNSET
+    category: dict[str, Any] | UnsetType = UNSET
 
 
 class Normalized(Value):
@@ -61,6 +66,8 @@ class Normalized(Value):
 
     tools: tuple[Tool, ...] = ()
     classifications: tuple[Question, ...] = ()
+    carried: dict[str, Any] | UnsetType = UNSET
+    """What files said of the whole data set (COCO's info and licenses), by format."""
 
 
 class Ontology(Value):

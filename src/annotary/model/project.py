@@ -172,7 +172,7 @@ class Summary(Value):
     by_status: dict[str, int]
     by_kind: dict[str, int]
     by_class: dict[str, int]
-    sequence: int
+    sequence: int | None
 
 
 class Settings(Value):

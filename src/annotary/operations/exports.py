@@ -10,10 +10,11 @@ from annotary.operations import Operation, post
 
 
 class StartExport(Operation[Task]):
-    """Export what a query asks for, in a format with its options."""
+    """Export what a query asks for, in a format with its options; `strict` refuses any loss beforehand."""
 
     route = post("/exports")
     query: ExportQuery
     format: str = "labelbox-v2"
     options: dict[str, Any] = {}
     name: str | None = None
+    strict: bool = False

@@ -1,0 +1,117 @@
+"""Analyses as a user asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from annotary.client.exports import Exporting
+from annotary.errors import Invalid
+from annotary.model.analysis import Evaluation, Statistics, Suspects
+from annotary.model.export import LabelRule
+from annotary.operations.analyses import CountStatistics, EvaluateRun, FindSuspects, Measure
+
+
+class Counting(Exporting):
+    """The numbers of what has rows."""
+
+    def stats(
+        self,
+        filters: dict[str, Any] | None = None,
+        *,
+        as_of: int | str | None = None,
+        labels: LabelRule = "all",
+        split: tuple[float, ...] = (),
+        seed: int = 0,
+        split_by: str = "",
+    ) -> Statistics:
+        """Counts and sizes of the rows that pass the filters; of a dataset's rows in all projects.
+
+        `split` gives shares of train, val and test; `split_by` counts by the values of a metadata field, or
+        with shares keeps those together. Raises Invalid.
+        """
+        query = self._query(filters, {"all_projects": True}, as_of=as_of, labels=labels)
+        return self._port.call(CountStatistics(query=query, split=tuple(split), seed=seed, split_by=split_by))
+
+
+class Labelled(Counting):
+    """What has labels of its own."""
+
+    def lint(
+        self,
+        filters: dict[str, Any] | None = None,
+        *,
+        as_of: int | str | None = None,
+        labels: LabelRule = "all",
+        limit: int = 50,
+        confidence: float = 0.8,
+    ) -> Suspects:
+        """Labels that look wrong, the most suspicious first; of a run also predictions without a label.
+
+        Raises Invalid.
+        """
+        query = self._query(filters, None, as_of=as_of, labels=labels)
+        return self._port.call(FindSuspects(query=query, limit=limit, confidence=confidence))
+
+
+class Judging(Labelled):
+    """What a file of predictions can be measured against."""
+
+    id: str
+
+    def evaluate(
+        self,
+        predictions: str | Path,
+        *,
+        format: str | None = None,
+        labels: LabelRule = "all",
+        iou: float = 0.5,
+        confidence: float = 0.0,
+        limit: int = 20,
+        data_row_ids: Sequence[str] = (),
+    ) -> Evaluation:
+        """Measure the predictions of a file (COCO results, Labelbox import lines) against the labels.
+
+        Raises Invalid, Refused.
+        """
+        measure = _measure(labels, iou, confidence, limit, data_row_ids)
+        return self._port.evaluate(predictions, measure, project_id=self.id, format=format)
+
+
+class Predicting(Labelled):
+    """What has predictions beside its labels."""
+
+    id: str
+
+    def evaluate(
+        self,
+        project_id: str | None = None,
+        *,
+        labels: LabelRule = "all",
+        iou: float = 0.5,
+        confidence: float = 0.0,
+        limit: int = 20,
+        data_row_ids: Sequence[str] = (),
+    ) -> Evaluation:
+        """Measure the predictions against the run's labels, or a project's. Raises Invalid, NotFound."""
+        measure = _measure(labels, iou, confidence, limit, data_row_ids)
+        return self._port.call(EvaluateRun(model_run_id=self.id, project_id=project_id, measure=measure))
+
+
+def _measure(
+    labels: LabelRule, iou: float, confidence: float, limit: int, data_row_ids: Sequence[str]
+) -> Measure:
+    given = {
+        "labels": labels,
+        "iou": iou,
+        "confidence": confidence,
+        "limit": limit,
+        "data_row_ids": tuple(data_row_ids),
+    }
+    try:
+        return msgspec.convert(given, Measure)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"evaluate: {error}") from None

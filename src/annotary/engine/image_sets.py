@@ -1,0 +1,156 @@
+"""What training formats write: images out of the store or another file, counted, and each in its split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from annotary.engine import splitting
+from annotary.engine.sources import CHUNK, below
+from annotary.formats import Part, Source, TrainingOptions
+from annotary.formats._images import images as of_pages
+from annotary.model.corpus import Corpus, Page
+from annotary.model.image import WORDS, Classes, Image, ImageSet, classes_of
+from annotary.model.ledger import Ledger
+
+
+def counted(found: Iterable[Image], ledger: Ledger) -> Iterator[Image]:
+    """Images, whose marks and answers are entered into the ledger as they go by."""
+    took = ledger.took
+    for image in found:
+        for mark in image.marks:
+            took(WORDS.get(mark.kind, mark.kind))
+            if mark.answered:
+                took("answer", mark.answer_count())
+        if image.answers:
+            took("answer", image.answer_count())
+        yield image
+
+
+def of_corpus(
+    corpus: Corpus, options: TrainingOptions, ledger: Ledger, name: str, folder: Path | None
+) -> ImageSet:
+    """The images of a project, run or dataset; of a run its predictions where they are asked for."""
+    runs = any(shown.kind == "model_run" for shown in corpus.shown)
+    predictions = runs and corpus.params.predictions
+    pages: list[Iterable[Page]] = [corpus.pages]
+
+    def found() -> Iterator[Image]:
+        given = pages.pop() if pages else corpus.again()
+        return of_pages(given, predictions=predictions, splits=runs and corpus.single)
+
+    ontologies = [shown.ontology.normalized for shown in corpus.shown]
+    carried = {}
+    for one in ontologies:
+        if isinstance(one.carried, dict):
+            carried.update(one.carried)
+    return _image_set(
+        name,
+        found,
+        lambda: of_pages(corpus.again(), predictions=predictions),
+        classes_of(ontologies, options.class_index),
+        ledger,
+        corpus.pixels,
+        Pictures(folder, None),
+        carried,
+        options,
+        predictions=predictions,
+    )
+
+
+def of_reader(
+    name: str,
+    read: Callable[[], Iterator[Image]],
+    classes: Classes,
+    carried: dict[str, object],
+    ledger: Ledger,
+    source: Source,
+    options: TrainingOptions,
+) -> ImageSet:
+    """The images of another file."""
+    return _image_set(name, read, read, classes, ledger, _no_pixels, Pictures(None, source), carried, options)
+
+
+def _no_pixels(name: str) -> bytes:
+    raise KeyError(name)
+
+
+def _image_set(
+    name: str,
+    read: Callable[[], Iterator[Image]],
+    again: Callable[[], Iterator[Image]],
+    classes: Classes,
+    ledger: Ledger,
+    pixels: Callable[[str], bytes],
+    pictures: Pictures,
+    carried: dict[str, object],
+    options: TrainingOptions,
+    *,
+    predictions: bool = False,
+) -> ImageSet:
+    times: list[bool] = []
+
+    def images() -> Iterator[Image]:
+        found = read()
+        if not times:
+            # What is read a second time went in once.
+            times.append(True)
+            found = counted(found, ledger)
+        rare = splitting.rarest(again()) if options.stratify else _alike
+        return splitting.split(found, options, rare)
+
+    return ImageSet(
+        name,
+        images,
+        classes,
+        ledger,
+        pixels,
+        lambda image, path: pictures.parts(image, path, options.images),
+        carried,
+        predictions,
+    )
+
+
+def _alike(image: Image) -> str:
+    return ""
+
+
+class Pictures:
+    """Where the images' own files are: in a folder the user gave, or in the source."""
+
+    def __init__(self, folder: Path | None, source: Source | None) -> None:
+        self.folder = folder
+        self.source = source
+
+    def parts(self, image: Image, path: str, how: str) -> Iterator[Part]:
+        """The parts that put it at a path; none where it is not to be had."""
+        if how == "skip":
+            return
+        there = self.source.located(image.local) if self.source is not None and image.local else ""
+        member = there.removeprefix("zip:") if there.startswith("zip:") else ""
+        if member:
+            # Nothing can lead into an archive.
+            if how == "copy" and self.source is not None:
+                yield from (Part(path, piece) for piece in self.source.open(member))
+            return
+        found = Path(there) if there else self._file(image)
+        if found is None:
+            return
+        if how == "link":
+            yield Part(path, b"", str(found))
+            return
+        with found.open("rb") as file:
+            empty = True
+            while chunk := file.read(CHUNK):
+                empty = False
+                yield Part(path, chunk)
+            if empty:
+                yield Part(path, b"")
+
+    def _file(self, image: Image) -> Path | None:
+        if self.folder is None:
+            return None
+        for name in (image.external_id, image.global_key, image.row_data.split("?")[0].rsplit("/", 1)[-1]):
+            if name and (found := below([self.folder], name)) is not None:
+                return found
+        return None

@@ -1,0 +1,95 @@
+"""What would outgrow memory, in temporary files that go by themselves: groups, names, bytes for later."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Iterator
+
+_CACHE = -8192
+"""SQLite keeps so many KiB of it in memory (a negative number)."""
+
+
+def _database() -> sqlite3.Connection:
+    # An empty name is SQLite's own temporary file: deleted when it is closed, whatever happens.
+    database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+    for pragma in ("journal_mode=OFF", "synchronous=OFF", f"cache_size={_CACHE}", "temp_store=FILE"):
+        database.execute(f"PRAGMA {pragma}")
+    database.execute("BEGIN")
+    return database
+
+
+class Groups:
+    """Bytes by key, in the order they came: an index for files whose rows are in any order."""
+
+    def __init__(self) -> None:
+        self._database = _database()
+        self._database.execute("CREATE TABLE held (n INTEGER PRIMARY KEY, key, data BLOB)")
+        self._indexed = False
+
+    def add(self, some: Iterable[tuple[int | str, bytes]]) -> None:
+        """More bytes, each with its key. Everything is added before anything is looked up."""
+        self._database.executemany("INSERT INTO held (key, data) VALUES (?, ?)", some)
+
+    def of(self, key: int | str) -> list[bytes]:
+        """All bytes of a key."""
+        if not self._indexed:
+            self._database.execute("CREATE INDEX held_key ON held (key, n)")
+            self._indexed = True
+        query = "SELECT data FROM held WHERE key = ? ORDER BY n"
+        return [data for (data,) in self._database.execute(query, (key,))]
+
+    def each(self) -> Iterator[int | str]:
+        """Every key once, in order of its first bytes."""
+        query = "SELECT key FROM held GROUP BY key ORDER BY min(n)"
+        return (key for (key,) in self._database.execute(query))
+
+    def all(self) -> Iterator[bytes]:
+        """All bytes in the order they came."""
+        return (data for (data,) in self._database.execute("SELECT data FROM held ORDER BY n"))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._database.close()
+
+    def __del__(self) -> None:
+        self._database.close()
+
+
+class Seen:
+    """A set of texts or numbers that may be larger than memory."""
+
+    def __init__(self) -> None:
+        self._database = _database()
+        self._database.execute("CREATE TABLE seen (key PRIMARY KEY) WITHOUT ROWID")
+
+    def add(self, key: int | str) -> bool:
+        """Add it; whether it was not there yet."""
+        return self._database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (key,)).rowcount == 1
+
+    def __del__(self) -> None:
+        self._database.close()
+
+
+class Later:
+    """Bytes that are written after others: those of an array that comes second."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.SpooledTemporaryFile(1 << 20)  # noqa: SIM115 -- goes with this object
+        self.empty = True
+
+    def add(self, data: bytes) -> None:
+        """More of them."""
+        self.empty = False
+        self._file.write(data)
+
+    def chunks(self) -> Iterator[bytes]:
+        """All of them, in pieces; then the file is gone."""
+        self._file.seek(0)
+        while chunk := self._file.read(1 << 18):
+            yield chunk
+        self._file.close()
+
+    def __del__(self) -> None:
+        # What was not wanted in the end.
+        self._file.close()

@@ -1,0 +1,314 @@
+"""COCO instances: boxes, polygons of parts, run-lengths, keypoints carried; results files of predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import blake2b
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Raw
+
+from annotary.formats import Format, Part, Reading, Source, TrainingOptions
+from annotary.formats import _marks as marks
+from annotary.formats._coco_read import read, starts
+from annotary.formats._disk import Later, Seen
+from annotary.formats._losses import drop, mark_id, no_answers
+from annotary.formats._stored import DIGEST, GEOMETRY
+from annotary.model.base import to_json
+from annotary.model.image import (
+    BOX,
+    CUBOID,
+    MASK,
+    NOTHING,
+    POLYGON,
+    TEST,
+    TRAIN,
+    VAL,
+    Class,
+    Image,
+    ImageSet,
+    Mark,
+)
+
+
+class Options(TrainingOptions, frozen=True):
+    """What a COCO file has beside the rest."""
+
+    layout: Annotated[
+        Literal["file", "splits"],
+        Meta(description="file: all in one; splits: annotations/instances_SPLIT.json and images/SPLIT"),
+    ] = "file"
+
+    def one_file(self) -> bool:
+        """One file, unless splits or copies of images are asked for."""
+        return self.layout == "file" and not self.split and self.images != "copy"
+
+
+class _Annotation(msgspec.Struct, gc=False):
+    """What decides how an annotation that came from a COCO file goes out."""
+
+    id: int | None = None
+    image_id: int | str | None = None
+    category_id: int | None = None
+    segmentation: Raw = NOTHING
+    area: Raw = NOTHING
+    bbox: Raw = NOTHING
+    iscrowd: Raw = NOTHING
+    geometry_digest: Raw = NOTHING
+
+
+_annotation = msgspec.json.Decoder(_Annotation).decode
+_members = msgspec.json.Decoder(dict[str, Raw]).decode
+_encode = msgspec.json.Encoder().encode
+_OWN = frozenset(("id", "image_id", "category_id", *GEOMETRY, "iscrowd", "score", DIGEST))
+_IMAGE_OWN = frozenset(("id", "file_name", "width", "height"))
+
+
+def write(found: ImageSet, options: Options) -> Iterator[Part]:
+    """Images as they come; annotations follow from a temporary file; then what says of the whole."""
+    writer = _Writer(found)
+    if options.one_file():
+        yield from _one_file(found, writer)
+        return
+    held: dict[str, tuple[Later, Later]] = {}
+    for image in found.images():
+        split = image.split or TRAIN
+        images, annotations = held.setdefault(split, (Later(), Later()))
+        text, file_name = writer.image(image)
+        images.add((b"" if images.empty else b",\n") + text)
+        writer.annotations(image, annotations)
+        yield from found.picture(image, f"images/{split}/{file_name}")
+    for split in (TRAIN, VAL, TEST):
+        if split in held or split == TRAIN:
+            images, annotations = held.get(split, (Later(), Later()))
+            path = f"annotations/instances_{split}.json"
+            yield Part(path, b'{"images":[\n')
+            for chunk in images.chunks():
+                yield Part(path, chunk)
+            yield Part(path, b'],\n"annotations":[\n')
+            for chunk in annotations.chunks():
+                yield Part(path, chunk)
+            yield Part(path, b'],\n"categories":' + writer.ending())
+
+
+def _one_file(found: ImageSet, writer: _Writer) -> Iterator[Part]:
+    annotations = Later()
+    comma = b'{"images":[\n'
+    for image in found.images():
+        yield Part("", comma + writer.image(image)[0])
+        writer.annotations(image, annotations)
+        comma = b",\n"
+    yield Part("", (b"" if comma == b",\n" else comma) + b'],\n"annotations":[\n')
+    for chunk in annotations.chunks():
+        yield Part("", chunk)
+    yield Part("", b'],\n"categories":' + writer.ending())
+
+
+class _Ids:
+    """Whole numbers that stay: those that came in, else a hash of a lasting key, below 2**53."""
+
+    def __init__(self, found: ImageSet, kind: str) -> None:
+        self._found = found
+        self._kind = kind
+        self._seen = Seen()
+
+    def of(self, carried: Any, key: str) -> int:
+        """The id for something that had one, or has a key."""
+        if isinstance(carried, int):
+            if self._seen.add(carried):
+                return carried
+            self._found.ledger.changed("renamed", self._kind, "this id is there twice", str(carried))
+        attempt = key
+        while True:
+            digest = blake2b(attempt.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+            # The upper half of what a double can count: ids that people give are smaller.
+            id = (1 << 52) | (int.from_bytes(digest, "big") >> 12)
+            if self._seen.add(id):
+                return id
+            attempt += "\x1f"
+
+
+class _Writer:
+    """What is the same for all files of one export: ids, categories."""
+
+    def __init__(self, found: ImageSet) -> None:
+        self.found = found
+        self.image_ids = _Ids(found, "image")
+        self.ids = _Ids(found, "annotation")
+        self.category_ids: dict[str, int] = {}
+        self._taken: set[int] = set()
+        self.image_id = 0
+        self._begun = False
+
+    def _take(self, name: str, id: int) -> int:
+        self._taken.add(id)
+        self.category_ids[name] = id
+        return id
+
+    def ending(self) -> bytes:
+        """The categories and what files said of the whole: known once all images have been read."""
+        carried = self.found.carried.get("coco", {})
+        more = b"".join(f",\n{to_json(key)}:{to_json(one)}".encode() for key, one in carried.items())
+        return self.categories() + more + b"}\n"
+
+    def categories(self) -> bytes:
+        made = []
+        for one in self.found.classes:
+            id = self.category(one)
+            made.append({"id": id, "name": one.name, **{k: v for k, v in one.category.items() if k != "id"}})
+        made.sort(key=lambda one: int(one["id"]))
+        return to_json(made).encode()
+
+    def category(self, one: Class) -> int:
+        """A class's category id: the one that came in, else its number from 1, else the next free one."""
+        if not self._begun:
+            # Ids that came in are taken before any is given; a reader knows them by its first image.
+            self._begun = True
+            for known in self.found.classes:
+                if isinstance(said := known.category.get("id"), int) and said not in self._taken:
+                    self._take(known.name, said)
+        id = self.category_ids.get(one.name)
+        if id is None:
+            id = one.index + 1
+            if id in self._taken:
+                id = max(self._taken) + 1
+            self._take(one.name, id)
+        return id
+
+    def image(self, image: Image) -> tuple[bytes, str]:
+        """The image's element, and its file's name."""
+        said: dict[str, Raw] = _members(image.coco) if image.coco else {}
+        carried = msgspec.json.decode(said["id"]) if "id" in said else None
+        self.image_id = self.image_ids.of(carried, image.key)
+        name = image.name
+        if said and self.image_id == carried:
+            return bytes(image.coco), name
+        width, height = image.width, image.height
+        head = f'{{"id":{self.image_id},"file_name":{to_json(name)},"width":{width},"height":{height}'
+        if image.row_data.startswith(("http://", "https://")) and "coco_url" not in said:
+            head += f',"coco_url":{to_json(image.row_data)}'
+        rest = b"".join(
+            b"," + to_json(key).encode() + b":" + bytes(one)
+            for key, one in said.items()
+            if key not in _IMAGE_OWN
+        )
+        return head.encode() + rest + b"}", name
+
+    def annotations(self, image: Image, out: Later) -> None:
+        """The elements of an image's annotations; what cannot be said goes into the ledger."""
+        ledger, written, texts = self.found.ledger, [], []
+        for place, mark in enumerate(image.marks):
+            try:
+                text = self._annotation(image, mark, place)
+            except ValueError as error:
+                drop(ledger, image, mark, str(error))
+                continue
+            if text is None:
+                drop(ledger, image, mark, f"COCO has no {mark.word}")
+                continue
+            texts.append(text)
+            written.append(mark)
+            ledger.wrote(mark.word)
+        if texts:
+            out.add((b"" if out.empty else b",\n") + b",\n".join(texts))
+        no_answers(ledger, image, written, "COCO")
+
+    def _annotation(self, image: Image, mark: Mark, place: int) -> bytes | None:
+        kind = mark.kind
+        if kind not in (BOX, POLYGON, MASK, CUBOID):
+            return None
+        said = mark.said if isinstance(mark.said, _Annotation) else None
+        if said is None and mark.coco:
+            said = _annotation(mark.coco)
+        if said is not None and kind == MASK and said.segmentation:
+            marks.check_run_lengths(mark, image)
+        one = self.found.classes.by_name.get(mark.name) or self.found.classes.add(mark.name)
+        if said is not None and not one.category and said.category_id is not None:
+            one.category = {"id": said.category_id}
+            if said.category_id not in self._taken and one.name not in self.category_ids:
+                self._take(one.name, said.category_id)
+        category = self.category_ids.get(mark.name) or self.category(one)
+        carried = said.id if said is not None else None
+        body = b"" if self._unchanged(mark, said, category) else self._body(image, mark, said)
+        id = self.ids.of(carried, f"{image.key}\x1f{mark.feature_id or place}")
+        if not body and id == carried:
+            return bytes(mark.coco)
+        body = body or self._body(image, mark, said)
+        return f'{{"id":{id},"image_id":{self.image_id},"category_id":{category},'.encode() + body
+
+    def _unchanged(self, mark: Mark, said: _Annotation | None, category: int) -> bool:
+        """Whether the annotation can go out as it came in."""
+        return (
+            said is not None
+            # What comes from the store has a digest, and the rest of its geometry in the object.
+            and not said.geometry_digest
+            and said.image_id == self.image_id
+            and said.category_id == category
+            and (mark.kind not in (POLYGON, MASK) or said.segmentation is not NOTHING)
+            and (mark.kind != BOX or said.bbox is not NOTHING)
+        )
+
+    def _body(self, image: Image, mark: Mark, said: _Annotation | None) -> bytes:
+        """All members but the ids."""
+        pixels = self.found.pixels
+        if mark.kind == BOX:
+            left, top, right, bottom = marks.corners(mark)
+            assert mark.bounding_box is not None
+            width, height = mark.bounding_box.width, mark.bounding_box.height
+            segmentation = b"[]"
+            area = _encode(width * height)
+        else:
+            left, top, right, bottom = marks.corners(mark, image, pixels)
+            width, height = right - left, bottom - top
+            segmentation, area = self._filled(image, mark, said)
+        box = _encode([left, top, width, height])
+        crowd = b"0"
+        if said is not None:
+            box = bytes(said.bbox) or box
+            area = bytes(said.area) or area
+            crowd = bytes(said.iscrowd) or crowd
+            segmentation = bytes(said.segmentation) or segmentation
+        body = b'"segmentation":%b,"area":%b,"bbox":%b,"iscrowd":%b' % (segmentation, area, box, crowd)
+        if mark.confidence is not None:
+            body += b',"score":' + _encode(mark.confidence)
+        if mark.coco:
+            for key, value in _members(mark.coco).items():
+                if key not in _OWN:
+                    body += b"," + to_json(key).encode() + b":" + bytes(value)
+        return body + b"}"
+
+    def _filled(self, image: Image, mark: Mark, said: _Annotation | None) -> tuple[bytes, bytes]:
+        """Segmentation and area of a polygon, mask or cuboid."""
+        if mark.kind == POLYGON:
+            flat = mark.flat()
+            if len(flat) < 6:
+                raise ValueError("a polygon of fewer than 3 points")
+            return _encode([flat]), _encode(marks.flat_area(flat))
+        if mark.kind == CUBOID:
+            ring = marks.rings(mark)[0]
+            reason = "a cuboid became the outline around its corners"
+            self.found.ledger.approximated(mark.word, reason, mark_id(image, mark))
+            return _encode([ring]), _encode(marks.flat_area(ring))
+        if (parts := marks.parts(mark)) is not None:
+            return _encode(parts), _encode(marks.area(mark, image))
+        if said is not None and said.segmentation and said.area:
+            return bytes(said.segmentation), bytes(said.area)
+        found = marks.run_lengths(mark, image, self.found.pixels)
+        return _encode(found.segmentation()), _encode(found.area())
+
+
+def _read(source: Source, options: Options, reading: Reading) -> Iterator[Image]:
+    return read(source, reading, _Annotation)
+
+
+FORMAT = Format(
+    title="COCO instances",
+    options=Options,
+    write=write,
+    read=_read,
+    images=True,
+    starts=starts,
+    ending=".json",
+    says="boxes, polygons of parts, masks as run-lengths, scores; keypoints carried from COCO files",
+)

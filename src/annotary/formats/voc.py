@@ -1,0 +1,348 @@
+"""Pascal VOC: an XML file of boxes an image, lists of images by split, and pictures of classes and objects.
+
+    Annotations/NAME.xml            the image's size and its objects
+    ImageSets/Main/SPLIT.txt        the names of the images of train, val and test
+    labelmap.txt                    the classes; a class's colour says its number
+    JPEGImages/NAME.jpg             the image's own file
+
+With `segmentation` also, for images that have polygons or masks:
+
+    SegmentationClass/NAME.png      a pixel is its class's number + 1; 0 is background, 255 is void
+    SegmentationObject/NAME.png     a pixel is its object's place in the XML file, from 1
+    ImageSets/Segmentation/SPLIT.txt
+
+VOC counts pixels from 1 and a box includes its last one: xmin = left + 1, xmax = left + width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from math import ceil, floor
+from pathlib import PurePosixPath
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from annotary.errors import Invalid
+from annotary.formats import Format, Part, TrainingOptions
+from annotary.formats import _label_png as pictures
+from annotary.formats import _marks as marks
+from annotary.formats._disk import Later
+from annotary.formats._losses import drop, mark_id, no_answers
+from annotary.formats._names import Names
+from annotary.formats._rle import Rle
+from annotary.formats._voc_pixels import HIGHEST, colour
+from annotary.formats._voc_read import FLAGS, PICTURES, derived_name, folder, read, starts
+from annotary.formats._xml import escaped, markup, sayable
+from annotary.model.base import to_json
+from annotary.model.image import (
+    BOX,
+    CUBOID,
+    MASK,
+    POLYGON,
+    TEST,
+    TRAIN,
+    VAL,
+    Image,
+    ImageSet,
+    Mark,
+)
+
+_WORDS = {
+    POLYGON: "a polygon became the box around it",
+    MASK: "a mask became the box around it",
+    CUBOID: "a cuboid became the box around it",
+}
+
+
+class Options(TrainingOptions, frozen=True):
+    """What a VOC data set has beside the rest."""
+
+    segmentation: Annotated[
+        bool, Meta(description="pictures of classes and objects too, for polygons and masks")
+    ] = False
+    whole: Annotated[
+        bool, Meta(description="coordinates as whole numbers, outwards: for programs that read no others")
+    ] = False
+
+    def one_file(self) -> bool:
+        """Always a folder."""
+        return False
+
+
+class _Said(msgspec.Struct, gc=False):
+    """What is carried with a mark: flags as Datumaro and CVAT put them into COCO files, and the rest."""
+
+    attributes: dict[str, Any] = {}
+    voc: list[Any] = []
+    iscrowd: int = 0
+    bbox: list[float] | None = None
+
+
+class _SaidOfImage(msgspec.Struct, gc=False):
+    voc: list[Any] = []
+
+
+_said = msgspec.json.Decoder(_Said).decode
+_said_of_image = msgspec.json.Decoder(_SaidOfImage).decode
+_NOTHING = _Said()
+
+
+def write(found: ImageSet, options: Options) -> Iterator[Part]:
+    """The files of each image, then the lists of images and the classes."""
+    writer = _Writer(found, options)
+    for image in found.images():
+        yield from writer.image(image)
+    yield from writer.lists()
+    yield writer.labelmap()
+
+
+class _Writer:
+    """What is the same for all images of an export."""
+
+    def __init__(self, found: ImageSet, options: Options) -> None:
+        self.found = found
+        self.options = options
+        self.ledger = found.ledger
+        self.names = Names(found.ledger)
+        self.held: dict[str, Later] = {}
+        self.spelt: dict[str, str] = {}
+
+    def image(self, image: Image) -> Iterator[Part]:
+        """One image's parts; its name is put by for the lists."""
+        stem = self.names.path(image.name, image.id, ending="")
+        ending = PurePosixPath(image.name).suffix
+        picture = stem + (ending if ending.lower() in PICTURES else ".jpg")
+        self._list("Main", image, stem)
+        pixels = self._pixels(image) if self.options.segmentation else {}
+        texts, numbers, written = [], [], []
+        for place, mark in enumerate(image.marks):
+            try:
+                texts.append(self._object(image, mark, exact=place in pixels))
+            except ValueError as error:
+                drop(self.ledger, image, mark, str(error))
+                continue
+            self.ledger.wrote(mark.word)
+            written.append(mark)
+            if place in pixels:
+                numbers.append((len(written), mark, pixels[place]))
+        no_answers(self.ledger, image, written, "VOC")
+        head = self._head(image, stem, picture, segmented=bool(numbers))
+        yield Part(f"Annotations/{stem}.xml", "".join((head, *texts, "</annotation>\n")).encode())
+        if numbers:
+            self._list("Segmentation", image, stem)
+            yield from self._painted(image, stem, numbers)
+        yield from self.found.picture(image, f"JPEGImages/{picture}")
+
+    def _list(self, kind: str, image: Image, stem: str) -> None:
+        path = f"ImageSets/{kind}/{image.split or TRAIN}.txt"
+        self.held.setdefault(path, Later()).add(f"{stem}\n".encode())
+
+    def lists(self) -> Iterator[Part]:
+        """The names of the images by split; there is always a list for training."""
+        for kind in ("Main", "Segmentation"):
+            for split in (TRAIN, VAL, TEST):
+                path = f"ImageSets/{kind}/{split}.txt"
+                if path in self.held or (kind, split) == ("Main", TRAIN):
+                    yield Part(path, b"")
+                    for chunk in self.held.get(path, Later()).chunks():
+                        yield Part(path, chunk)
+
+    def labelmap(self) -> Part:
+        """The classes as CVAT and Datumaro write them; VOC's colour of a class's value says the value."""
+        lines = ["# label:color_rgb:parts:actions\n"]
+        if "background" not in self.found.classes.by_name:
+            lines.append("background:0,0,0::\n")
+        for one in self.found.classes:
+            name = one.name
+            if any(sign in name for sign in ":\r\n") or name.startswith("#") or name != name.strip():
+                self.ledger.changed("renamed", "class", "labelmap.txt cannot say this name", name)
+                name = "".join("_" if sign in ":\r\n" else sign for sign in name).strip().lstrip("#") or "_"
+            red, green, blue = colour(one.index + 1)
+            lines.append(f"{name}:{red},{green},{blue}::\n")
+        return Part("labelmap.txt", "".join(lines).encode("utf-8", "replace"))
+
+    # The XML file
+
+    def _head(self, image: Image, stem: str, picture: str, *, segmented: bool) -> str:
+        said = _said_of_image(image.coco).voc if b'"voc"' in bytes(image.coco) else []
+        file_name = picture.rsplit("/", 1)[-1]
+        try:
+            own = {one[0]: markup(one, "\t") for one in said if one[0] in ("folder", "depth")}
+            rest = [markup(one, "\t") for one in said if one[0] not in own]
+        except (ValueError, TypeError, LookupError) as error:
+            self.ledger.changed("repaired", "image", f"what it carried for VOC: {error}", image.name)
+            own, rest = {}, []
+        lines = ["<annotation>\n", own.get("folder", "\t<folder>JPEGImages</folder>\n")]
+        lines.append(f"\t<filename>{escaped(file_name)}</filename>\n")
+        if image.width and image.height:
+            size = f"\t\t<width>{image.width}</width>\n\t\t<height>{image.height}</height>\n"
+            depth = own.get("depth", "\t<depth>3</depth>\n")
+            lines.append(f"\t<size>\n{size}\t{depth}\t</size>\n")
+        lines.append(f"\t<segmented>{int(segmented)}</segmented>\n")
+        lines.extend(rest)
+        lines.append(self._own(image, derived_name(stem, file_name)))
+        return "".join(lines)
+
+    def _own(self, image: Image, name: str) -> str:
+        """What other programs pass over: the image's name, key and address, where VOC does not say them."""
+        rest = {
+            "name": image.external_id if image.external_id != name else "",
+            "key": image.global_key,
+            "address": image.row_data if image.row_data not in (name, image.external_id) else "",
+        }
+        lines = "".join(f"\t\t<{tag}>{escaped(text)}</{tag}>\n" for tag, text in rest.items() if text)
+        return f"\t<annotary>\n{lines}\t</annotary>\n" if lines else ""
+
+    def _object(self, image: Image, mark: Mark, *, exact: bool) -> str:
+        """An object's lines; ValueError says why there are none. `exact`: its pixels are written too."""
+        said = _said(mark.coco) if mark.coco else _NOTHING
+        name = self.spelt.get(mark.name) or self._spell(mark.name)
+        box = self._box(image, mark, said, exact)
+        flags = said.attributes
+        difficult = _flag(flags.get("difficult"))
+        if said.iscrowd:
+            difficult = "1"
+            self.ledger.changed("repaired", mark.word, "a crowd is marked difficult", mark_id(image, mark))
+        pose = escaped(flags["pose"]) if isinstance(flags.get("pose"), str) else "Unspecified"
+        more = f"\t\t<occluded>{_flag(flags['occluded'])}</occluded>\n" if "occluded" in flags else ""
+        if mark.confidence is not None:
+            more += f"\t\t<confidence>{mark.confidence!r}</confidence>\n"
+        rest = _attributes(flags) if flags else ""
+        rest += "".join(markup(one, "\t\t") for one in said.voc) if said.voc else ""
+        return (
+            f"\t<object>\n\t\t<name>{name}</name>\n\t\t<pose>{pose}</pose>\n"
+            f"\t\t<truncated>{_flag(flags.get('truncated'))}</truncated>\n"
+            f"\t\t<difficult>{difficult}</difficult>\n{more}\t\t<bndbox>\n{box}\t\t</bndbox>\n{rest}\t</object>\n"
+        )
+
+    def _spell(self, name: str) -> str:
+        self.found.classes.index(name)
+        if not sayable(name):
+            self.ledger.changed("renamed", "class", "signs that XML cannot say", name)
+        # White space around a text does not survive programs that lay XML out anew.
+        self.spelt[name] = made = escaped(name)
+        return made
+
+    def _box(self, image: Image, mark: Mark, said: _Said, exact: bool) -> str:
+        if mark.kind not in _WORDS and mark.kind != BOX:
+            raise ValueError(f"VOC has no {mark.word}")
+        left, top, right, bottom = marks.corners(mark, image, self.found.pixels)
+        box = mark.bounding_box
+        if mark.kind != BOX and not exact:
+            around = (right - left) * (bottom - top)
+            # What fills a shape is inside its box: shared area over the area of both is the share it fills.
+            area = marks.area(mark, image, self.found.pixels) if around and mark.kind != CUBOID else None
+            iou = area / around if area is not None else None
+            self.ledger.approximated(mark.word, _WORDS[mark.kind], mark_id(image, mark), iou)
+        if self.options.whole:
+            numbers = (floor(left) + 1, floor(top) + 1, ceil(right), ceil(bottom))
+            covered = (numbers[2] - numbers[0] + 1) * (numbers[3] - numbers[1] + 1)
+            if covered and (before := (right - left) * (bottom - top)) != covered:
+                reason = "coordinates became whole numbers"
+                self.ledger.approximated(mark.word, reason, mark_id(image, mark), before / covered)
+            low_x, low_y, high_x, high_y = map(str, numbers)
+        elif box is not None:
+            low_x, high_x = _span(box.left, box.width)
+            low_y, high_y = _span(box.top, box.height)
+        elif mark.kind == MASK and said.bbox is not None and len(said.bbox) == 4:
+            low_x, high_x = _span(said.bbox[0], said.bbox[2])
+            low_y, high_y = _span(said.bbox[1], said.bbox[3])
+        else:
+            low_x, high_x = _ends(left, right)
+            low_y, high_y = _ends(top, bottom)
+        return (
+            f"\t\t\t<xmin>{low_x}</xmin>\n\t\t\t<ymin>{low_y}</ymin>\n"
+            f"\t\t\t<xmax>{high_x}</xmax>\n\t\t\t<ymax>{high_y}</ymax>\n"
+        )
+
+    # The pictures
+
+    def _pixels(self, image: Image) -> dict[int, Rle]:
+        """The pixels of polygons and masks by their places; the others are boxes only."""
+        made: dict[int, Rle] = {}
+        for place, mark in enumerate(image.marks):
+            if mark.kind not in (POLYGON, MASK) or not (image.width and image.height):
+                continue
+            try:
+                found = marks.run_lengths(mark, image, self.found.pixels)
+            except ValueError:
+                continue
+            if (found.height, found.width) == (image.height, image.width) and found.area():
+                made[place] = found
+        return made
+
+    def _painted(self, image: Image, stem: str, numbers: list[tuple[int, Mark, Rle]]) -> Iterator[Part]:
+        if numbers[-1][0] >= HIGHEST:
+            for _, mark, _ in numbers:
+                reason = f"a picture has numbers for {HIGHEST - 1} objects; the box around it is there"
+                self.ledger.approximated(mark.word, reason, mark_id(image, mark))
+            return
+        painted = pictures.paint((one for _, _, one in numbers), image.height, image.width)
+        for (_, mark, _), area, hidden in zip(numbers, painted.areas, painted.hidden, strict=True):
+            if hidden:
+                reason = (
+                    "other objects cover a part of it" if hidden < area else "other objects cover all of it"
+                )
+                self.ledger.approximated(mark.word, reason, mark_id(image, mark), (area - hidden) / area)
+            elif mark.kind != MASK:
+                self.ledger.approximated(mark.word, "painted in whole pixels", mark_id(image, mark))
+        values = [self._value(mark.name) for _, mark, _ in numbers]
+        palette = pictures.voc_palette()
+        yield Part(f"SegmentationClass/{stem}.png", pictures.encode_palette(painted.labels(values), palette))
+        places = painted.labels([number for number, _, _ in numbers])
+        yield Part(f"SegmentationObject/{stem}.png", pictures.encode_palette(places, palette))
+
+    def _value(self, name: str) -> int:
+        value = self.found.classes.index(name) + 1
+        if not 0 < value < HIGHEST:
+            raise Invalid(f"class {name!r} would have the value {value}; values are from 1 to {HIGHEST - 1}")
+        return value
+
+
+def _flag(value: object) -> str:
+    return "1" if value in (1, True, "1", "true", "True") else "0"
+
+
+def _attributes(said: dict[str, Any]) -> str:
+    """What VOC has no element for, as CVAT and Datumaro write it."""
+    rest = [
+        ["attribute", [["name", key], ["value", one if isinstance(one, str) else to_json(one)]]]
+        for key, one in said.items()
+        if key not in FLAGS
+    ]
+    return markup(["attributes", rest], "\t\t") if rest else ""
+
+
+def _span(start: float, size: float) -> tuple[str, str]:
+    """The first and last pixel counted from 1; summed in decimals, so that the way back is exact."""
+    if start.is_integer() and size.is_integer():
+        return str(int(start) + 1), str(int(start) + int(size))
+    first = Decimal(repr(start))
+    return _text(first + 1), _text(first + Decimal(repr(size)))
+
+
+def _ends(low: float, high: float) -> tuple[str, str]:
+    """As `_span`, of what was computed: beyond a billionth of a pixel it would only say how."""
+    first, last = Decimal(repr(round(low, 9))), Decimal(repr(round(high, 9)))
+    return _text(first + 1), _text(last)
+
+
+def _text(number: Decimal) -> str:
+    text = format(number, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+FORMAT = Format(
+    title="Pascal VOC",
+    options=Options,
+    write=write,
+    read=read,
+    images=True,
+    starts=starts,
+    folder=folder,
+    ending=".xml",
+    says="boxes, difficult, truncated, occluded, pose, parts; masks and polygons as pictures on request",
+)

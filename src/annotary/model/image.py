@@ -1,0 +1,231 @@
+"""One image and what is marked on it, as training formats see it: out of the store, or out of another file.
+
+Marks are decoded from stored sections as far as a format asks: coordinates stay text until `flat()`.
+Coordinates are pixels of the upright image, from its top left corner: x to the right, y down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import Raw
+
+from annotary.model.geometry import Box, Point
+from annotary.model.ledger import Ledger
+from annotary.model.ontology import Normalized, Tool
+
+BOX, POLYGON, POLYLINE, POINT = "ImageBoundingBox", "ImagePolygon", "ImagePolyline", "ImagePoint"
+MASK, CUBOID = "ImageSegmentationMask", "ImageCuboid"
+ARROW, BOND = "ImageUnidirectionalRelationship", "ImageBidirectionalRelationship"
+WORDS = {
+    BOX: "box",
+    POLYGON: "polygon",
+    POLYLINE: "polyline",
+    "ImageLine": "polyline",
+    POINT: "point",
+    MASK: "mask",
+    CUBOID: "cuboid",
+    ARROW: "relationship",
+    BOND: "relationship",
+}
+"""The kinds as the ledger spells them; `answer` is a question answered about an image or an object."""
+TOOL_OF = {
+    BOX: "rectangle",
+    POLYGON: "polygon",
+    POLYLINE: "line",
+    POINT: "point",
+    MASK: "raster-segmentation",
+    CUBOID: "cuboid",
+}
+TRAIN, VAL, TEST = "train", "val", "test"
+NOTHING = Raw(b"")
+_raws = msgspec.json.Decoder(list[Raw]).decode
+_flat = msgspec.json.Decoder(list[float]).decode
+
+
+class Mark(msgspec.Struct, gc=False, kw_only=True):
+    """One object on an image.
+
+    `kind` is one of BOX, POLYGON, ...; of `bounding_box`, `point`, `polygon`, `line`, `mask` and
+    `cuboid` the one that goes with it is set. A polygon of several parts or with holes is a MASK.
+    `coco` is the annotation of the COCO file it came from, as it stood there; it is carried through the
+    store and through Labelbox files. What is only in memory: `id`, what its file calls it; `ring`, the
+    numbers of a polygon or polyline;
+    the pixels of a mask that comes out of a file as `png`, as `rle` (an Rle), or as `parts` (the
+    rings of a COCO polygon, whose union counts); `said`, for the format that read it.
+    """
+
+    kind: str = msgspec.field(name="annotation_kind")
+    name: str = ""
+    feature_id: str = ""
+    bounding_box: Box | None = None
+    point: Point | None = None
+    polygon: Raw = NOTHING
+    line: Raw = NOTHING
+    cuboid: Raw = NOTHING
+    mask: Raw = NOTHING
+    composite_mask: Raw = NOTHING
+    classifications: Raw = NOTHING
+    confidence: float | None = None
+    coco: Raw = NOTHING
+    id: str = ""
+    ring: list[float] | None = None
+    parts: list[list[float]] | None = None
+    rle: Any = None
+    png: bytes | None = None
+    said: Any = None
+
+    @property
+    def word(self) -> str:
+        """The kind as the ledger spells it."""
+        return WORDS.get(self.kind, self.kind)
+
+    @property
+    def answered(self) -> bool:
+        """Whether any question about the object is answered."""
+        return self.classifications is not NOTHING and memoryview(self.classifications).nbytes > len("[]")
+
+    def answer_count(self) -> int:
+        """How many questions about the object are answered."""
+        return len(_raws(self.classifications)) if self.answered else 0
+
+    def flat(self) -> list[float]:
+        """A polygon's or polyline's x, y, x, y, ..., its first point not again as the last; or ValueError."""
+        if self.ring is None:
+            text = bytes(self.polygon or self.line)
+            try:
+                self.ring = numbers = _flat(text.translate(None, b'"xy:{}'))
+            except msgspec.DecodeError:
+                raise ValueError("points that are not numbers") from None
+            # The store repeats the first point as the last; other files have as many as they have.
+            if self.kind == POLYGON and numbers[:2] == numbers[-2:] and text.startswith(b'[{"x"'):
+                del numbers[-2:]
+        return self.ring
+
+
+class Image(msgspec.Struct, gc=False, kw_only=True):
+    """One image with its marks.
+
+    `number` is its row's number in the store, or its place in the file it comes from. `answers` are the
+    questions answered about the whole image, as JSON. `masks` has the hashes of stored masks' pixels by
+    feature id. `split` is `train`, `val`, `test`, or empty. `local` is its file's path in the source.
+    """
+
+    number: int = 0
+    id: str = ""
+    global_key: str = ""
+    external_id: str = ""
+    row_data: str = ""
+    width: int = 0
+    height: int = 0
+    marks: list[Mark] = []
+    answers: Raw = NOTHING
+    masks: dict[str, str] = {}
+    split: str = ""
+    coco: Raw = NOTHING
+    metadata: Raw = NOTHING
+    place: str = ""
+    local: str = ""
+    said: Any = None
+
+    @property
+    def name(self) -> str:
+        """Its file's name, as far as one is known: external id, global key, else the end of its address."""
+        return (
+            self.external_id or self.global_key or self.row_data.split("?")[0].rsplit("/", 1)[-1] or self.id
+        )
+
+    @property
+    def key(self) -> str:
+        """What names it lastingly: global key, else external id, address, id."""
+        return self.global_key or self.external_id or self.row_data or self.id
+
+    def answer_count(self) -> int:
+        """How many questions about the whole image are answered."""
+        return len(_raws(self.answers)) if self.answers else 0
+
+
+class Class(msgspec.Struct, kw_only=True):
+    """One class: all features of one name, whatever their tools.
+
+    `index` is the class's number, from 0 unless the user numbers otherwise; `category` is what a COCO file
+    said of it (id, supercategory, ...); `kinds` are the marks it is meant for.
+    """
+
+    name: str
+    index: int
+    color: str = ""
+    category: dict[str, Any] = {}
+    kinds: tuple[str, ...] = ()
+
+
+class Classes:
+    """The classes by name, in order of their numbers; what is met for the first time is appended."""
+
+    def __init__(self, given: dict[str, int] | None = None) -> None:
+        self.by_name: dict[str, Class] = {}
+        self._next = 0
+        for name, index in (given or {}).items():
+            self.add(name, index)
+
+    def add(self, name: str, index: int | None = None, **more: Any) -> Class:
+        """The class of a name; made where there is none, under that number or the next free one."""
+        found = self.by_name.get(name)
+        if found is None:
+            taken = {one.index for one in self.by_name.values()}
+            if index is None or index in taken:
+                index = self._next
+            found = self.by_name[name] = Class(name=name, index=index)
+            self._next = max(self._next, index + 1)
+        for key, value in more.items():
+            if value:
+                setattr(found, key, value)
+        return found
+
+    def index(self, name: str) -> int:
+        """The number of a class."""
+        found = self.by_name.get(name)
+        return found.index if found is not None else self.add(name).index
+
+    def __iter__(self) -> Iterator[Class]:
+        return iter(sorted(self.by_name.values(), key=lambda one: one.index))
+
+    def __len__(self) -> int:
+        return len(self.by_name)
+
+
+def classes_of(ontologies: list[Normalized], given: dict[str, int] | None = None) -> Classes:
+    """The classes of ontologies: numbers the user gives, then those kept in them, then the order of names."""
+    tools: list[Tool] = [tool for one in ontologies for tool in one.tools if tool.tool != "edge"]
+    classes = Classes(given)
+    kept = [(tool.class_index, tool.name) for tool in tools if isinstance(tool.class_index, int)]
+    for index, name in sorted(kept):
+        classes.add(name, index)
+    for tool in tools:
+        found = classes.add(tool.name)
+        found.color = found.color or tool.color or ""
+        if isinstance(tool.category, dict):
+            found.category = tool.category
+        found.kinds = (*found.kinds, tool.tool)
+    return classes
+
+
+class ImageSet(NamedTuple):
+    """What a training format writes: images, out of a store or out of another file.
+
+    `images()` gives them from the start, as often as it is called. `pixels` gives a stored mask's PNG by
+    its hash. `picture(image, path)` gives the parts that put an image's own file at a path; none where
+    images are skipped. `carried` is what files said of the whole, by format. `predictions` says that
+    marks are a model's.
+    """
+
+    name: str
+    images: Callable[[], Iterator[Image]]
+    classes: Classes
+    ledger: Ledger
+    pixels: Callable[[str], bytes]
+    picture: Callable[[Image, str], Iterable[Any]]
+    carried: dict[str, Any]
+    predictions: bool = False
