@@ -72,11 +72,15 @@ found["dataset"] = rows(dataset.export(params=catalog))
 keys = [row["data_row"]["global_key"] for row in found["project"]][:3]
 ids = [row["data_row"]["id"] for row in found["project"]][:3]
 found["keys"] = keys
-found["by_keys"] = rows(DataRow.export(client, global_keys=keys, params={**params, "project_ids": [project.uid]}))
+found["by_keys"] = rows(
+    DataRow.export(client, global_keys=keys, params={**params, "project_ids": [project.uid]})
+)
 found["by_ids"] = rows(DataRow.export(client, data_rows=ids, params={**params, "all_projects": True}))
 found["catalog"] = rows(client.get_catalog().export(params={**params, "all_projects": True}))
 found["catalog_some"] = rows(
-    client.get_catalog().export(filters={"global_keys": keys}, params={**params, "project_ids": [project.uid]})
+    client.get_catalog().export(
+        filters={"global_keys": keys}, params={**params, "project_ids": [project.uid]}
+    )
 )
 if hasattr(client, "get_task_by_id"):
     found["by_id"] = client.get_task_by_id(task.uid).uid == task.uid
