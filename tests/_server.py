@@ -46,7 +46,7 @@ class Server:
 def typed(target: str, *words: str) -> Any:
     """The JSON document that a command prints."""
     command = [SCRIPT, "--at", target, "--json", *words]
-    made = subprocess.run(command, capture_output=True, text=True, env=_environment(), timeout=120)
+    made = subprocess.run(command, capture_output=True, text=True, env=quiet_environment(), timeout=120)
     assert made.returncode == 0, made.stderr
     return json.loads(made.stdout)
 
@@ -68,7 +68,7 @@ def start(target: str, log: Path, *words: str, port: int = 0) -> Server:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=_environment(),
+            env=quiet_environment(),
         )
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
@@ -99,7 +99,7 @@ def serving(target: str, log: Path, *words: str) -> Iterator[Server]:
                 raise AssertionError(f"the server did not stop:\n{server.said()}") from None
 
 
-def _environment() -> dict[str, str]:
+def quiet_environment() -> dict[str, str]:
     """No setting of the developer's reaches the server."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("ANNOTARY_")}
     return ours | {"PYTHONUNBUFFERED": "1"}

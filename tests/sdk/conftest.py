@@ -60,6 +60,7 @@ class Sdk:
     url: str
     key: str
     folder: Path
+    seconds: float = SECONDS
 
     def run(self, program: str, **given: Any) -> Any:
         """What a program of `programs/` found, which it hands over as JSON."""
@@ -71,7 +72,7 @@ class Sdk:
             input=json.dumps(request),
             capture_output=True,
             text=True,
-            timeout=SECONDS,
+            timeout=self.seconds,
             cwd=self.folder,
             env=_environment(),
         )
