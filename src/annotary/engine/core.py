@@ -24,11 +24,17 @@ DEFAULT_BASE_URL = "http://127.0.0.1:8100"
 _handlers: dict[type[Operation[Any]], Callable[[Engine, Any], Any]] = {}
 _HOUSES = (
     "projects",
+    "batches",
     "datasets",
     "data_rows",
+    "metadata_schemas",
+    "global_keys",
     "ontologies",
+    "feature_schemas",
     "labels",
     "model_runs",
+    "slices",
+    "tags",
     "exporting",
     "loading",
     "tasks",

@@ -20,6 +20,7 @@ from annotary.model.carried import typed
 from annotary.model.corpus import Corpus, Page, Section, Shown
 from annotary.model.export import (
     DETAILS,
+    CatalogScope,
     DatasetScope,
     ExportParams,
     ExportQuery,
@@ -27,9 +28,10 @@ from annotary.model.export import (
     Range,
     RowsScope,
     RunScope,
+    SliceScope,
 )
 from annotary.model.ontology import Normalized, Ontology
-from annotary.model.project import Dataset, Model, ModelRun, Project
+from annotary.model.project import Dataset, Model, ModelRun, Project, Slice
 from annotary.model.task import Task
 from annotary.operations.exports import StartExport
 from annotary.store.rows import At, Condition
@@ -131,7 +133,9 @@ def _corpus(
             if query.filters.any():
                 raise Invalid("a model run's export takes no filters; filter its project")
             return _single(engine, query, "model_run", id, counted=counted)
-        case DatasetScope() | RowsScope():
+        case SliceScope(id=id):
+            return _catalog(engine, sliced(engine, query, id)), None
+        case DatasetScope() | RowsScope() | CatalogScope():
             return _catalog(engine, query), None
 
 
@@ -175,13 +179,22 @@ def _shown(engine: Engine, kind: str, id: str, name: str, ontology: str) -> Show
     return Shown(kind, id, name, model_id, model_name, then)
 
 
+def sliced(engine: Engine, query: ExportQuery, id: str) -> ExportQuery:
+    """What a slice's query comes to: its own filters on a dataset or on the whole catalog."""
+    if query.filters.any():
+        raise Invalid("a slice has filters of its own; export the catalog to give others")
+    saved = engine.store.get(Slice, id)
+    scope = CatalogScope() if saved.dataset_id is None else DatasetScope(id=saved.dataset_id)
+    return replace(query, scope=scope, filters=saved.filters)
+
+
 def _catalog(engine: Engine, query: ExportQuery) -> Corpus:
     """Data rows whatever projects they are in; the parameters say which of those are shown."""
     if query.since is not UNSET or query.as_of is not UNSET:
         raise Invalid("since and as_of follow one project's or model run's changes; export that")
     if query.filters.batch_ids is not UNSET or query.filters.workflow_status is not UNSET:
         raise Invalid("batch_ids and workflow_status filter projects only")
-    where = _catalog_rows(engine, query)
+    where = catalog_rows(engine, query)
     shown: list[Shown] = []
     ats: list[At] = []
     for kind, id in _asked(engine, query.params):
@@ -211,7 +224,8 @@ def _asked(engine: Engine, params: ExportParams) -> list[tuple[str, str]]:
     return [("project", id) for id in projects] + [("model_run", id) for id in runs]
 
 
-def _catalog_rows(engine: Engine, query: ExportQuery) -> Condition:
+def catalog_rows(engine: Engine, query: ExportQuery) -> Condition:
+    """Which data rows (`d`) a query of the catalog selects; raises NotFound."""
     sql = "d.org = ? AND d.dataset <> ''"
     values: list[Any] = [engine.store.org]
     if isinstance(query.scope, DatasetScope):

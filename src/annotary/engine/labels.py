@@ -18,7 +18,7 @@ from annotary.engine.versions import (
 )
 from annotary.engine.workflow import Mover
 from annotary.errors import NotFound
-from annotary.model.base import new_id
+from annotary.model.base import new_id, to_json
 from annotary.model.project import Project
 from annotary.model.row import Label, Review
 from annotary.operations.labels import (
@@ -27,10 +27,12 @@ from annotary.operations.labels import (
     DropBenchmark,
     FindLabels,
     GetLabel,
+    PlacedLabel,
     SaveLabel,
+    SearchLabels,
     SetBenchmark,
 )
-from annotary.store import states
+from annotary.store import lookup, states
 
 
 @handles(SaveLabel)
@@ -88,6 +90,40 @@ def find_labels(engine: Engine, request: FindLabels) -> list[Label]:
             raise NotFound(f"data row {known.id!r} is not in project {request.project_id!r}")
         found = states.labels_at(connection, at, data_rows=(known.n,))
     return [label_of(columns, engine.base_url) for columns in found]
+
+
+@handles(SearchLabels)
+def search_labels(engine: Engine, request: SearchLabels) -> list[PlacedLabel]:
+    """Labels wherever they are, in the order of their making."""
+    store = engine.store
+    if request.project_id is not None:
+        store.get(Project, request.project_id)
+    texts = []
+    if request.created_by is not None:
+        texts.append(("details", f'"created_by":{to_json(request.created_by)}'))
+    if request.benchmarks:
+        texts.append(("head", '"is_benchmark_reference":true'))
+    with store.reading() as connection:
+        found = lookup.labels_page(
+            connection,
+            store.org,
+            project=request.project_id,
+            ids=request.label_ids,
+            data_row=request.data_row_id,
+            datasets=request.dataset_ids,
+            texts=texts,
+            newest_first=request.newest_first,
+            skip=request.skip,
+            limit=request.limit,
+        )
+    return [
+        PlacedLabel(
+            project_id=columns["project_id"],
+            data_row_id=columns["data_row_id"],
+            label=label_of(columns, engine.base_url),
+        )
+        for columns in found
+    ]
 
 
 @handles(DeleteLabels)
