@@ -38,13 +38,13 @@ class Lines:
 
     def __init__(self, rows: int) -> None:
         self.rows = rows
-        self.ids: list[str] = []
+        self.ids = hashlib.sha256()
         self.objects = 0
 
     def chunks(self) -> Iterator[bytes]:
         """A line a row."""
         for line in workload(self.rows):
-            self.ids.append(line.partition(b'"id":"')[2][:25].decode())
+            self.ids.update(line.partition(b'"id":"')[2][:25])
             self.objects += line.count(b'"annotation_kind"')
             yield line
 
@@ -70,10 +70,9 @@ def filled(target: str, rows: int) -> Filled:
     engine = Engine(Store.open(target))
     import_sources(engine, [lines], format="labelbox-v2")
     engine.close()
-    digest = hashlib.sha256("".join(sorted(lines.ids)).encode()).hexdigest()
     with annotary.Client(target) as client:
         (project,) = client.get_projects()
-    return Filled(target, rows, lines.objects, digest, project.id)
+    return Filled(target, rows, lines.objects, lines.ids.hexdigest(), project.id)
 
 
 @dataclass
