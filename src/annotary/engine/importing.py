@@ -65,6 +65,7 @@ class Importer:
     `merges` says that a file may name a data row several times, as v1 does with a row a label; `flat`
     that it lists nested questions beside their parents; `by_name` that a feature's name decides where
     its schema id is of another ontology; `checks_metadata` that metadata must fit the schemas.
+    `taken` is told the place and the data row id of every row that is taken over.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Importer:
         by_name: bool = True,
         flat: bool = False,
         checks_metadata: bool = False,
+        taken: Callable[[str, str], None] | None = None,
     ) -> None:
         self.store = store
         self.target = target
@@ -87,6 +89,7 @@ class Importer:
         self.by_name = by_name
         self.flat = flat
         self.schemas = metadata.schemas(store) if checks_metadata else None
+        self.taken = taken
         self.places = Places(store, origin.now, origin.user)
         self.changes: dict[int, Change] = {}
         self.features: dict[int, list[int]] = {}
@@ -120,6 +123,8 @@ class Importer:
                 self._check_metadata(entry)
                 stage(entry, page, held, self.origin, self._dataset(entry), by_name=self.by_name)
                 self.rows += 1
+                if self.taken is not None:
+                    self.taken(entry.place, entry.id)
             except Unfit as unfit:
                 page.back_to(mark)
                 self._problem(entry.place, unfit)

@@ -15,6 +15,7 @@ from annotary.engine.entries import Origin
 from annotary.engine.features import Features
 from annotary.engine.findings import Findings
 from annotary.engine.importing import Importer, Target
+from annotary.engine.outcomes import Outcomes
 from annotary.engine.sources import files
 from annotary.errors import Invalid, NotFound, Refused
 from annotary.formats import Format, Reading, Source, load, names
@@ -95,15 +96,20 @@ def import_sources(
     run: str | None = None,
     on_problem: Literal["stop", "skip"] = "stop",
     dry_run: bool = False,
+    submits: bool = False,
+    outcomes: Outcomes | None = None,
     progress: Progress = lambda rows: None,
 ) -> Report:
-    """Import files in one transaction; raises Refused where there is a problem and it shall stop."""
+    """Import files in one transaction; raises Refused where there is a problem and it shall stop.
+
+    `submits` hands labels in as a labeller does; `outcomes` are told of every line.
+    """
     if (model is None) != (run is None):
         raise Invalid("predictions need both --model and --run")
     if run is not None and project is not None:
         raise Invalid("give either --project or --model and --run")
     findings = Findings()
-    origin = Origin(now=engine.now(), user=engine.user.email)
+    origin = Origin(now=engine.now(), user=engine.user.email, submits=submits)
     report: Report | None = None
     given = [(source, format or recognised(source)) for source in sources]
     try:
@@ -121,7 +127,7 @@ def import_sources(
                     ontologies += 1
                     continue
                 tell = _after(progress, totals[0])
-                importer = _take(engine, form, name, source, target, origin, findings, tell)
+                importer = _take(engine, form, name, source, target, origin, findings, tell, outcomes)
                 for at, value in enumerate((importer.rows, importer.labels, importer.annotations)):
                     totals[at] += value
                 for place in importer.places.all():
@@ -187,11 +193,14 @@ def _take(
     origin: Origin,
     findings: Findings,
     progress: Progress,
+    outcomes: Outcomes | None,
 ) -> Importer:
     if form.read is None:
         raise Invalid(f"{name} is a format to write, not to read")
 
     def report(problem: Problem) -> None:
+        if outcomes is not None:
+            outcomes.failed(problem)
         findings.report(replace(problem, place=f"{source.name}, {problem.place}".rstrip(", ")))
 
     def notify(notice: Notice) -> None:
@@ -209,6 +218,7 @@ def _take(
         by_name=not form.ids_decide,
         flat=form.flat,
         checks_metadata=form.checks_metadata,
+        taken=None if outcomes is None else outcomes.taken,
     )
     importer.take(form.read(source, form.options(), Reading(report, notify)), progress)
     return importer

@@ -1,0 +1,87 @@
+"""What a resolver may use, and how it is bound to a field of the schema."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from ariadne import ObjectType
+from graphql import GraphQLError
+
+from annotary.engine.core import Engine
+from annotary.operations import Operation
+
+R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
+Json = dict[str, Any]
+
+_types: dict[str, ObjectType] = {}
+
+
+class Files(Protocol):
+    """Files that are fetched without a key, by addresses that carry their own permission."""
+
+    def keep(self, data: Iterator[bytes], name: str, media_type: str) -> str:
+        """Store a file; gives its address."""
+
+    def open(self, address: str) -> AbstractContextManager[Path]:
+        """A file that was stored here, by its address; raises Invalid for any other address."""
+
+    def name_of(self, address: str) -> str:
+        """The name under which the engine knows a file; raises Invalid for any other address."""
+
+    def address(self, name: str, media_type: str, *, start: int = 0, end: int | None = None) -> str:
+        """The address of a file, or of a piece of it; both ends belong to it."""
+
+
+class TooSlow(GraphQLError):
+    """A query that took longer than it may."""
+
+
+@dataclass
+class Context:
+    """One request: the engine acting as who asks, the files, and when the request must be over."""
+
+    engine: Engine
+    files: Files
+    deadline: float = float("inf")
+    uploads: Json = field(default_factory=dict)
+    memory: Json = field(default_factory=dict)
+
+    def call(self, operation: Operation[R]) -> R:
+        """Carry an operation out, unless the request has run for too long."""
+        if time.monotonic() > self.deadline:
+            raise TooSlow("the query took too long; ask for less at once")
+        return self.engine.call(operation)
+
+    def once(self, operation: Operation[R]) -> R:
+        """The same, asked only once in a request: many fields lead to the same project or dataset."""
+        key = repr(operation)
+        if key not in self.memory:
+            self.memory[key] = self.call(operation)
+        found: R = self.memory[key]
+        return found
+
+
+def resolves(*places: str) -> Callable[[F], F]:
+    """Bind a function (parent, context, **arguments) to fields such as `Query.project`."""
+
+    def bind(function: F) -> F:
+        def resolver(parent: Any, info: Any, **arguments: Any) -> Any:
+            return function(parent, info.context, **arguments)
+
+        for place in places:
+            owner, name = place.split(".")
+            _types.setdefault(owner, ObjectType(owner)).set_field(name, resolver)
+        return function
+
+    return bind
+
+
+def bound_types() -> list[ObjectType]:
+    """The types with their resolvers, once all modules of resolvers are imported."""
+    return list(_types.values())
