@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from annotary.engine.core import Engine
 from annotary.formats import Source
 from annotary.formats._json import Broken, documents
 from annotary.model.base import to_json
@@ -20,6 +21,7 @@ from annotary.model.corpus import Problem
 
 _LINE = re.compile(r"(?:.*, )?line (\d+)")
 BATCH = 1000
+MEDIA_TYPE = "application/x-ndjson; charset=utf-8"
 OTHER_LINE = "left out with another line of the same data row, which has an error"
 
 
@@ -119,6 +121,23 @@ class Outcomes:
                 "errors": _errors(messages),
             }
             yield not messages, to_json(told).encode() + b"\n"
+
+
+def keep(engine: Engine, outcomes: Outcomes, source: Source, format: str) -> dict[str, str]:
+    """Keep what came of the lines of an import as files; their ids, for the result of its task."""
+    with engine.store.files.workplace() as folder:
+        statuses, failures = folder / "statuses", folder / "failures"
+        with statuses.open("wb") as every, failures.open("wb") as bad:
+            for taken, line in outcomes.lines(source, format):
+                every.write(line)
+                if not taken:
+                    bad.write(line)
+        return {
+            path.name: engine.store.files.take(
+                path, name=f"{path.name}.ndjson", media_type=MEDIA_TYPE, now=engine.now()
+            ).id
+            for path in (statuses, failures)
+        }
 
 
 def _errors(messages: list[str]) -> list[dict[str, str]]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from ariadne import ObjectType
 from graphql import GraphQLError
 
 from annotary.engine.core import Engine
+from annotary.model.task import StoredFile
 from annotary.operations import Operation
 
 R = TypeVar("R")
@@ -25,17 +24,17 @@ _types: dict[str, ObjectType] = {}
 class Files(Protocol):
     """Files that are fetched without a key, by addresses that carry their own permission."""
 
-    def keep(self, data: Iterator[bytes], name: str, media_type: str) -> str:
-        """Store a file; gives its address."""
+    def keep(self, pieces: Iterable[bytes], name: str, media_type: str) -> StoredFile:
+        """Store a file."""
 
-    def open(self, address: str) -> AbstractContextManager[Path]:
-        """A file that was stored here, by its address; raises Invalid for any other address."""
+    def found(self, address: str) -> StoredFile:
+        """A file that is kept here, by its address; raises Invalid for any other address."""
 
-    def name_of(self, address: str) -> str:
-        """The name under which the engine knows a file; raises Invalid for any other address."""
+    def read(self, file: StoredFile) -> Iterator[bytes]:
+        """The bytes of a file, in pieces."""
 
-    def address(self, name: str, media_type: str, *, start: int = 0, end: int | None = None) -> str:
-        """The address of a file, or of a piece of it; both ends belong to it."""
+    def address(self, file: StoredFile, start: int | None = None, end: int | None = None) -> str:
+        """Where a file can be fetched, or a piece of it; both ends belong to it."""
 
 
 class TooSlow(GraphQLError):
@@ -44,12 +43,15 @@ class TooSlow(GraphQLError):
 
 @dataclass
 class Context:
-    """One request: the engine acting as who asks, the files, and when the request must be over."""
+    """One request: the engine acting as who asks, the files, and when the request must be over.
+
+    `begun` outlives the request: the exports that are asked for again until their file is there.
+    """
 
     engine: Engine
     files: Files
     deadline: float = float("inf")
-    uploads: Json = field(default_factory=dict)
+    begun: dict[str, str] = field(default_factory=dict)
     memory: Json = field(default_factory=dict)
 
     def call(self, operation: Operation[R]) -> R:

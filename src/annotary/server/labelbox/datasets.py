@@ -29,7 +29,8 @@ def dataset(parent: Any, context: Context, where: Json) -> Json:
 @resolves("Query.datasets")
 def datasets(parent: Any, context: Context, orderBy: str | None = None, **asked: Any) -> Any:
     """Datasets."""
-    return listed(map(shapes.dataset, context.call(FindDatasets(limit=100_000))), order=orderBy, **asked)
+    found = context.call(FindDatasets(limit=100_000))
+    return listed(map(shapes.dataset, found), order=orderBy, **asked)
 
 
 @resolves("DataRow.dataset")

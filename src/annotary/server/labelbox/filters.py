@@ -74,12 +74,13 @@ def _compared(key: str, wanted: Any, shown: Json) -> bool:
         return bool((value == wanted) == (comparison == ""))
     if value is None or wanted is None:
         return False
-    return {
+    answers: dict[str, bool] = {
         "_lt": value < wanted,
         "_lte": value <= wanted,
         "_gt": value > wanted,
         "_gte": value >= wanted,
-    }[comparison]
+    }
+    return answers[comparison]
 
 
 def _instant(name: str, text: Any) -> Any:

@@ -152,6 +152,7 @@ def values(parent: Any, context: Context, where: Json) -> list[Json]:
     found = []
     for start in range(0, len(by["ids"]), PAGE):
         some = tuple(by["ids"][start : start + PAGE])
-        asked = FindDataRows(limit=PAGE, **{"ids" if by["idType"] == "ID" else "global_keys": some})
+        named = FindDataRows(limit=PAGE, ids=some) if by["idType"] == "ID" else None
+        asked = named or FindDataRows(limit=PAGE, global_keys=some)
         found += [_values(row) for row in context.call(asked)]
     return found

@@ -36,7 +36,8 @@ def model(parent: Any, context: Context, where: Json) -> Json:
 @resolves("Query.models")
 def models(parent: Any, context: Context, orderBy: str | None = None, **asked: Any) -> Any:
     """Models."""
-    return listed(map(shapes.model, context.call(FindModels())), order=orderBy, **asked)
+    found = context.call(FindModels())
+    return listed(map(shapes.model, found), order=orderBy, **asked)
 
 
 @resolves("Mutation.createModel")

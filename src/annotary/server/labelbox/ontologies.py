@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from annotary.errors import Invalid, NotFound
-from annotary.model.ontology import Normalized, Question, Tool
+from annotary.model.ontology import Normalized, Option, Question, Tool
 from annotary.operations.feature_schemas import FindFeatureSchemas, GetFeatureSchema, PutFeatureSchema
 from annotary.operations.ontologies import CreateOntology, FindOntologies, FindUnusedOntologies, GetOntology
 from annotary.operations.projects import FindProjects
@@ -93,26 +93,25 @@ def _converted(given: Any, kind: Any) -> Any:
         raise Invalid(f"normalized: {error}") from None
 
 
+_BELOW: dict[Any, dict[str, Any]] = {
+    Normalized: {"tools": Tool, "classifications": Question},
+    Tool: {"classifications": Question},
+    Question: {"options": Option},
+    Option: {"options": Question},
+}
+
+
 def _known(given: Any, kind: Any) -> Any:
     """An ontology or feature without the keys that annotary has no use for, such as those of chats."""
     if not isinstance(given, dict):
         return given
-    below = {
-        Normalized: {"tools": Tool, "classifications": Question},
-        Tool: {"classifications": Question},
-        Question: {"options": None},
-        None: {"options": Question},
-    }
-    names = {field.encode_name for field in msgspec.structs.fields(kind)} if kind else _OPTION
-    inner = below[kind]
+    below = _BELOW[kind]
+    names = {field.encode_name for field in msgspec.structs.fields(kind)}
     return {
-        key: [_known(one, inner[key]) for one in value] if key in inner and isinstance(value, list) else value
+        key: [_known(one, below[key]) for one in value] if key in below and isinstance(value, list) else value
         for key, value in given.items()
         if key in names
     }
-
-
-_OPTION = {"value", "label", "options", "schemaNodeId", "featureSchemaId", "position"}
 
 
 @resolves("Mutation.upsertRootSchemaNode")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
 from annotary.engine.core import Engine
+from annotary.formats import labelbox_data_rows
 from annotary.model.base import derived_id, to_json
 from annotary.model.ontology import FeatureSchema, Normalized, Ontology, Option, Question, Tool
 from annotary.model.project import (
@@ -143,52 +144,12 @@ def dataset(value: Dataset) -> Json:
 def data_row(value: Row) -> Json:
     """A data row with media, metadata and attachments."""
     details = value.data_row.details if isinstance(value.data_row.details, DataRowDetails) else None
-    media = msgspec.to_builtins(value.media_attributes)
-    camel = {"mime_type": "mimeType", "asset_type": "assetType", "exif_rotation": "exifRotation"}
-    fields = value.metadata_fields if isinstance(value.metadata_fields, tuple) else ()
     return {
-        "id": value.data_row.id,
-        "externalId": given(value.data_row.external_id),
-        "globalKey": given(value.data_row.global_key),
-        "rowData": value.data_row.row_data,
-        "createdAt": given(details.created_at) if details else None,
-        "updatedAt": given(details.updated_at) if details else None,
-        "mediaAttributes": {camel.get(key, key): one for key, one in media.items()},
-        "metadataFields": [
-            {
-                "schemaId": given(one.schema_id),
-                "name": given(one.schema_name),
-                "value": plain_metadata(one.value),
-                "kind": given(one.schema_kind),
-            }
-            for one in fields
-        ],
-        "customMetadata": custom_metadata(fields),
+        **labelbox_data_rows.shown(value),
         "_dataset": given(details.dataset_id) if details else None,
         "_created_by": given(details.created_by) if details else None,
         "_attachments": value.attachments if isinstance(value.attachments, tuple) else (),
     }
-
-
-def plain_metadata(value: Any) -> Any:
-    """A metadata value for people: of options their names."""
-    if isinstance(value, list):
-        return [plain_metadata(one) for one in value]
-    return value.get("schema_name") if isinstance(value, dict) else value
-
-
-def custom_metadata(fields: Iterable[Any]) -> list[Json]:
-    """Metadata values by schema id; an option is an entry of its own with an empty value, as its enum is."""
-    found: list[Json] = []
-    for one in fields:
-        options = one.value if isinstance(one.value, list) else [one.value]
-        if all(isinstance(option, dict) for option in options):
-            for option in options:
-                found.append({"schemaId": given(one.schema_id), "value": {}})
-                found.append({"schemaId": option.get("schema_id"), "value": {}})
-        else:
-            found.append({"schemaId": given(one.schema_id), "value": one.value})
-    return found
 
 
 def attachment(data_row_id: str, value: Attachment) -> Json:
@@ -317,8 +278,8 @@ def batch(value: Batch, size: int | None = None) -> Json:
     settings = None
     if value.consensus is not UNSET:
         settings = {
-            "numberOfLabels": value.consensus.number_of_labels,  # type: ignore[union-attr]
-            "coveragePercentage": value.consensus.coverage_percentage,  # type: ignore[union-attr]
+            "numberOfLabels": value.consensus.number_of_labels,
+            "coveragePercentage": value.consensus.coverage_percentage,
         }
     return {
         "id": value.id,
