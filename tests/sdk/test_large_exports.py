@@ -77,7 +77,7 @@ def filled(target: str, rows: int) -> Filled:
 
 @dataclass
 class Watch:
-    """The most private memory that a process had, in bytes, looked at again and again."""
+    """The most private memory that a process and its children had, in bytes, looked at again and again."""
 
     process: int
     peak: int = 0
@@ -93,12 +93,26 @@ class Watch:
         self._thread.join()
 
     def _look(self) -> None:
-        # Anonymous pages only: those of the mapped database belong to the system, which takes them back.
-        path = Path(f"/proc/{self.process}/smaps_rollup")
-        while not self._stop.wait(0.02):
-            for line in path.read_text().splitlines():
-                if line.startswith("Anonymous:"):
-                    self.peak = max(self.peak, int(line.split()[1]) * 1024)
+        while not self._stop.wait(0.05):
+            self.peak = max(self.peak, sum(private(process) for process in family(self.process)))
+
+
+def family(process: int) -> list[int]:
+    """A process and its children."""
+    try:
+        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    except OSError:
+        return []
+    return [process, *(one for child in children for one in family(int(child)))]
+
+
+def private(process: int) -> int:
+    """A process's anonymous pages in bytes: those of a mapped database belong to the system, not to it."""
+    try:
+        told = Path(f"/proc/{process}/smaps_rollup").read_text()
+    except OSError:  # it has ended
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in told.splitlines() if line.startswith("Anonymous:"))
 
 
 def through_the_sdk(store: Filled, server: Server, sdk_for: MakeSdk) -> tuple[dict[str, Any], int]:
