@@ -31,6 +31,7 @@ _KINDS: dict[str, type[Value]] = {
     for kind in (
         Ontology,
         FeatureSchema,
+        projects.AnnotationImport,
         projects.Organization,
         projects.User,
         projects.Key,

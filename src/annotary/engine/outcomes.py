@@ -123,21 +123,24 @@ class Outcomes:
             yield not messages, to_json(told).encode() + b"\n"
 
 
-def keep(engine: Engine, outcomes: Outcomes, source: Source, format: str) -> dict[str, str]:
-    """Keep what came of the lines of an import as files; their ids, for the result of its task."""
+def keep(engine: Engine, outcomes: Outcomes, source: Source, format: str) -> dict[str, Any]:
+    """Keep what came of the lines of an import as files; their ids and counts, for the result of its task."""
+    counts = {True: 0, False: 0}
     with engine.store.files.workplace() as folder:
         statuses, failures = folder / "statuses", folder / "failures"
         with statuses.open("wb") as every, failures.open("wb") as bad:
             for taken, line in outcomes.lines(source, format):
+                counts[taken] += 1
                 every.write(line)
                 if not taken:
                     bad.write(line)
-        return {
+        ids = {
             path.name: engine.store.files.take(
                 path, name=f"{path.name}.ndjson", media_type=MEDIA_TYPE, now=engine.now()
             ).id
             for path in (statuses, failures)
         }
+    return {**ids, "taken": counts[True], "failed": counts[False]}
 
 
 def _errors(messages: list[str]) -> list[dict[str, str]]:

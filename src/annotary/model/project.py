@@ -222,6 +222,22 @@ class Summary(Value):
     sequence: int
 
 
+class AnnotationImport(Value):
+    """An import of labels, pre-labels or predictions under a name of its own in its project or model run.
+
+    `source` is the file that was given. Pre-labels are checked and kept as that file: no export shows them.
+    """
+
+    id: str
+    kind: Literal["labels", "pre-labels", "predictions"]
+    parent_id: str
+    name: Name
+    source: str
+    task_id: str
+    created_at: str
+    created_by: str | None = None
+
+
 class Settings(Value):
     """Facts of a whole store."""
 

@@ -14,7 +14,6 @@ LISTED = 10_000
 UPSERT, APPEND = "adv-upsert-data-rows", "JSON Import"
 """The SDK goes by a task's type, and of one kind by its name."""
 _STATUSES = {"QUEUED": "IN_PROGRESS", "CANCELED": "CANCELED"}
-_TYPES = {"export": "export-data-rows"}
 _STREAMS: dict[str, Stream] = {"RESULT": "result", "ERRORS": "problems"}
 
 
@@ -24,7 +23,7 @@ def shown(context: Context, value: Task) -> Json:
         "id": value.id,
         "name": value.name,
         "status": _STATUSES.get(value.status, value.status),
-        "type": _TYPES.get(value.type, value.type),
+        "type": UPSERT if value.name == UPSERT else value.type,
         "completionPercentage": value.completion_percentage,
         "createdAt": value.created_at,
         "updatedAt": value.updated_at,
@@ -38,8 +37,13 @@ def shown(context: Context, value: Task) -> Json:
 
 def _result(context: Context, value: Task) -> str | None:
     """Where the result is: rows of JSON lines, or of an upload one JSON object."""
-    if value.file is not None and value.status == "COMPLETE":
+    if value.status != "COMPLETE":
+        return None
+    if value.file is not None:
         return context.files.address(value.file)
+    statuses = (value.result or {}).get("statuses")
+    if value.name == APPEND and statuses is not None:
+        return context.files.created(context.files.by_id(statuses))
     return None
 
 
