@@ -15,6 +15,8 @@ from annotary.errors import (
     NotFound,
     Outdated,
     Refused,
+    TooLarge,
+    Unauthenticated,
     Unavailable,
 )
 from annotary.model.corpus import Notice, Problem
@@ -34,6 +36,8 @@ __all__ = [
     "Outdated",
     "Problem",
     "Refused",
+    "TooLarge",
+    "Unauthenticated",
     "Unavailable",
     "__version__",
 ]

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from annotary.engine import label_rules
+from annotary.engine import label_rules, tasks
 from annotary.engine.core import Engine, handles
 from annotary.engine.findings import Findings
 from annotary.engine.masks import blob
@@ -269,12 +269,19 @@ def _all_there(engine: Engine, scope: RowsScope) -> None:
 
 @handles(StartExport)
 def start_export(engine: Engine, request: StartExport) -> Task:
-    """Check an export and note it down; an embedded client reads the parts itself."""
-    open_export(engine, request)
+    """Check an export and queue it; an embedded client reads the parts itself."""
+    export = open_export(engine, request)
+    name = request.name or f"Export {request.format}"
+    if engine.queued:
+        if export.cursor is not None:
+            # What is exported is the state of now, whenever a worker comes to it.
+            request = replace(request, query=replace(request.query, as_of=export.cursor))
+        known = {"result": {"cursor": export.cursor}}
+        return tasks.queue(engine, tasks.Job(export=request), name=name, type="export-data-rows", **known)
     now = engine.now()
     return Task(
         id=new_id(),
-        name=request.name or f"Export {request.format}",
+        name=name,
         type="export-data-rows",
         status="COMPLETE",
         created_at=now,

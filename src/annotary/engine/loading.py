@@ -9,7 +9,7 @@ from typing import Any, Literal
 from msgspec import to_builtins
 from msgspec.structs import replace
 
-from annotary.engine import places
+from annotary.engine import places, tasks
 from annotary.engine.core import Engine, handles
 from annotary.engine.entries import Origin
 from annotary.engine.features import Features
@@ -99,10 +99,12 @@ def import_sources(
     submits: bool = False,
     outcomes: Outcomes | None = None,
     progress: Progress = lambda rows: None,
+    record: Callable[[Report], str] | None = None,
 ) -> Report:
     """Import files in one transaction; raises Refused where there is a problem and it shall stop.
 
-    `submits` hands labels in as a labeller does; `outcomes` are told of every line.
+    `submits` hands labels in as a labeller does; `outcomes` are told of every line. `record` notes the import
+    down within its transaction and gives its task's id; where it raises, nothing is stored.
     """
     if (model is None) != (run is None):
         raise Invalid("predictions need both --model and --run")
@@ -147,15 +149,22 @@ def import_sources(
             )
             if stopped or dry_run:
                 raise _Undone
-            task = _task(engine, given, report)
-            engine.store.tasks.put(task)
-            report = replace(report, task_id=task.id)
+            report = replace(report, task_id=(record or _recorder(engine, given))(report))
     except _Undone:
         pass
     assert report is not None
     if findings.problem_count and on_problem == "stop" and not dry_run:
         raise Stopped(report)
     return report
+
+
+def _recorder(engine: Engine, given: list[tuple[Source, str]]) -> Callable[[Report], str]:
+    def record(report: Report) -> str:
+        task = _task(engine, given, report)
+        engine.store.tasks.put(task)
+        return task.id
+
+    return record
 
 
 def _task(engine: Engine, given: list[tuple[Source, str]], report: Report) -> Task:
@@ -300,7 +309,13 @@ def _keep_ontology(engine: Engine, id: str, name: str, normalized: Any) -> Ontol
 
 @handles(StartImport)
 def start_import(engine: Engine, request: StartImport) -> Task:
-    """Import a path or folder of this machine and report."""
+    """Import a path or folder of this machine and report; on a server, queue a file that was sent to it."""
+    if engine.queued:
+        if request.images is not None:
+            raise Invalid("images: a server reads no folder of its own machine; send the masks in the file")
+        file = engine.store.files.get(request.source)
+        name = request.name or f"Import {Path(file.name).name}"
+        return tasks.queue(engine, tasks.Job(load=request), name=name, type="import")
     images = Path(request.images) if request.images else None
     report = import_sources(
         engine,

@@ -21,6 +21,7 @@ from annotary.store import rows as reading
 from annotary.store.blobs import Blobs
 from annotary.store.changes import Change
 from annotary.store.database import Database, driver_cursor
+from annotary.store.files import FOLDER, Files
 from annotary.store.rows import At, Condition
 from annotary.store.schema import (
     FOREVER,
@@ -39,6 +40,7 @@ _ALONE = 0x616E6E6F
 """Keeps our advisory locks apart from those of other programs on the same server."""
 
 _PARENTS = {
+    "AnnotationImport": "parent_id",
     "Batch": "project_id",
     "Issue": "project_id",
     "ModelRun": "model_id",
@@ -64,6 +66,7 @@ class Store:
         self.blobs = blobs
         self.org = org
         self.tasks = Tasks(self)
+        self.files = Files(self, blobs.folder and blobs.folder.with_name(FOLDER))
         self._open: ContextVar[Connection | None] = ContextVar("transaction", default=None)
 
     @classmethod

@@ -8,7 +8,21 @@ from typing import Any
 from sqlalchemy import Connection, and_, func, or_, select
 
 from annotary.model.base import to_json
-from annotary.store.schema import FOREVER, collections, data_row_versions, data_rows, labels, rows
+from annotary.store.schema import (
+    FOREVER,
+    collections,
+    data_row_versions,
+    data_rows,
+    entities,
+    labels,
+    rows,
+)
+
+
+def organizations_with(connection: Connection, kind: str, id: str) -> list[str]:
+    """The organisations that have a value of a kind with an id."""
+    mine = (entities.c.kind == kind) & (entities.c.id == id)
+    return list(connection.execute(select(entities.c.org).where(mine).order_by(entities.c.org)).scalars())
 
 
 def dataset_ids(connection: Connection, org: str, dataset: str) -> list[str]:
