@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from annotary.errors import Invalid
+from annotary.errors import Invalid, NotFound
 from annotary.model.base import to_json
+from annotary.store.files import Files
 
 CHUNK = 1 << 16
 """So much is read at once: little enough to be in the processor's cache when its last line is parsed."""
@@ -49,6 +50,32 @@ class FileSource:
             except (OSError, ValueError):
                 continue
         return None
+
+
+class StoredSource(FileSource):
+    """A file that the store keeps; its neighbours are the store's other files, by the addresses they have.
+
+    Whoever imports may read all files of the organisation, so the token in an address says nothing more.
+    """
+
+    def __init__(self, path: Path, name: str, files: Files, base_url: str) -> None:
+        super().__init__(path)
+        self.name = name
+        self._files = files
+        self._place = f"{base_url}/files/"
+
+    def neighbour(self, path: str) -> bytes | None:
+        """The bytes behind an address of this server's; None for every other path."""
+        if not path.startswith(self._place):
+            return None
+        id = path.removeprefix(self._place).partition("?")[0]
+        try:
+            found = self._files.get(id)
+        except NotFound:
+            return None
+        if found.bytes > NEIGHBOUR_LIMIT:
+            raise Invalid(f"{found.name} is larger than {NEIGHBOUR_LIMIT >> 20} MiB")
+        return b"".join(self._files.read(found))
 
 
 class ValueSource:

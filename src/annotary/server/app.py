@@ -13,9 +13,8 @@ from starlette.types import ASGIApp
 from annotary.engine.core import DEFAULT_BASE_URL, Engine
 from annotary.engine.secret import signing_secret
 from annotary.errors import AnnotaryError
-from annotary.server import files, health
+from annotary.server import files, health, masks, rest, transfers
 from annotary.server.door import Door, answer_error, answer_failure
-from annotary.server.labelbox import app as labelbox
 from annotary.server.labelbox import app as labelbox
 from annotary.server.service import Service
 from annotary.server.settings import Settings
@@ -49,4 +48,11 @@ def application(service: Service) -> ASGIApp:
 
 def routes(service: Service) -> list[BaseRoute]:
     """Every route of the server."""
-    return [*health.routes(service), *labelbox.routes(service), *files.routes(service)]
+    return [
+        *health.routes(service),
+        *labelbox.routes(service),
+        *masks.routes(service),
+        *files.routes(service),
+        *transfers.routes(service),
+        *rest.routes(service),
+    ]

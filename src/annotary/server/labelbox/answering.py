@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Mapping
 from functools import lru_cache
@@ -174,8 +175,12 @@ def failure_of(error: AnnotaryError) -> Json:
     return {"errors": [_told(str(error), code, extensions)]}
 
 
+_UNKNOWN = re.compile(r"(Cannot query field )'(\w+)'( on type )'(\w+)'")
+"""Programs look for these words with the quotes that other GraphQL servers have."""
+
+
 def _error(error: GraphQLError, code: str, extensions: Json | None = None) -> Json:
-    told = _told(error.message, code, extensions or {})
+    told = _told(_UNKNOWN.sub(r'\1"\2"\3"\4"', error.message), code, extensions or {})
     if error.path is not None:
         told["path"] = error.path
     if error.locations:

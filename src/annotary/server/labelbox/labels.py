@@ -166,6 +166,15 @@ def delete_benchmark(parent: Any, context: Context, where: Json) -> Json:
     return {"id": where["labelId"]}
 
 
+@resolves("Query.benchmark")
+def benchmark(parent: Any, context: Context, where: Json) -> Json:
+    """One benchmark; it has the id of its label."""
+    found = placed(context, where["id"])
+    if found.label.is_benchmark_reference is not True:
+        raise NotFound(f"no benchmark {where['id']!r}")
+    return shapes.benchmark(found)
+
+
 @resolves("Project.benchmarks")
 def benchmarks(parent: Json, context: Context, orderBy: str | None = None, **asked: Any) -> Any:
     """The benchmarks of a project."""
