@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from annotary.engine.core import Engine
 from annotary.engine.exporting import Export, open_export
 from annotary.engine.loading import Report, import_sources
-from annotary.engine.masks import mask_png
+from annotary.engine.masks import shape_png
 from annotary.engine.sources import ValueSource, files
 from annotary.operations import Operation
 from annotary.operations.exports import StartExport
@@ -49,8 +49,8 @@ class Embedded:
         return import_sources(self.engine, sources, progress=progress, **options)
 
     def mask(self, feature_id: str) -> bytes:
-        """The PNG of a mask."""
-        return mask_png(self.engine, feature_id)
+        """The PNG of a mask, or of another object's filled shape."""
+        return shape_png(self.engine, feature_id)
 
     def close(self) -> None:
         """Let go of the store."""

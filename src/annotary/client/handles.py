@@ -321,7 +321,7 @@ class Client:
         return self.port.load(list(paths), images=Path(images) if images else None, **options)
 
     def mask(self, feature_id: str) -> NDArray[bool_]:
-        """The pixels of a mask: an array of bool, height x width. Raises NotFound."""
+        """The pixels of a mask, or of another object's shape: bool, height x width. Raises NotFound."""
         from annotary.formats._raster import decode_mask
 
         return decode_mask(self.port.mask(feature_id))

@@ -32,7 +32,7 @@ class Port(Protocol):
         """Import paths, or values as they would stand in a file."""
 
     def mask(self, feature_id: str) -> bytes:
-        """The PNG of a mask."""
+        """The PNG of a mask, or of another object's filled shape."""
 
     def close(self) -> None:
         """Let go of what is held open."""

@@ -43,7 +43,9 @@ def application(service: Service) -> ASGIApp:
         HTTPException: answer_error,
         Exception: answer_failure,
     }
-    return Door(Starlette(routes=routes(service), exception_handlers=handlers), service, LARGE)
+    app = Starlette(routes=routes(service), exception_handlers=handlers)
+    app.router.redirect_slashes = False
+    return Door(app, service, LARGE)
 
 
 def routes(service: Service) -> list[BaseRoute]:

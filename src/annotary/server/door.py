@@ -81,6 +81,7 @@ class Door:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope = {**scope, "path": scope.get("raw_path", scope["path"].encode()).decode("latin-1")}
         passage = _Passage(scope, receive, send, self._limit(scope), self._service.settings.request_seconds)
         self._service.metrics.open += 1
         begun = time.perf_counter()

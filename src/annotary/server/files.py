@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import parse_qs, quote, urlsplit
 
 from starlette.requests import Request
@@ -16,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from annotary.engine.core import Engine
 from annotary.errors import Invalid, NotFound, Unauthenticated
 from annotary.model.task import StoredFile
-from annotary.server.service import Service
+from annotary.server.service import Service, param
 from annotary.server.signing import Grant
 from annotary.store.files import BLOCK
 
@@ -42,9 +44,20 @@ class Files:
         return self._engine.store.files.make(
             pieces,
             name=name,
-            media_type=media_type if _MEDIA_TYPE.fullmatch(media_type) else "application/octet-stream",
+            media_type=_safe_type(media_type),
             now=self._engine.now(),
             limit=self._service.settings.upload_limit,
+        )
+
+    def adopt(self, path: Path, name: str, media_type: str, wanted: str | None) -> StoredFile:
+        """Take a file that was sent, once however often it is sent; raises Invalid where it is not whole."""
+        if wanted is not None:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if digest != wanted.lower():
+                raise Invalid(f"sha256: {wanted[:80]!r} was announced, {digest} came; send the file again")
+        return self._engine.store.files.take(
+            path, name=name, media_type=_safe_type(media_type), now=self._engine.now(), once=True
         )
 
     def by_id(self, id: str) -> StoredFile:
@@ -79,6 +92,10 @@ class Files:
     def _at(self, grant: Grant, expires: int | None) -> str:
         token = self._service.signer.token(grant, expires)
         return f"{self._service.base_url}{PLACE}{quote(grant.id)}?token={token}"
+
+
+def _safe_type(given: str) -> str:
+    return given if _MEDIA_TYPE.fullmatch(given) else "application/octet-stream"
 
 
 class Piece(NamedTuple):
@@ -191,7 +208,7 @@ def routes(service: Service) -> list[Route]:
 
     async def download(request: Request) -> Response:
         def found() -> tuple[Engine, Piece]:
-            id: Any = request.path_params["file_id"]
+            id = param(request, "file_id")
             token = request.query_params.get("token")
             if token is not None:
                 return granted(service, token, id)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
@@ -35,10 +36,12 @@ class Service:
     wake: Callable[[], None] = lambda: None
     started: float = field(default_factory=time.monotonic)
     limiter: CapacityLimiter = field(init=False)
+    streams: CapacityLimiter = field(init=False)
 
     def __post_init__(self) -> None:
         # As many threads as the store has connections for.
         self.limiter = CapacityLimiter(self.settings.requests_at_once)
+        self.streams = CapacityLimiter(self.settings.streams_at_once)
 
     @property
     def base_url(self) -> str:
@@ -54,6 +57,11 @@ class Service:
         engine = bearer(self.engine, key_of(request))
         request.scope["annotary.asker"] = {"org": engine.store.org, "user": engine.user.name}
         return engine
+
+
+def param(request: Request, name: str) -> str:
+    """A part of the path. Routes see paths as they were sent, so that an id may hold an escaped slash."""
+    return unquote(request.path_params[name])
 
 
 def key_of(request: Request) -> str:

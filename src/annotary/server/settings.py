@@ -25,6 +25,7 @@ class Settings(Value):
     query_depth: Positive = 15
     query_complexity: Positive = 20_000
     requests_at_once: Positive = 12
+    streams_at_once: Positive = 4
     tasks_at_once: Positive = 2
     link_seconds: Positive = 24 * 3600
     mask_link_seconds: Positive = 30 * 24 * 3600

@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, Table, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from annotary.errors import NotFound, TooLarge, Unavailable
-from annotary.model.base import new_id, to_json
+from annotary.model.base import derived_id, new_id, to_json
 from annotary.model.carried import typed
 from annotary.model.task import Chunk, StoredFile
 from annotary.store.database import Database
@@ -86,8 +87,12 @@ class Files:
         now: str,
         expires_at: str | None = None,
         chunks: list[tuple[int, int]] | None = None,
+        once: bool = False,
     ) -> StoredFile:
-        """Take a finished file away from its place. `chunks`: after how many bytes and lines each ends."""
+        """Take a finished file away from its place. `chunks`: after how many bytes and lines each ends.
+
+        `once` gives the file of the same name and bytes that is here already, where there is one.
+        """
         with path.open("rb+") as file:
             digest = sha256()
             while block := file.read(_PIECE):
@@ -95,7 +100,7 @@ class Files:
             size = file.tell()
             os.fsync(file.fileno())
         made = StoredFile(
-            id=new_id(),
+            id=derived_id(self._home.org, "file", name, digest.hexdigest()) if once else new_id(),
             name=name,
             media_type=media_type,
             bytes=size,
@@ -104,6 +109,9 @@ class Files:
             expires_at=expires_at,
             lines=chunks[-1][1] if chunks else 0 if chunks is not None else None,
         )
+        if once:
+            with suppress(NotFound):
+                return self.get(made.id)
         if self.folder is not None:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.replace(self.folder / made.id)
@@ -111,15 +119,14 @@ class Files:
         else:
             self._cut(path, made.id)
         with self._home.transaction() as connection:
-            connection.execute(
-                files.insert().values(
-                    id=made.id,
-                    org=self._home.org,
-                    expires_at=expires_at or "",
-                    body=to_json(made),
-                    chunks=to_json(chunks) if chunks else "",
-                )
+            new = self._insert(files).values(
+                id=made.id,
+                org=self._home.org,
+                expires_at=expires_at or "",
+                body=to_json(made),
+                chunks=to_json(chunks) if chunks else "",
             )
+            connection.execute(new)
         return made
 
     def _cut(self, path: Path, id: str) -> None:
@@ -128,8 +135,13 @@ class Files:
         with path.open("rb") as file:
             while block := file.read(_PIECE):
                 with self._home.transaction() as connection:
-                    connection.execute(file_pieces.insert().values(file=id, start=start, data=block))
+                    connection.execute(self._insert(file_pieces).values(file=id, start=start, data=block))
                 start += len(block)
+
+    def _insert(self, table: Table) -> Any:
+        """An insert that leaves what is there: the same file may come twice at once."""
+        dialect = sqlite if self._home.database.is_sqlite else postgresql
+        return dialect.insert(table).on_conflict_do_nothing()
 
     def get(self, id: str) -> StoredFile:
         """What is known of a file; raises NotFound."""
