@@ -82,7 +82,7 @@ def rows_with_metadata(
         .order_by(data_rows.c.n)
         .limit(limit)
     )
-    return [(int(n), id) for n, id in found.tuples()]
+    return [(int(n), id) for n, id in found]
 
 
 def labels_page(

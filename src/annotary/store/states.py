@@ -53,7 +53,7 @@ def batch_sizes(connection: Connection, at: At, batches: Sequence[str]) -> dict[
     query = select(rows.c.batch, func.count()).where(rows.c.collection == at.collection, valid)
     if batches:
         query = query.where(rows.c.batch.in_(batches))
-    return {batch: count for batch, count in connection.execute(query.group_by(rows.c.batch)).tuples()}
+    return {batch: count for batch, count in connection.execute(query.group_by(rows.c.batch))}
 
 
 def batch_statuses(connection: Connection, at: At, batches: Sequence[str]) -> dict[str, int]:
@@ -62,7 +62,7 @@ def batch_statuses(connection: Connection, at: At, batches: Sequence[str]) -> di
     query = select(rows.c.status, func.count()).where(
         rows.c.collection == at.collection, valid, rows.c.batch.in_(batches)
     )
-    return {status: count for status, count in connection.execute(query.group_by(rows.c.status)).tuples()}
+    return {status: count for status, count in connection.execute(query.group_by(rows.c.status))}
 
 
 def label_counts(connection: Connection, at: At) -> tuple[int, int]:
