@@ -82,8 +82,6 @@ def test_work_is_seen_by_everybody(version: str, server: Server, project: str, s
     assert found["batch_left"] == 0
     assert "more" not in found["batches"]
     assert found["tags"] == ["winter"]
-    assert found["hook"]["listed"] == [found["hook"]["url"]]
-    assert [status.rpartition(".")[2] for status in found["hook_after"]] == ["INACTIVE"]
     assert [row["data_row"]["global_key"] for row in found["slice_rows"]] == list(keys)
     assert found["project_name"] == "another name" != name
     assert found["gone"][0] == "ResourceNotFoundError"
@@ -100,6 +98,20 @@ def check_listings(found: Json, project: str) -> None:
     assert found["one"]
     assert set(found["queues"]) > {"MANUAL_REVIEW_QUEUE", "MANUAL_REWORK_QUEUE"}
     assert found["priority"] is True
+
+
+@pytest.mark.parametrize("version", [OLD, NEW])
+def test_webhooks_are_made_and_switched_off(
+    version: str, server: Server, project: str, sdk_for: MakeSdk
+) -> None:
+    topics = ["LABEL_CREATED", "LABEL_UPDATED"]
+    url = "https://example.org/hook"
+    found = sdk_for(version, server).run("hooks", project_id=project, hook=url, topics=topics)
+    assert (found["url"], found["topics"]) == (url, topics)
+    assert found["status"].rpartition(".")[2] == "ACTIVE"
+    assert found["listed"] == found["of_organization"] == [url]
+    assert found["changed"] == [[f"{url}/moved", ["LABEL_DELETED"]]]
+    assert [status.rpartition(".")[2] for status in found["after"]] in (["INACTIVE"], [])
 
 
 @pytest.mark.parametrize("version", [OLD, NEW])

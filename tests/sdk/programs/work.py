@@ -1,6 +1,6 @@
-"""Work on a project that is there: queues, priorities, reviews, benchmarks, batches, tags, webhooks."""
+"""Work on a project that is there: queues, priorities, reviews, benchmarks, batches, tags."""
 
-from labelbox import Label, Project, Webhook
+from labelbox import Label, Project
 from session import answer, client, given, raised
 
 OLD = given["version"].startswith("3.5")
@@ -102,7 +102,7 @@ found["benchmarks_left"] = len(list(project.benchmarks()))
 Label.bulk_delete([labels[given["deleted"]]])
 found["labels_left"] = sorted(one.uid for one in project.labels())
 
-# -- batches, tags, instructions, webhooks
+# -- batches, tags
 
 batch = project.create_batch("more", [news["fresh 0"].uid, news["fresh 3"].uid])
 found["batch"] = {"size": batch.size, "project": batch.project().uid}
@@ -113,22 +113,6 @@ found["batches"] = sorted(one.name for one in project.batches())
 tag = organization.create_resource_tag({"text": "winter", "color": "#0000ff"})
 project.update_project_resource_tags([tag.uid])
 found["tags"] = [one.text for one in organization.get_resource_tags()]
-hook = Webhook.create(
-    client,
-    ["LABEL_CREATED", "REVIEW_CREATED"]
-    if OLD and hasattr(Webhook.Topic, "REVIEW_CREATED")
-    else ["LABEL_CREATED"],
-    "https://example.org/hook",
-    "a secret",
-    project,
-)
-found["hook"] = {
-    "url": hook.url,
-    "status": str(hook.status),
-    "listed": [one.url for one in project.webhooks()],
-}
-hook.update(status=Webhook.Status.INACTIVE.value)
-found["hook_after"] = [str(one.status) for one in project.webhooks()]
 
 # -- a slice, and rows sent on to another project
 

@@ -87,20 +87,17 @@ def fields_of(given: Iterable[Json], known: Sequence[MetadataSchema]) -> tuple[M
 
 @resolves("Mutation.upsertDataRowCustomMetadata")
 def upsert_values(parent: Any, context: Context, data: list[Json] | None = None) -> list[Json]:
-    """Set metadata of data rows, each on its own; what went wrong with one is told with it."""
+    """Set metadata of data rows, each on its own; tells of those that went wrong, and only of those."""
     known = context.call(FindMetadataSchemas())
-    answered = []
+    failed = []
     for one in data or ():
-        answer: Json = {"dataRowId": one.get("dataRowId"), "globalKey": one.get("globalKey"), "error": None}
+        id, key = one.get("dataRowId"), one.get("globalKey")
         try:
-            row = _row(context, one.get("dataRowId"), one.get("globalKey"))
-            change = SetMetadata(data_row_id=row.data_row.id, fields=fields_of(one["fields"], known))
-            context.call(change)
-            answer.update(_values(_row(context, row.data_row.id, None)))
+            row = _row(context, id, key)
+            context.call(SetMetadata(data_row_id=row.data_row.id, fields=fields_of(one["fields"], known)))
         except AnnotaryError as error:
-            answer.update(error=str(error), fields=[])
-        answered.append(answer)
-    return answered
+            failed.append({"dataRowId": id, "globalKey": key, "error": str(error), "fields": []})
+    return failed
 
 
 def _row(context: Context, id: str | None, global_key: str | None) -> Row:
@@ -126,23 +123,20 @@ def delete_values(
     data: list[Json] | None = None,
     dataRowIdentifiers: list[Json] | None = None,
 ) -> list[Json]:
-    """Remove metadata of data rows."""
-    answered = []
+    """Remove metadata of data rows, each on its own; tells of those that went wrong, and only of those."""
+    failed = []
     named = [(one["dataRowId"], None, one["schemaIds"]) for one in data or ()]
     for one in dataRowIdentifiers or ():
         by = one["dataRowIdentifier"]
         id, key = (by["id"], None) if by["idType"] == "ID" else (None, by["id"])
         named.append((id, key, one["schemaIds"]))
     for id, key, schema_ids in named:
-        answer: Json = {"dataRowId": id, "globalKey": key, "error": None}
         try:
             row = _row(context, id, key)
             context.call(DropMetadata(data_row_id=row.data_row.id, schema_ids=tuple(schema_ids)))
-            answer.update(_values(_row(context, row.data_row.id, None)))
         except AnnotaryError as error:
-            answer.update(error=str(error), fields=[])
-        answered.append(answer)
-    return answered
+            failed.append({"dataRowId": id, "globalKey": key, "error": str(error), "fields": []})
+    return failed
 
 
 @resolves("Query.dataRowCustomMetadata")
