@@ -44,7 +44,8 @@ class Export:
 
     `cursor` is the sequence number it shows the state of; None where it spans several sequences.
     `done` counts rows as they go by; `total` is how many there will be, where that is known.
-    `annotations` counts only where counting was asked for. `lines` says that all is one file of JSON lines.
+    `annotations` counts only where counting was asked for. `lines` says that all is one file of JSON
+    lines, `document` that it is one JSON document.
     """
 
     format: Format
@@ -53,6 +54,7 @@ class Export:
     total: int | None
     findings: Findings = field(default_factory=Findings)
     lines: bool = True
+    document: bool = False
     done: int = 0
     labels: int = 0
     annotations: int = 0
@@ -74,7 +76,8 @@ def open_export(engine: Engine, request: StartExport, *, counted: bool = False) 
     needed = replace(query, params=label_rules.params_for(query.labels, query.params))
     lean = options.lean() and isinstance(query.scope, ProjectScope) and query.labels == "all"
     corpus, cursor = _corpus(engine, needed, counted=counted, lean=lean)
-    export = Export(form, iter(()), cursor, corpus.rows, lines=form.lines and options.one_file())
+    lines = form.lines and options.one_file()
+    export = Export(form, iter(()), cursor, corpus.rows, lines=lines, document=options.document())
 
     def chosen(pages: Iterable[Page]) -> Iterable[Page]:
         return label_rules.chosen(pages, query.labels, query.params) if query.labels != "all" else pages

@@ -311,6 +311,8 @@ def _keep_ontology(engine: Engine, id: str, name: str, normalized: Any) -> Ontol
 def start_import(engine: Engine, request: StartImport) -> Task:
     """Import a path or folder of this machine and report; on a server, queue a file that was sent to it."""
     if engine.queued:
+        for id in (*request.more, *request.neighbours.values()):
+            engine.store.files.get(id)
         if request.images is not None:
             raise Invalid("images: a server reads no folder of its own machine; send the masks in the file")
         file = engine.store.files.get(request.source)

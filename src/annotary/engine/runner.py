@@ -12,8 +12,8 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from annotary.engine.loading import Report, Stopped, import_sources, recognised
 from annotary.engine.sources import StoredSource
 from annotary.engine.tasks import Actor, Job
 from annotary.engine.written import write_export
-from annotary.errors import AnnotaryError, Unavailable
+from annotary.errors import AnnotaryError, Refused, Unavailable
 from annotary.model import moment
 from annotary.model.base import new_id, to_json
 from annotary.model.corpus import Problem
@@ -140,9 +140,18 @@ class Runner:
             work.finish(status="QUEUED")
         except Stopped as stopped:
             problems = _lines(store, stopped.report.problems)
-            work.finish(status="FAILED", error=str(stopped), problems=problems, result=_told(stopped.report))
+            result = _told(stopped.report)
+            work.finish(
+                status="FAILED",
+                error=str(stopped),
+                error_code=stopped.code,
+                problems=problems,
+                result=result,
+            )
         except AnnotaryError as error:
-            work.finish(status="FAILED", error=str(error), problems=_failure(store, error))
+            problems = _lines(store, error.problems if isinstance(error, Refused) else ())
+            problems = problems or _failure(store, error)
+            work.finish(status="FAILED", error=str(error), error_code=error.code, problems=problems)
         except Exception as error:
             _log.exception("task %s failed", taken.task.id)
             reason = Unavailable(
@@ -262,12 +271,16 @@ def _load(work: _Work, engine: Engine, request: StartImport) -> None:
     store = engine.store
     kept = outcomes.Outcomes() if request.outcomes else None
     try:
-        with _source(engine, request.source) as source:
-            form = request.format or recognised(source)
+        with ExitStack() as stack:
+            ids = (request.source, *request.more)
+            sources = [stack.enter_context(_source(engine, id, request.neighbours)) for id in ids]
+            # What came of each line is told of one file.
+            source = sources[0]
+            form = request.format or (recognised(source) if len(sources) == 1 else None)
 
             def record(report: Report) -> str:
                 """The end of the task, in the import's transaction: what it stores and that are one."""
-                files = {} if kept is None else outcomes.keep(engine, kept, source, form)
+                files = {} if kept is None or form is None else outcomes.keep(engine, kept, source, form)
                 done = work.finish(
                     status="COMPLETE",
                     completion_percentage=100.0,
@@ -280,7 +293,7 @@ def _load(work: _Work, engine: Engine, request: StartImport) -> None:
 
             report = import_sources(
                 engine,
-                [source],
+                sources,
                 format=form,
                 project=request.project,
                 dataset=request.dataset,
@@ -301,11 +314,11 @@ def _load(work: _Work, engine: Engine, request: StartImport) -> None:
 
 
 @contextmanager
-def _source(engine: Engine, id: str) -> Iterator[StoredSource]:
+def _source(engine: Engine, id: str, sent: Mapping[str, str]) -> Iterator[StoredSource]:
     files = engine.store.files
     file = files.get(id)
     with files.local(file) as path:
-        yield StoredSource(path, file.name, files, engine.base_url)
+        yield StoredSource(path, file.name, files, engine.base_url, sent)
 
 
 def _told(report: Report) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +12,8 @@ from annotary.formats import Part
 
 CHUNK = 4 << 20
 """A chunk of lines has at least so many bytes, save the last; it ends where a line ends."""
+ROWS = "rows.ndjson"
+"""What an archive calls the part that has no name of its own."""
 LINES, DOCUMENT, ARCHIVE = "application/x-ndjson; charset=utf-8", "application/json", "application/zip"
 
 
@@ -33,12 +34,10 @@ def write_export(
 ) -> Written:
     """Write an export; `moved` is told how many rows are done, `sign` puts tokens into links to masks."""
     parts = _watched(export, moved)
-    first = next(parts, None)
-    whole = parts if first is None else chain([first], parts)
-    if first.path if first is not None else not export.lines:
-        sinks.to_zip(whole, path)
+    if not export.lines and not export.document:
+        sinks.to_zip((part if part.path else Part(ROWS, part.data) for part in parts), path)
         return Written(path, ".zip", ARCHIVE, None)
-    pieces: Iterator[bytes] = (part.data for part in whole)
+    pieces: Iterator[bytes] = (part.data for part in parts)
     if sign is not None:
         pieces = map(sign, pieces)
     chunks = _write(pieces, path)

@@ -48,6 +48,10 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         """Whether a format that writes lines writes nothing but these."""
         return True
 
+    def document(self) -> bool:
+        """Whether a format that writes lines writes one JSON document in place of them."""
+        return False
+
     def lean(self) -> bool:
         """Whether the format takes a project's pages lean."""
         return False

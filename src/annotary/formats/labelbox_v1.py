@@ -42,6 +42,10 @@ class Options(BaseOptions, frozen=True):
     created_to: Annotated[str, Meta(description="only labels made at this instant or earlier")] = ""
     array: Annotated[bool, Meta(description="one JSON array in place of lines")] = False
 
+    def document(self) -> bool:
+        """An array is one."""
+        return self.array
+
     def one_file(self) -> bool:
         """An array has no lines."""
         return not self.array

@@ -48,7 +48,8 @@ class Chunk(Value):
 class Task(Value):
     """An export or import, from being asked for to its end; `result` is the report of it.
 
-    `rows` are done out of `total` (None: not known). `file` is what an export wrote; `problems` are those of
+    `rows` are done out of `total` (None: not known); `error_code` is that of the class of
+    an error. `file` is what an export wrote; `problems` are those of
     the task as a file of JSON lines {place, value, reason}; None where there is nothing to read.
     """
 
@@ -61,6 +62,7 @@ class Task(Value):
     completion_percentage: float = 0
     created_by: str | None = None
     error: str | None = None
+    error_code: str | None = None
     result: dict[str, Any] | None = None
     rows: int = 0
     total: int | None = None

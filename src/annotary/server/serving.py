@@ -37,7 +37,7 @@ def serve(target: str, *, host: str, port: int, settings: Settings, ready: Calla
     """Serve a store until told to stop; `ready` is told the URL. Raises Unavailable where it cannot begin."""
     store = Store.open(target)
     try:
-        with _listening(host, port) as listener:
+        with listening(host, port) as listener:
             url = settings.base_url or _url(host, listener.getsockname()[1])
             service = service_on(store, replace(settings, base_url=url.rstrip("/")))
             with Worker(target, settings.tasks_at_once) as worker:
@@ -60,7 +60,8 @@ def serve(target: str, *, host: str, port: int, settings: Settings, ready: Calla
         store.close()
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens; raises Unavailable."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=BACKLOG)

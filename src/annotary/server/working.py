@@ -10,9 +10,9 @@ import threading
 import time
 from collections.abc import Callable
 
-from annotary.engine.runner import Runner
+from annotary.engine.runner import Runner, Sign
 from annotary.engine.secret import signing_secret
-from annotary.server.settings import settings_from
+from annotary.server.settings import Settings, settings_from
 from annotary.server.signing import Signer, mask_signer
 from annotary.store import Store
 
@@ -22,13 +22,7 @@ def work(target: str, *, tasks: int, beside: bool) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
     store = Store.open(target)
     try:
-        seconds = settings_from().mask_link_seconds
-        signer = Signer(signing_secret(store))
-
-        def sign(org: str) -> Callable[[bytes], bytes]:
-            return mask_signer(signer, org, seconds, time.time())
-
-        runner = Runner(store, tasks=tasks, sign=sign)
+        runner = Runner(store, tasks=tasks, sign=signed(store, settings_from()))
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda number, frame: runner.end())
         if beside:
@@ -36,6 +30,16 @@ def work(target: str, *, tasks: int, beside: bool) -> None:
         runner.run()
     finally:
         store.close()
+
+
+def signed(store: Store, settings: Settings) -> Sign:
+    """What signs the links to masks in exports of a store."""
+    signer = Signer(signing_secret(store))
+
+    def sign(org: str) -> Callable[[bytes], bytes]:
+        return mask_signer(signer, org, settings.mask_link_seconds, time.time())
+
+    return sign
 
 
 def _follow(runner: Runner) -> None:
