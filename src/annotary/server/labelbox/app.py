@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from contextlib import ExitStack
 from typing import Any
@@ -24,6 +25,7 @@ from annotary.server.service import Service
 PATHS = ("/graphql", "/_gql")
 FIELD_LIMIT = 4 << 20
 BEGUN_LIMIT = 10_000
+_AGENT = re.compile(r"python-sdk (\d{1,4})\.", re.ASCII)
 
 
 def routes(service: Service) -> list[BaseRoute]:
@@ -45,11 +47,18 @@ def routes(service: Service) -> list[BaseRoute]:
         engine = service.engine_of(request)
         if len(begun) > BEGUN_LIMIT:
             begun.clear()
-        context = Context(engine, Served(service, engine), deadline, begun, service.wake)
+        sdk = _release(request.headers.get("x-user-agent", ""))
+        context = Context(engine, Served(service, engine), deadline, begun, service.wake, sdk)
         return answering.answer(context, asked), 200
 
     made: list[BaseRoute] = [Route(path, graphql, methods=["POST"]) for path in PATHS]
     return [*made, *rest.routes(service)]
+
+
+def _release(agent: str) -> int:
+    """The major release of the SDK that a header names: `python-sdk 3.52.0`."""
+    found = _AGENT.match(agent)
+    return int(found[1]) if found else 0
 
 
 async def _asked(request: Request, limit: int, stack: ExitStack) -> Json:

@@ -67,7 +67,8 @@ class Context:
     """One request: the engine acting as who asks, the files, and when the request must be over.
 
     `begun` outlives the request: the exports that are asked for again until their file is there. `wake`
-    tells the workers of something to do.
+    tells the workers of something to do. `sdk` is the
+    major release of the SDK that asks; 0 is another program.
     """
 
     engine: Engine
@@ -75,6 +76,7 @@ class Context:
     deadline: float = float("inf")
     begun: dict[str, str] = field(default_factory=dict)
     wake: Callable[[], None] = lambda: None
+    sdk: int = 0
     memory: Json = field(default_factory=dict)
 
     def call(self, operation: Operation[R]) -> R:

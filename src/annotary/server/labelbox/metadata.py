@@ -89,7 +89,7 @@ def fields_of(given: Iterable[Json], known: Sequence[MetadataSchema]) -> tuple[M
 def upsert_values(parent: Any, context: Context, data: list[Json] | None = None) -> list[Json]:
     """Set metadata of data rows, each on its own; tells of those that went wrong, and only of those."""
     known = context.call(FindMetadataSchemas())
-    failed = []
+    failed: list[Json] = []
     for one in data or ():
         id, key = one.get("dataRowId"), one.get("globalKey")
         try:
@@ -124,7 +124,7 @@ def delete_values(
     dataRowIdentifiers: list[Json] | None = None,
 ) -> list[Json]:
     """Remove metadata of data rows, each on its own; tells of those that went wrong, and only of those."""
-    failed = []
+    failed: list[Json] = []
     named = [(one["dataRowId"], None, one["schemaIds"]) for one in data or ()]
     for one in dataRowIdentifiers or ():
         by = one["dataRowIdentifier"]

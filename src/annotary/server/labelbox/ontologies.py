@@ -19,14 +19,14 @@ from annotary.server.labelbox.filters import listed
 @resolves("Query.ontology")
 def ontology(parent: Any, context: Context, where: Json) -> Json:
     """One ontology."""
-    return shapes.ontology(context.once(GetOntology(ontology_id=where["id"])))
+    return shapes.ontology(context.once(GetOntology(ontology_id=where["id"])), context.sdk)
 
 
 @resolves("Project.ontology")
 def of_project(parent: Json, context: Context) -> Json | None:
     """The ontology of a project."""
     id = parent["_project"].ontology_id
-    return None if id is None else shapes.ontology(context.once(GetOntology(ontology_id=id)))
+    return None if id is None else shapes.ontology(context.once(GetOntology(ontology_id=id)), context.sdk)
 
 
 @resolves("Ontology.projects")
@@ -54,7 +54,7 @@ def ontologies(
         for one in context.call(FindOntologies())
         if status in (None, "ALL") or (one.id in unused) == (status == "UNUSED")
     ]
-    return _page([shapes.ontology(one) for one in found], where, after, first)
+    return _page([shapes.ontology(one, context.sdk) for one in found], where, after, first)
 
 
 def _page(found: list[Json], where: Json | None, after: str | None, first: int | None) -> Json:
@@ -70,7 +70,7 @@ def upsert_ontology(parent: Any, context: Context, data: Json) -> Json:
     """Make an ontology; features that are there already are named by their ids."""
     normalized = normalized_of(data["normalized"])
     new = CreateOntology(name=data["name"], normalized=normalized, media_type=data.get("mediaType"))
-    return shapes.ontology(context.call(new))
+    return shapes.ontology(context.call(new), context.sdk)
 
 
 def normalized_of(text: str) -> Normalized:
@@ -117,7 +117,7 @@ def _known(given: Any, kind: Any) -> Any:
 @resolves("Mutation.upsertRootSchemaNode")
 def upsert_feature_schema(parent: Any, context: Context, data: Json) -> Json:
     """Make a tool or a question by itself."""
-    return shapes.feature_schema(context.call(feature_of(data["normalized"])))
+    return shapes.feature_schema(context.call(feature_of(data["normalized"])), context.sdk)
 
 
 def feature_of(text: str, id: str | None = None) -> PutFeatureSchema:
@@ -134,7 +134,7 @@ def feature_schema(parent: Any, context: Context, where: Json) -> Json:
     id = where["featureSchemaId"]
     if not id:
         raise NotFound("name the feature schema")
-    return shapes.feature_schema(context.call(GetFeatureSchema(feature_schema_id=id)))
+    return shapes.feature_schema(context.call(GetFeatureSchema(feature_schema_id=id)), context.sdk)
 
 
 @resolves("Query.rootSchemaNodes")
@@ -148,4 +148,4 @@ def feature_schemas(
     """A page of the tools and questions whose name has a text in it."""
     unused = ((where or {}).get("filter") or {}).get("status") == "UNUSED"
     found = context.call(FindFeatureSchemas(unused=unused))
-    return _page([shapes.feature_schema(one) for one in found], where, after, first)
+    return _page([shapes.feature_schema(one, context.sdk) for one in found], where, after, first)

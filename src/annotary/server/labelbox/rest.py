@@ -27,7 +27,6 @@ from annotary.operations.feature_schemas import (
 )
 from annotary.operations.ontologies import DeleteOntology, FindUnusedOntologies, GetOntology
 from annotary.server.files import PLACE, granted
-from annotary.server.labelbox import shapes
 from annotary.server.labelbox.data_row_imports import created, lines_of
 from annotary.server.labelbox.ontologies import feature_of
 from annotary.server.labelbox.served import CREATED
@@ -137,7 +136,7 @@ def insert_feature(engine: Engine, request: Request, body: Json) -> Answer:
         feature_schema_id=request.path_params["feature"],
         position=position,
     )
-    return 201, shapes.ontology(engine.call(insert))
+    return 201, {"id": engine.call(insert).id}
 
 
 def withdraw_feature(engine: Engine, request: Request, body: Json) -> Answer:
