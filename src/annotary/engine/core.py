@@ -35,6 +35,7 @@ _HOUSES = (
     "labels",
     "model_runs",
     "annotation_imports",
+    "sending",
     "slices",
     "tags",
     "exporting",

@@ -51,6 +51,7 @@ NOUNS = (
     "models",
     "imports",
     "exports",
+    "sending",
     "slices",
     "tasks",
     "upload",

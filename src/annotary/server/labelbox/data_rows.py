@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from msgspec import UNSET
@@ -24,8 +24,6 @@ from annotary.server.labelbox import shapes
 from annotary.server.labelbox.context import Context, Json, resolves
 from annotary.server.labelbox.filters import holds, listed
 
-PAGE = 500
-
 
 def found_row(context: Context, id: str) -> Row:
     """One data row; raises NotFound."""
@@ -33,6 +31,16 @@ def found_row(context: Context, id: str) -> Row:
     if not rows:
         raise NotFound(f"no data row {id!r}")
     return rows[0]
+
+
+def names_of(context: Context, ids: Sequence[str], keys: Sequence[str] = ()) -> set[str]:
+    """The ids and global keys of data rows, by either of which a line may name them."""
+    found = {*ids, *keys}
+    for start in range(0, len(ids), 1000):
+        for row in context.call(FindDataRows(ids=tuple(ids[start : start + 1000]), limit=1000)):
+            if row.data_row.global_key:
+                found.add(str(row.data_row.global_key))
+    return found
 
 
 @resolves("Query.dataRow")

@@ -21,6 +21,7 @@ from annotary.operations.model_runs import GetModelRun
 from annotary.operations.tasks import GetTask
 from annotary.server.labelbox import shapes
 from annotary.server.labelbox.context import Context, Json, resolves
+from annotary.server.labelbox.data_rows import names_of
 from annotary.server.labelbox.upload import MEDIA_LINES, pieces
 
 _STATES = {"COMPLETE": "FINISHED", "FAILED": "FAILED", "CANCELED": "FAILED"}
@@ -88,7 +89,7 @@ def create_predictions(parent: Any, context: Context, data: Json) -> Json:
 def create_from_run(parent: Any, context: Context, data: Json) -> Json:
     """Make what a model run predicted for some data rows the pre-labels of a project."""
     run = context.call(GetModelRun(model_run_id=data["modelRunId"]))
-    lines = _predicted(context, run.id, set(data["dataRowIds"]))
+    lines = _predicted(context, run.id, names_of(context, data["dataRowIds"]))
     kept = context.files.keep(lines, f"{data['name']}.ndjson", MEDIA_LINES)
     new = StartAnnotationImport(
         kind="pre-labels", parent_id=data["projectId"], name=data["name"], source=kept.id
@@ -96,11 +97,11 @@ def create_from_run(parent: Any, context: Context, data: Json) -> Json:
     return shown(context, context.call(new))
 
 
-def _predicted(context: Context, run_id: str, ids: set[str]) -> Iterator[bytes]:
+def _predicted(context: Context, run_id: str, rows: set[str]) -> Iterator[bytes]:
     """The import lines of a run's predictions for some data rows."""
     query = ExportQuery(scope=RunScope(id=run_id), params=ExportParams(predictions=True))
     for line in context.lines(query, "labelbox-ndjson"):
-        if line["dataRow"]["id"] in ids:
+        if not rows.isdisjoint(line["dataRow"].values()):
             line.pop("isBenchmarkReferenceLabel", None)
             yield to_json(line).encode() + b"\n"
 
