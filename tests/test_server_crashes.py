@@ -58,6 +58,12 @@ class Caller:
     def __init__(self, url: str, key: str) -> None:
         self.http = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60)
 
+    def __enter__(self) -> Caller:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.http.close()
+
     def ask(self, query: str, **variables: Any) -> Json:
         """The data of an answer; errors of the network go up, an error in the answer fails the test."""
         return _data(self.http.post("/graphql", json={"query": query, "variables": variables}))
@@ -126,8 +132,8 @@ def burst(url: str, key: str, work: Work, luck: random.Random) -> list[threading
     seeds = [random.Random(luck.random()) for _ in STEPS]
 
     def run(step: Callable[[Caller, Work, random.Random], None], seed: random.Random) -> None:
-        with contextlib.suppress(httpx.TransportError):
-            step(Caller(url, key), work, seed)
+        with contextlib.suppress(httpx.TransportError), Caller(url, key) as caller:
+            step(caller, work, seed)
 
     threads = [threading.Thread(target=run, args=pair) for pair in zip(STEPS, seeds, strict=True)]
     for thread in threads:
@@ -214,13 +220,13 @@ def crash(target: str, folder: Path, *, times: int, workers: int) -> None:
             running.kill_one(luck)
             for thread in threads:
                 thread.join()
-        caller = Caller(url, key)
-        # Something of each kind was acknowledged at least once, whatever the luck was.
-        for step in STEPS:
-            step(caller, work, luck)
-        ended = settled(caller, [*work.imports, *work.exports])
-        check_uploads(caller, work)
-        check_exports(caller, work, ended)
+        with Caller(url, key) as caller:
+            # Something of each kind was acknowledged at least once, whatever the luck was.
+            for step in STEPS:
+                step(caller, work, luck)
+            ended = settled(caller, [*work.imports, *work.exports])
+            check_uploads(caller, work)
+            check_exports(caller, work, ended)
     check_imports(target, work, ended)
     checked = subprocess.run([SCRIPT, "--at", target, "check"], capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout + checked.stderr

@@ -55,7 +55,9 @@ def find_datasets(engine: Engine, request: FindDatasets) -> list[Dataset]:
 @handles(CountDataRows)
 def count_data_rows(engine: Engine, request: CountDataRows) -> int:
     """How many data rows a dataset has."""
-    return engine.store.dataset_size(engine.store.get(Dataset, request.dataset_id).id)
+    dataset = engine.store.get(Dataset, request.dataset_id)
+    with engine.store.reading() as connection:
+        return lookup.dataset_size(connection, engine.store.org, dataset.id)
 
 
 @handles(ChangeDataset)

@@ -16,11 +16,13 @@ from annotary.engine.versions import (
     pages_of,
     renewed,
 )
+from annotary.engine.webhooks import emit
 from annotary.engine.workflow import Mover
 from annotary.errors import NotFound
 from annotary.model.base import new_id, to_json
 from annotary.model.project import Project
 from annotary.model.row import Label, Review
+from annotary.model.webhook import Topic
 from annotary.operations.labels import (
     CreateReview,
     DeleteLabels,
@@ -54,6 +56,8 @@ def save_label(engine: Engine, request: SaveLabel) -> Label:
             labels = len(opened.change.labels([row["data_row"]])[row["data_row"]])
             after = Mover(opened.project, engine.user.email, now).submitted(after, labels)
         opened.change.put_rows([], [after])
+        topic: Topic = "LABEL_CREATED" if before is None else "LABEL_UPDATED"
+        emit(engine, topic, request.project_id, data_row_id=request.data_row_id, label_id=columns["id"])
         return label_of(columns, engine.base_url)
 
 
@@ -146,6 +150,8 @@ def delete_labels(engine: Engine, request: DeleteLabels) -> int:
                 [], [row if row["data_row"] in left else mover.moved(row, labeling) for row in rows]
             )
             count += len(found)
+            for label in found:
+                emit(engine, "LABEL_DELETED", request.project_id, label_id=label["id"])
     return count
 
 
@@ -168,6 +174,8 @@ def create_review(engine: Engine, request: CreateReview) -> Review:
             else:
                 row = mover.moved(row, opened.project.task("rework"), "Reject")
         opened.change.put_rows([], [row])
+        told = {"label_id": request.label_id, "review_id": review.id, "score": review.score}
+        emit(engine, "REVIEW_CREATED", request.project_id, **told)
         return review
 
 

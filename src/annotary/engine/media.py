@@ -15,18 +15,20 @@ _ORIENTATION = 0x0112
 
 
 def measured(path: Path) -> dict[str, Any]:
-    """Upright size in pixels and type of an image file, from its header; nothing where it is none."""
+    """Upright size in pixels, type and EXIF orientation of an image file, from its header; else nothing."""
     try:
         with Image.open(path) as image:
             width, height = image.size
-            turned = image.getexif().get(_ORIENTATION) in _TURNED
+            orientation = image.getexif().get(_ORIENTATION, 1)
             kind = image.get_format_mimetype()
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return {}
-    if width * height > PIXEL_LIMIT:
+    if width * height > PIXEL_LIMIT or not kind:
         return {}
-    found = {"width": height, "height": width} if turned else {"width": width, "height": height}
-    return {**found, "mime_type": kind} if kind else found
+    if orientation in _TURNED:
+        width, height = height, width
+    upright = {"height": height, "width": width, "mime_type": kind}
+    return {**upright, "exif_rotation": str(orientation), "asset_type": "image"}
 
 
 def supposed(address: str) -> dict[str, Any]:

@@ -25,6 +25,12 @@ def organizations_with(connection: Connection, kind: str, id: str) -> list[str]:
     return list(connection.execute(select(entities.c.org).where(mine).order_by(entities.c.org)).scalars())
 
 
+def dataset_size(connection: Connection, org: str, dataset: str) -> int:
+    """How many data rows a dataset has."""
+    mine = (data_rows.c.org == org) & (data_rows.c.dataset == dataset)
+    return int(connection.execute(select(func.count()).where(mine)).scalar_one())
+
+
 def dataset_ids(connection: Connection, org: str, dataset: str) -> list[str]:
     """The ids of a dataset's data rows, in the order they came."""
     mine = (data_rows.c.org == org) & (data_rows.c.dataset == dataset)

@@ -192,6 +192,20 @@ tasks = Table(
     Index("tasks_org", "org", "created_at"),
 )
 
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", _text, primary_key=True),
+    Column("org", _text, nullable=False),
+    Column("webhook", _text, nullable=False),
+    Column("topic", _text, nullable=False),
+    Column("body", _text, nullable=False),
+    Column("due", _number, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Index("deliveries_due", "due"),
+    Index("deliveries_webhook", "org", "webhook"),
+)
+
 files = Table(
     "files",
     metadata,

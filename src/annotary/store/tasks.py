@@ -7,7 +7,7 @@ while the task is still its own: of a task that was taken from it, or called off
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from msgspec.structs import replace
 from sqlalchemy import ColumnElement, Connection, and_, func, literal_column, or_, select, update
@@ -19,7 +19,7 @@ from annotary.model.carried import typed
 from annotary.model.task import Task
 from annotary.store.schema import tasks
 
-_NOW = {
+NOW = {
     "sqlite": "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
     "postgresql": "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
 }
@@ -146,9 +146,11 @@ class Tasks:
         mine = (tasks.c.id == task.id) & (tasks.c.worker == worker) & (tasks.c.status == "IN_PROGRESS")
         with self._home.transaction() as connection:
             until = FOR_GOOD if lease is None else _clock(connection) + lease
-            done = connection.execute(
-                update(tasks).where(mine).values(status=task.status, body=to_json(task), lease=until)
-            )
+            fields: dict[str, Any] = {"status": task.status, "body": to_json(task), "lease": until}
+            if task.status == "QUEUED":
+                # It was given back; that is no failure of the task.
+                fields["attempts"] = tasks.c.attempts - 1
+            done = connection.execute(update(tasks).where(mine).values(fields))
             return done.rowcount == 1
 
     def is_held(self, id: str, worker: str) -> bool:
@@ -178,7 +180,7 @@ class Tasks:
 
 
 def _clock(connection: Connection) -> ColumnElement[int]:
-    return literal_column(_NOW[connection.dialect.name])
+    return literal_column(NOW[connection.dialect.name])
 
 
 def _open(clock: ColumnElement[int]) -> ColumnElement[bool]:

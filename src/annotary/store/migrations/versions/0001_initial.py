@@ -162,6 +162,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
+        "deliveries",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("org", TEXT, nullable=False),
+        sa.Column("webhook", TEXT, nullable=False),
+        sa.Column("topic", TEXT, nullable=False),
+        sa.Column("body", TEXT, nullable=False),
+        sa.Column("due", NUMBER, nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("deliveries_due", "deliveries", ["due"], unique=False)
+    op.create_index("deliveries_webhook", "deliveries", ["org", "webhook"], unique=False)
+    op.create_table(
         "files",
         sa.Column("id", TEXT, nullable=False),
         sa.Column("org", TEXT, nullable=False),
