@@ -20,8 +20,9 @@ setup: .venv/ready ## make .venv inside this folder, with annotary and all it ne
 demo: setup ## load the sample project, export it, say what was made and where
 	@$(BIN)/annotary demo
 
-test: setup ## run the whole test suite, on SQLite and PostgreSQL
+test: setup ## run the whole test suite, on SQLite and PostgreSQL, with the official SDKs
 	@sh scripts/postgres.sh
+	@sh scripts/sdk.sh
 	$(RUN) pytest -n auto
 
 check: setup ## formatter, linter, types, import contracts, docs
@@ -42,6 +43,7 @@ docs: setup ## write the generated tables and help texts of the documentation an
 
 coverage: setup ## run the tests and list the lines that none of them reaches
 	@sh scripts/postgres.sh
+	@sh scripts/sdk.sh
 	$(RUN) pytest -n auto --cov --cov-report=term-missing
 
 bench: setup ## run the benchmarks: ratios measured in one run
@@ -50,13 +52,14 @@ bench: setup ## run the benchmarks: ratios measured in one run
 
 soak: setup ## run the long tests
 	@sh scripts/postgres.sh
+	@sh scripts/sdk.sh
 	$(RUN) pytest -m soak
 
 serve: setup ## serve the demo store with its web page
 	@$(BIN)/annotary --at $(DEMO) serve
 
-lock: setup ## write requirements-dev.txt anew, with the newest releases
+lock: setup ## write requirements-dev.txt and the locks of the SDKs anew, with the newest releases
 	@sh scripts/lock.sh
 
 clean: ## remove what the other commands made, .venv included
-	rm -rf .venv .peers dist .coverage .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .sdk .peers dist .coverage .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -51,12 +51,18 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
-@pytest.fixture
-def client(store_url: str) -> Iterator[annotary.Client]:
-    """A client on an empty store, on either database."""
-    client = annotary.Client(store_url)
-    yield client
-    client.close()
+@pytest.fixture(params=[*DATABASES, "remote"])
+def client(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[annotary.Client]:
+    """A client on an empty store: embedded on either database, and through a server."""
+    target = request.getfixturevalue("postgres_url") if request.param == "postgres" else tmp_path / "store"
+    if request.param != "remote":
+        with annotary.Client(target) as client:
+            yield client
+        return
+    from tests._live import live
+
+    with live(str(target)) as server, annotary.Client(server.url, api_key=server.key) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

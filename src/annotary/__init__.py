@@ -17,6 +17,8 @@ from annotary.errors import (
     NotFound,
     Outdated,
     Refused,
+    TooLarge,
+    Unauthenticated,
     Unavailable,
 )
 from annotary.model.corpus import Notice, Problem
@@ -51,6 +53,8 @@ __all__ = [
     "Outdated",
     "Problem",
     "Refused",
+    "TooLarge",
+    "Unauthenticated",
     "Unavailable",
     "__version__",
     "convert",

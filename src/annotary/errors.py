@@ -3,10 +3,12 @@
 AnnotaryError
 ├── Invalid            what was asked cannot be (also a ValueError)
 │   ├── Refused        an import with problems: nothing was stored
-│   └── Lossy          --strict and the format cannot say everything
+│   ├── Lossy          --strict and the format cannot say everything
+│   └── TooLarge       more than a limit allows
 ├── NotFound           no such thing (also a LookupError)
 ├── Conflict           it is there already, or has changed meanwhile
 ├── Denied             the role does not allow it
+│   └── Unauthenticated  no key, or none that is good
 ├── Missing            an optional package is not installed
 └── Unavailable        the store cannot be used now: locked, read-only, full, too new
     └── Outdated       the store needs `annotary migrate`, or a newer annotary
@@ -60,6 +62,13 @@ class Lossy(Invalid):
         self.losses = losses or {"balance": [], "losses": []}
 
 
+class TooLarge(Invalid):
+    """More than a limit allows; the message names the limit."""
+
+    code = "too_large"
+    status = 413
+
+
 class NotFound(AnnotaryError, LookupError):
     """No such thing in this organisation."""
 
@@ -79,6 +88,13 @@ class Denied(AnnotaryError):
 
     code = "denied"
     status = 403
+
+
+class Unauthenticated(Denied):
+    """No API key was shown, or none that is good."""
+
+    code = "unauthenticated"
+    status = 401
 
 
 class Missing(AnnotaryError):

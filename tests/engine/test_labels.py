@@ -358,3 +358,10 @@ def test_an_ontology_is_not_changed_under_a_label(world: World) -> None:
     other = world.call(CreateOntology(name="o", normalized=world.ontology.normalized))
     with pytest.raises(Exception, match="has labels"):
         world.call(ChangeProject(project_id="streets", ontology_id=other.id))
+
+
+def test_an_option_named_by_its_value_is_shown_by_the_name_that_people_read(world: World) -> None:
+    world.label(0, box(classifications=[{"name": "Is it parked?", "radio_answer": {"name": "yes"}}]))
+    (drawn,) = world.part()["labels"][0]["annotations"]["objects"]
+    answer = drawn["classifications"][0]["radio_answer"]
+    assert (answer["name"], answer["value"]) == ("Yes", "yes")

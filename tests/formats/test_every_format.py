@@ -11,7 +11,7 @@ import pytest
 
 import annotary
 from annotary import formats
-from annotary.operations.data_rows import CreateMetadataSchema
+from annotary.operations.metadata_schemas import CreateMetadataSchema
 from annotary.sample.truth import metadata_schemas
 from annotary.sample.truth import row as sample_row
 

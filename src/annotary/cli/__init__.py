@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from annotary.cli import administration, listings
+from annotary.cli import administration, listings, serving
 from annotary.cli.demo import demo
 from annotary.cli.importing import import_files
 from annotary.cli.program import Program, begin, command
@@ -97,6 +97,8 @@ def _assembled() -> typer.Typer:
     command(made, "snapshot")(listings.make_snapshot)
     command(made, "snapshots")(listings.list_snapshots)
     command(made, "formats")(listings.list_formats)
+    command(made, "serve")(serving.serve)
+    command(made, "worker")(serving.worker)
     command(made, "check")(administration.check)
     command(made, "migrate")(administration.migrate)
     keys = _group("API keys: create, list, revoke.")

@@ -207,14 +207,15 @@ def _deliver(session: Session, export: Export, path: Path, name: str) -> int:
             beside=beside(
                 export.about,
                 export.findings.ledger,
-                lambda: {"rows": export.done, "labels": export.labels, "annotations": export.annotations},
+                export.counts,
                 manifest=not export.one_file,
             ),
         )
     notices, losses = export.findings.notices, export.findings.ledger.document()
     if session.json:
-        counts = {"rows": export.done, "labels": export.labels, "annotations": export.annotations}
-        show_json(document(**counts, files=files, cursor=export.cursor, notices=notices, losses=losses))
+        show_json(
+            document(**export.counts(), files=files, cursor=export.cursor, notices=notices, losses=losses)
+        )
         return DONE
     show_notices(session, notices)
     show_losses(session, losses)

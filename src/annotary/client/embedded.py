@@ -10,7 +10,7 @@ from annotary.engine.core import Engine
 from annotary.engine.evaluation import evaluate_file
 from annotary.engine.exporting import Export, open_export
 from annotary.engine.loading import Report, import_sources
-from annotary.engine.masks import mask_png
+from annotary.engine.masks import shape_png
 from annotary.engine.recognising import opened
 from annotary.engine.sources import ValueSource
 from annotary.model.analysis import Evaluation
@@ -59,8 +59,8 @@ class Embedded:
         return evaluate_file(self.engine, path, measure, project_id=project_id, format=format)
 
     def mask(self, feature_id: str) -> bytes:
-        """The PNG of a mask."""
-        return mask_png(self.engine, feature_id)
+        """The PNG of a mask, or of another object's filled shape."""
+        return shape_png(self.engine, feature_id)
 
     def close(self) -> None:
         """Let go of the store."""

@@ -12,6 +12,7 @@ from msgspec import UNSET
 from annotary.client.port import Port
 from annotary.errors import Invalid
 from annotary.model.export import (
+    CatalogScope,
     ExportQuery,
     LabelRule,
     RowsScope,
@@ -142,7 +143,7 @@ class Exporting:
             return as_of
         scope = self._scope()
         kind: projects.ScopeKind = "model_run" if isinstance(scope, RunScope) else "project"
-        if isinstance(scope, RowsScope):
+        if isinstance(scope, RowsScope | CatalogScope):
             raise Invalid("as_of follows one project's or model run's changes; export that")
         found = self._port.call(projects.FindSnapshots(kind=kind, id=scope.id))
         for snapshot in found:

@@ -219,7 +219,8 @@ class _Rows(Exporting):
 
 
 class Client:
-    """A target to work on: a folder, or a `postgresql://` URL; an empty one becomes a store.
+    """A target to work on: a folder or a `postgresql://` URL, which becomes a store where it is empty, or
+    the URL of a server.
 
     `api_key` and `$ANNOTARY_API_KEY` are for servers. Use it as a context manager, or `close()` it.
     """
@@ -233,8 +234,9 @@ class Client:
         base_url: str | None = None,
     ) -> None:
         place = target if target is not None else os.environ.get("ANNOTARY_AT", "annotary-data")
-        self.port = connect(place, org=org, base_url=base_url or os.environ.get("ANNOTARY_BASE_URL"))
         self._key = api_key or os.environ.get("ANNOTARY_API_KEY")
+        base_url = base_url or os.environ.get("ANNOTARY_BASE_URL")
+        self.port = connect(place, org=org, base_url=base_url, key=self._key)
 
     def __enter__(self) -> Client:
         return self
@@ -322,7 +324,7 @@ class Client:
         return self.port.load(list(paths), images=Path(images) if images else None, **options)
 
     def mask(self, feature_id: str) -> NDArray[bool_]:
-        """The pixels of a mask: an array of bool, height x width. Raises NotFound."""
+        """The pixels of a mask, or of another object's shape: bool, height x width. Raises NotFound."""
         from annotary.formats._png import decode_mask
 
         return decode_mask(self.port.mask(feature_id))

@@ -39,20 +39,27 @@ class Port(Protocol):
         """Measure predictions out of a file against a project's labels."""
 
     def mask(self, feature_id: str) -> bytes:
-        """The PNG of a mask."""
+        """The PNG of a mask, or of another object's filled shape."""
 
     def close(self) -> None:
         """Let go of what is held open."""
 
 
-def connect(target: str | Path, *, org: str = "default", base_url: str | None = None) -> Port:
-    """A port to a target: a folder, or a `postgresql://` URL. Raises Invalid, Unavailable, and NotFound
-    where the store has no such organisation.
+def connect(
+    target: str | Path, *, org: str = "default", base_url: str | None = None, key: str | None = None
+) -> Port:
+    """A port to a target: a folder, a `postgresql://` URL, or the URL of a server, with an API key of it.
+
+    Raises Invalid, Unavailable, and NotFound where the store has no such organisation.
     """
     if str(target).startswith(("http://", "https://")):
-        raise Invalid(
-            f"{target} is a server; this version works on stores: give a folder or a postgresql:// URL"
-        )
+        if org != "default":
+            raise Invalid(
+                f"org: {target} is a server, where the API key decides which organisation one is in"
+            )
+        from annotary.client.remote import Remote
+
+        return Remote(str(target), key)
     # The engine brings the database libraries along; whoever only imports annotary does not wait for them.
     from annotary.client.embedded import Embedded
     from annotary.engine.core import DEFAULT_BASE_URL, Engine

@@ -3,42 +3,70 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from uuid import uuid4
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
-from annotary.engine.core import Engine
+from annotary.engine.core import Engine, handles
 from annotary.engine.places import Places
-from annotary.engine.versions import PAGE, Fields, OpenProject, gathered_rows
-from annotary.errors import Conflict, Invalid
+from annotary.engine.versions import PAGE, Fields, OpenProject, gathered_rows, open_project, renewed
+from annotary.engine.workflow import Mover
+from annotary.errors import Conflict, Invalid, NotFound
 from annotary.model import sections
-from annotary.model.project import Batch, ConsensusSettings
+from annotary.model.project import Batch, ConsensusSettings, Dataset
 from annotary.model.row import ProjectDetails
+from annotary.operations.batches import (
+    AddBatchRows,
+    CreateBatches,
+    CreateEmptyBatch,
+    DeleteBatch,
+    DeleteBatchLabels,
+    GetBatch,
+    PlacedBatch,
+    RemoveBatchRows,
+)
 from annotary.operations.projects import CreateBatch
+from annotary.store import KnownRow, lookup, states
+
+BATCH_LIMIT = 100_000
+"""So many rows are one batch of many at most (the vendor's documented limit)."""
 
 
 def send(engine: Engine, opened: OpenProject, request: CreateBatch) -> Batch:
     """Put data rows into a project, to wait for being labelled."""
-    store, project, change, now = engine.store, opened.project, opened.change, engine.now()
-    known = gathered_rows(store, request.data_row_ids, request.global_keys)
+    known = gathered_rows(engine.store, request.data_row_ids, request.global_keys)
     if not known:
         raise Invalid(f"batch {request.name!r} has no data rows; give data_row_ids or global_keys")
-    if store.find(Batch, name=request.name, parent=project.id, limit=1):
-        raise Conflict(f"project {project.id!r} has a batch {request.name!r} already; give another name")
+    batch = _new_batch(engine, opened, request)
+    _put(engine, opened, batch, list(known.values()))
+    return batch
+
+
+def _new_batch(engine: Engine, opened: OpenProject, given: CreateBatch | CreateEmptyBatch) -> Batch:
+    store, project = engine.store, opened.project
+    if store.find(Batch, name=given.name, parent=project.id, limit=1):
+        raise Conflict(f"project {project.id!r} has a batch {given.name!r} already; give another name")
     batch = Batch(
         id=str(uuid4()),
         project_id=project.id,
-        name=request.name,
-        created_at=now,
-        priority=request.priority,
-        consensus=request.consensus,
+        name=given.name,
+        created_at=engine.now(),
+        priority=given.priority,
+        consensus=given.consensus,
         created_by=engine.user.email,
     )
     store.add(batch)
-    ontology_id = Places(store, now, engine.user.email).project(project.id, None).ontology.id
-    expected = _expected_labels(project.id, batch, list(known))
-    rows = list(known.values())
+    return batch
+
+
+def _put(engine: Engine, opened: OpenProject, batch: Batch, rows: list[KnownRow]) -> None:
+    """Put rows that are locked into the project, as the batch says."""
+    project, change, now = opened.project, opened.change, engine.now()
+    ontology_id = Places(engine.store, now, engine.user.email).project(project.id, None).ontology.id
+    expected = _expected_labels(project.id, batch, [one.id for one in rows])
     for start in range(0, len(rows), PAGE):
         some = rows[start : start + PAGE]
         present = change.rows([one.n for one in some])
@@ -75,7 +103,125 @@ def send(engine: Engine, opened: OpenProject, request: CreateBatch) -> Batch:
             else:
                 again.append({**old, **fields, "activity": max(old["activity"], now)})
         change.put_rows(new, again)
+
+
+@handles(GetBatch)
+def get_batch(engine: Engine, request: GetBatch) -> PlacedBatch:
+    """One batch with its size."""
+    batch = engine.store.get(Batch, request.batch_id)
+    at, _, _ = engine.store.at("project", batch.project_id)
+    with engine.store.reading() as connection:
+        size = states.batch_sizes(connection, at, (batch.id,)).get(batch.id, 0)
+    return PlacedBatch(batch=batch, size=size)
+
+
+@handles(CreateEmptyBatch)
+def create_empty_batch(engine: Engine, request: CreateEmptyBatch) -> Batch:
+    """Make a batch without rows."""
+    with engine.store.transaction():
+        return _new_batch(engine, open_project(engine, request.project_id), request)
+
+
+@handles(AddBatchRows)
+def add_batch_rows(engine: Engine, request: AddBatchRows) -> int:
+    """Send more data rows with a batch."""
+    with engine.store.transaction():
+        opened = open_project(engine, request.project_id)
+        batch = _batch(engine, request.project_id, request.batch_id)
+        known = gathered_rows(engine.store, request.data_row_ids, request.global_keys)
+        if request.priority is not None:
+            batch = replace(batch, priority=request.priority)
+        _put(engine, opened, batch, list(known.values()))
+        return len(known)
+
+
+def _batch(engine: Engine, project_id: str, id: str) -> Batch:
+    batch = engine.store.get(Batch, id)
+    if batch.project_id != project_id:
+        raise NotFound(f"no batch {id!r} in project {project_id!r}")
     return batch
+
+
+@handles(CreateBatches)
+def create_batches(engine: Engine, request: CreateBatches) -> list[Batch]:
+    """Send many data rows: all in one transaction, in batches of their own."""
+    store = engine.store
+    with store.transaction() as connection:
+        opened = open_project(engine, request.project_id)
+        ids: Sequence[str] = request.data_row_ids
+        if request.dataset_id is not None:
+            store.get(Dataset, request.dataset_id)
+            ids = lookup.dataset_ids(connection, store.org, request.dataset_id)
+        known = list(gathered_rows(store, ids, request.global_keys).values())
+        if not known:
+            raise Invalid(f"batches {request.prefix!r} have no data rows; give data_row_ids or global_keys")
+        made = []
+        for number, start in enumerate(range(0, len(known), BATCH_LIMIT)):
+            one = CreateEmptyBatch(
+                project_id=request.project_id,
+                name=f"{request.prefix}{number:04}",
+                priority=request.priority,
+                consensus=request.consensus,
+            )
+            batch = _new_batch(engine, opened, one)
+            _put(engine, opened, batch, known[start : start + BATCH_LIMIT])
+            made.append(batch)
+        return made
+
+
+@handles(RemoveBatchRows)
+def remove_batch_rows(engine: Engine, request: RemoveBatchRows) -> int:
+    """Take the unlabelled rows of a batch out."""
+    with engine.store.transaction():
+        opened = open_project(engine, request.project_id)
+        batch = _batch(engine, request.project_id, request.batch_id)
+        count = 0
+        for rows, labels in _pages(opened, batch.id):
+            queued = [row for row in rows if row["data_row"] not in labels]
+            opened.change.remove_rows(queued, engine.now())
+            count += len(queued)
+        return count
+
+
+@handles(DeleteBatchLabels)
+def delete_batch_labels(engine: Engine, request: DeleteBatchLabels) -> list[str]:
+    """Remove the labels of a batch's rows."""
+    with engine.store.transaction():
+        opened = open_project(engine, request.project_id)
+        batch = _batch(engine, request.project_id, request.batch_id)
+        mover = Mover(opened.project, engine.user.email, engine.now())
+        labeling = opened.project.task("labeling")
+        gone: list[str] = []
+        for rows, labels in _pages(opened, batch.id):
+            found = [label for several in labels.values() for label in several]
+            opened.change.drop_labels(found)
+            labelled = [row for row in rows if row["data_row"] in labels]
+            opened.change.put_rows(
+                [], [mover.moved(renewed(row, engine.now()), labeling) for row in labelled]
+            )
+            gone += [label["id"] for label in found]
+        return gone
+
+
+@handles(DeleteBatch)
+def delete_batch(engine: Engine, request: DeleteBatch) -> None:
+    """Remove a batch with its rows in the project."""
+    with engine.store.transaction():
+        opened = open_project(engine, request.project_id)
+        batch = _batch(engine, request.project_id, request.batch_id)
+        for rows, labels in _pages(opened, batch.id):
+            if labels:
+                raise Conflict(f"batch {batch.name!r} has rows with labels; remove its labels first")
+            opened.change.remove_rows(rows, engine.now())
+        engine.store.delete(Batch, batch.id)
+
+
+def _pages(opened: OpenProject, batch: str) -> Iterator[tuple[list[Fields], dict[int, list[Fields]]]]:
+    """The rows of a batch with their labels, page by page."""
+    last = 0
+    while rows := opened.change.rows_after(last, PAGE, batch=batch):
+        last = rows[-1]["data_row"]
+        yield rows, opened.change.labels([row["data_row"] for row in rows])
 
 
 def _expected_labels(project_id: str, batch: Batch, ids: list[str]) -> dict[str, int]:

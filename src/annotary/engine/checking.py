@@ -20,7 +20,7 @@ from annotary.model import project as projects
 from annotary.model.base import Value
 from annotary.model.carried import typed
 from annotary.model.corpus import Notice, Problem
-from annotary.model.ontology import Normalized, Ontology
+from annotary.model.ontology import FeatureSchema, Normalized, Ontology
 from annotary.store import FILE_NAME, Store
 from annotary.store.schema import FOREVER, blobs, entities, features
 
@@ -30,6 +30,8 @@ _KINDS: dict[str, type[Value]] = {
     kind.__name__: kind
     for kind in (
         Ontology,
+        FeatureSchema,
+        projects.AnnotationImport,
         projects.Organization,
         projects.User,
         projects.Key,
@@ -40,7 +42,9 @@ _KINDS: dict[str, type[Value]] = {
         projects.Issue,
         projects.Model,
         projects.ModelRun,
+        projects.Slice,
         projects.Snapshot,
+        projects.Tag,
         projects.Settings,
     )
 }

@@ -208,7 +208,7 @@ def _deliver(
     done.files = sinks.deliver(
         parts,
         destination,
-        lines=form.lines and options.one_file(),
+        lines=form.writes_lines(options),
         one_file=options.one_file(),
         name=Path(name).name.split(".")[0] + form.ending,
         beside=all_beside,

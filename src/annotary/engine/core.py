@@ -10,25 +10,34 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from annotary.errors import Invalid
+from annotary.errors import Denied, Invalid
 from annotary.model import moment
-from annotary.model.project import User
+from annotary.model.project import Role, User
 from annotary.operations import Operation
 from annotary.store import Store
 
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
 LOCAL = User(id="cannotarylocaluser0000000", email="annotary@localhost", name="annotary")
+RANKS: dict[Role, int] = {"reader": 0, "member": 1, "admin": 2}
 DEFAULT_BASE_URL = "http://127.0.0.1:8100"
 
 _handlers: dict[type[Operation[Any]], Callable[[Engine, Any], Any]] = {}
 _HOUSES = (
     "projects",
+    "batches",
     "datasets",
     "data_rows",
+    "metadata_schemas",
+    "global_keys",
     "ontologies",
+    "feature_schemas",
     "labels",
     "model_runs",
+    "annotation_imports",
+    "sending",
+    "slices",
+    "tags",
     "exporting",
     "loading",
     "tasks",
@@ -36,6 +45,7 @@ _HOUSES = (
     "statistics",
     "evaluation",
     "suspects",
+    "webhooks",
 )
 
 
@@ -58,23 +68,47 @@ def handlers() -> dict[type[Operation[Any]], Callable[[Engine, Any], Any]]:
 
 
 class Engine:
-    """A store with somebody in front of it. `clock` says what time it is, in UTC."""
+    """A store with somebody in front of it. `clock` says what time it is, in UTC.
+
+    `queued` leaves exports and imports to workers; else they are done where they are asked for.
+    """
 
     def __init__(
         self,
         store: Store,
         *,
         user: User = LOCAL,
+        role: Role = "admin",
         base_url: str = DEFAULT_BASE_URL,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        queued: bool = False,
     ) -> None:
         self.store = store
         self.user = user
+        self.role: Role = role
         self.base_url = base_url.rstrip("/")
         self.clock = clock
+        self.queued = queued
+
+    def acting_as(self, org: str, role: Role, user: User) -> Engine:
+        """The same engine for somebody else: sees only their organisation, does only what the role allows."""
+        return Engine(
+            self.store.seen_as(org),
+            user=user,
+            role=role,
+            base_url=self.base_url,
+            clock=self.clock,
+            queued=self.queued,
+        )
+
+    def require(self, role: Role, what: str) -> None:
+        """Raises Denied where who asks has less than a role."""
+        if RANKS[self.role] < RANKS[role]:
+            raise Denied(f"{what} needs a key with the role {role}; this one is a {self.role}'s")
 
     def call(self, operation: Operation[R]) -> R:
         """Carry an operation out; raises the errors of `annotary.errors`."""
+        self.require(operation.needs, type(operation).__name__)
         handler = handlers().get(type(operation))
         if handler is None:
             raise Invalid(f"no handler for {type(operation).__name__}")

@@ -1,9 +1,11 @@
-"""Data rows: looking up, metadata, attachments, removal; metadata schemas; issues."""
+"""Data rows: looking up, metadata, attachments, removal; issues."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
@@ -20,22 +22,25 @@ from annotary.engine.versions import (
 )
 from annotary.errors import Conflict, Invalid, NotFound
 from annotary.model import sections
-from annotary.model.base import new_id
+from annotary.model.base import new_id, to_json
 from annotary.model.carried import decode
-from annotary.model.project import Issue, MetadataOption, MetadataSchema, Project
-from annotary.model.row import Attachment, DataRow, DataRowDetails
+from annotary.model.project import Dataset, Issue, Project
+from annotary.model.row import Attachment, DataRow, DataRowDetails, Row
 from annotary.operations.data_rows import (
     AddAttachments,
+    ChangeAttachment,
+    ChangeDataRow,
     CreateIssue,
-    CreateMetadataSchema,
+    DeleteAttachment,
     DeleteDataRows,
+    DropMetadata,
+    FindDataRows,
     FindIssues,
-    FindMetadataSchemas,
     GetDataRow,
     ResolveIssue,
     SetMetadata,
 )
-from annotary.store import states
+from annotary.store import lookup, states
 
 ALL = 1_000_000
 
@@ -58,13 +63,92 @@ def get_data_row(engine: Engine, request: GetDataRow) -> DataRow:
     return replace(decode(f"{{{stored.head}}}", DataRow)[0], details=details)
 
 
+@handles(FindDataRows)
+def find_data_rows(engine: Engine, request: FindDataRows) -> list[Row]:
+    """Data rows, newest first; those named by id or global key come in the order asked for."""
+    store = engine.store
+    if request.dataset_id is not None:
+        store.get(Dataset, request.dataset_id)
+    with store.reading() as connection:
+        before = None
+        if request.before is not None:
+            before = lookup.number_of(connection, store.org, request.before)
+            if before is None:
+                raise NotFound(f"no data row {request.before!r} to go on after")
+        found = lookup.rows_page(
+            connection,
+            store.org,
+            ids=request.ids,
+            global_keys=request.global_keys,
+            external_ids=request.external_ids,
+            dataset=request.dataset_id,
+            before=before,
+            limit=request.limit,
+        )
+    rows = [_row(one) for one in found]
+    if request.ids is not None:
+        places = {id: place for place, id in enumerate(request.ids)}
+        rows.sort(key=lambda row: places[row.data_row.id])
+    elif request.global_keys is not None:
+        keys: dict[Any, int] = {key: place for place, key in enumerate(request.global_keys)}
+        rows.sort(key=lambda row: keys[row.data_row.global_key])
+    return rows
+
+
+def _row(stored: Mapping[str, Any]) -> Row:
+    """A data row with its parts, from its sections; keys annotary does not know are left out."""
+    text = f'{{"data_row":{{{stored["head"]},"details":{{{stored["details"]}"}}}},{stored["media"]}'
+    text += f',"attachments":{stored["attachments"]},"metadata_fields":{stored["metadata"]}}}'
+    row, _ = decode(text, Row)
+    details = row.data_row.details
+    assert isinstance(details, DataRowDetails)
+    # When it was last active is kept with the projects it is in.
+    details = replace(details, last_activity_at=UNSET)
+    return replace(row, data_row=replace(row.data_row, details=details))
+
+
+@handles(ChangeDataRow)
+def change_data_row(engine: Engine, request: ChangeDataRow) -> Row:
+    """Change a data row's keys or address."""
+    store = engine.store
+    with store.transaction():
+        opened = open_data_row(engine, request.data_row_id)
+        present, extras = decode(f"{{{opened.sections.head}}}", DataRow)
+        given = {
+            name: value
+            for name in ("external_id", "global_key", "row_data")
+            if (value := getattr(request, name)) is not UNSET
+        }
+        key = given.get("global_key", present.global_key) or None
+        if key != opened.known.global_key and key is not None:
+            owner = store.data_rows_by("global_key", [key]).get(key)
+            if owner is not None:
+                raise Conflict(f"data row {owner.id!r} has the global key {key!r} already; give another key")
+        changed = replace(present, **given)
+        head = sections.head(changed, [(("data_row", *path), value) for path, value in extras])
+        store.point_data_row(opened.known.n, opened.known.version, global_key=key)
+        put(engine, opened, head=head)
+        with store.reading() as connection:
+            (found,) = lookup.rows_page(connection, store.org, ids=(request.data_row_id,), limit=1)
+        return _row(found)
+
+
 @handles(SetMetadata)
 def set_metadata(engine: Engine, request: SetMetadata) -> None:
     """Set metadata fields; those not named stay."""
     with engine.store.transaction():
         row = open_data_row(engine, request.data_row_id)
         fields = metadata.upserted(row.sections.metadata, request.fields, metadata.schemas(engine.store))
-        _put(engine, row, metadata=fields)
+        put(engine, row, metadata=fields)
+
+
+@handles(DropMetadata)
+def drop_metadata(engine: Engine, request: DropMetadata) -> None:
+    """Remove metadata fields."""
+    with engine.store.transaction():
+        row = open_data_row(engine, request.data_row_id)
+        gone = [one for one in metadata.schemas(engine.store) if one.id in request.schema_ids]
+        put(engine, row, metadata=metadata.without(row.sections.metadata, gone))
 
 
 @handles(AddAttachments)
@@ -77,7 +161,44 @@ def add_attachments(engine: Engine, request: AddAttachments) -> None:
         if new:
             # Carried keys of present ones stay as they are: the text is only continued.
             more = sections.attachments(tuple(new))
-            _put(engine, row, attachments=more if present == "[]" else f"{present[:-1]},{more[1:]}")
+            put(engine, row, attachments=more if present == "[]" else f"{present[:-1]},{more[1:]}")
+
+
+@handles(ChangeAttachment)
+def change_attachment(engine: Engine, request: ChangeAttachment) -> Attachment:
+    """Change an attachment."""
+    with engine.store.transaction():
+        row = open_data_row(engine, request.data_row_id)
+        present, place = _held_attachment(row, request.attachment_id)
+        given = {
+            name: value
+            for name in ("type", "value", "name")
+            if (value := getattr(request, name)) is not UNSET
+        }
+        changed = {**present[place], **given}
+        attachment = _attachment(decode(to_json(changed), Attachment)[0])
+        present[place] = changed
+        put(engine, row, attachments=to_json(present))
+        return attachment
+
+
+@handles(DeleteAttachment)
+def delete_attachment(engine: Engine, request: DeleteAttachment) -> None:
+    """Remove an attachment."""
+    with engine.store.transaction():
+        row = open_data_row(engine, request.data_row_id)
+        present, place = _held_attachment(row, request.attachment_id)
+        del present[place]
+        put(engine, row, attachments=to_json(present))
+
+
+def _held_attachment(row: OpenDataRow, id: str) -> tuple[list[dict[str, Any]], int]:
+    """All attachments of a data row as they are stored, and the place of one among them."""
+    present: list[dict[str, Any]] = msgspec.json.decode(row.sections.attachments)
+    for place, one in enumerate(present):
+        if one.get("id") == id:
+            return present, place
+    raise NotFound(f"no attachment {id!r} of data row {row.known.id!r}")
 
 
 _ATTACHMENTS = (
@@ -103,7 +224,16 @@ def _attachment(given: Attachment) -> Attachment:
     return replace(given, id=new_id() if given.id is UNSET else given.id)
 
 
-def _put(engine: Engine, row: OpenDataRow, **texts: str) -> None:
+def show_dataset(engine: Engine, id: str, dataset: Dataset) -> None:
+    """Write a data row anew with its dataset's name."""
+    row = open_data_row(engine, id)
+    details, extras = decode(f'{{{row.sections.details}"}}', DataRowDetails)
+    carried = [(("data_row", "details", *path), value) for path, value in extras]
+    named = replace(details, dataset_name=dataset.name)
+    row.put(engine.store, engine.now(), details=sections.details(named, carried))
+
+
+def put(engine: Engine, row: OpenDataRow, **texts: str) -> None:
     """Write changed sections, and when that was."""
     if all(getattr(row.sections, name) == text for name, text in texts.items()):
         return
@@ -139,38 +269,6 @@ def delete_data_rows(engine: Engine, request: DeleteDataRows) -> int:
                 store.point_data_row(known.n, known.version, dataset="", global_key=None)
             count += len(numbers)
         return count
-
-
-@handles(CreateMetadataSchema)
-def create_metadata_schema(engine: Engine, request: CreateMetadataSchema) -> MetadataSchema:
-    """Make a kind of metadata value."""
-    store, name = engine.store, request.name.strip()
-    if not 1 <= len(name) <= metadata.NAME_LIMIT:
-        raise Invalid(f"metadata schema {name[:40]!r}: a name has 1 to {metadata.NAME_LIMIT} characters")
-    options = [one.strip() for one in request.options]
-    if (request.kind == "enum") != bool(options):
-        raise Invalid(f"metadata schema {name!r}: an enum has options, no other kind has any")
-    if len(set(options)) < len(options) or not all(options) or len(options) > metadata.OPTION_LIMIT:
-        most = metadata.OPTION_LIMIT
-        raise Invalid(f"metadata schema {name!r}: give up to {most} options, each with a name of its own")
-    with store.transaction():
-        store.alone("MetadataSchema", name)
-        if any(schema.name == name for schema in metadata.schemas(store)):
-            raise Conflict(f"there is a metadata schema {name!r} already; give another name")
-        schema = MetadataSchema(
-            id=new_id(),
-            name=name,
-            kind=request.kind,
-            options=tuple(MetadataOption(id=new_id(), name=one) for one in options),
-        )
-        store.add(schema)
-        return schema
-
-
-@handles(FindMetadataSchemas)
-def find_metadata_schemas(engine: Engine, request: FindMetadataSchemas) -> list[MetadataSchema]:
-    """All metadata schemas."""
-    return metadata.schemas(engine.store)
 
 
 @handles(CreateIssue)
@@ -219,4 +317,6 @@ def find_issues(engine: Engine, request: FindIssues) -> list[Issue]:
     """The issues of a project, oldest first."""
     engine.store.get(Project, request.project_id)
     found = engine.store.find(Issue, parent=request.project_id, limit=ALL)
+    if request.status is not None:
+        found = [issue for issue in found if issue.resolved == (request.status == "Resolved")]
     return sorted(found, key=lambda issue: (issue.created_at, issue.id))

@@ -19,8 +19,8 @@ from annotary.model.base import Value
 from annotary.model.export import DETAILS, ExportParams, ExportQuery, ProjectScope, RunScope
 from annotary.model.ontology import Normalized
 from annotary.model.project import MetadataKind, Summary
-from annotary.operations.data_rows import CreateMetadataSchema, FindMetadataSchemas
 from annotary.operations.exports import StartExport
+from annotary.operations.metadata_schemas import CreateMetadataSchema, FindMetadataSchemas
 from annotary.operations.model_runs import AddRunRows, AssignSplit, CreateModel, CreateModelRun
 from annotary.operations.ontologies import CreateOntology, GetOntology
 from annotary.operations.projects import CreateProject, GetProject, Summarize

@@ -39,10 +39,14 @@ LOCAL_USER = "annotary@localhost"
 
 @dataclass(slots=True)
 class Origin:
-    """What an import fills in where files say nothing: its instant and its user."""
+    """What an import fills in where files say nothing: its instant and its user.
+
+    `submits` says that its labels are handed in like a labeller's: rows that wait for them go on to review.
+    """
 
     now: str
     user: str = LOCAL_USER
+    submits: bool = False
 
 
 @dataclass(slots=True)

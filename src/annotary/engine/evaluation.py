@@ -23,7 +23,7 @@ from annotary.model.analysis import ClassScore, Evaluation, Pair, RowScore
 from annotary.model.corpus import Corpus
 from annotary.model.export import ExportQuery, ProjectScope, RunScope
 from annotary.model.image import MASK, POLYGON, Image
-from annotary.operations.analyses import EvaluateRun, Measure
+from annotary.operations.analyses import EvaluateFile, EvaluateRun, Measure
 
 Rows = Iterable[tuple[Image | None, Image]]
 """Of each row its labels, None where it has no label, and its predictions."""
@@ -215,6 +215,16 @@ def evaluate_file(
     if not strangers:
         return evaluation
     return replace(evaluation, left_out={**evaluation.left_out, "image without a label": strangers})
+
+
+@handles(EvaluateFile)
+def evaluate_sent(engine: Engine, request: EvaluateFile) -> Evaluation:
+    """Measure the predictions of a file that was sent. Raises Invalid, NotFound, Refused."""
+    files = engine.store.files
+    with files.local(files.get(request.source)) as path:
+        return evaluate_file(
+            engine, path, request.measure, project_id=request.project_id, format=request.format
+        )
 
 
 def _measured(meter: Meter, rows: Rows) -> Evaluation:

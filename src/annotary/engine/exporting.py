@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from annotary.engine import label_rules
+from annotary.engine import label_rules, tasks
 from annotary.engine.core import Engine, handles
 from annotary.engine.findings import Findings
 from annotary.engine.image_sets import of_corpus
@@ -25,6 +25,7 @@ from annotary.model.carried import typed
 from annotary.model.corpus import Corpus, Page, Section, Shown
 from annotary.model.export import (
     DETAILS,
+    CatalogScope,
     DatasetScope,
     ExportParams,
     ExportQuery,
@@ -32,10 +33,11 @@ from annotary.model.export import (
     Range,
     RowsScope,
     RunScope,
+    SliceScope,
 )
 from annotary.model.ledger import Ledger
 from annotary.model.ontology import Normalized, Ontology
-from annotary.model.project import Dataset, Model, ModelRun, Project
+from annotary.model.project import Dataset, Model, ModelRun, Project, Slice
 from annotary.model.task import Task
 from annotary.operations.exports import StartExport
 from annotary.store.filters import At, Condition
@@ -49,7 +51,7 @@ class Export:
     `cursor` is the sequence number it shows the state of; None where it spans several sequences.
     `done` counts rows as they go by; `total` is how many there will be, where that is known.
     `annotations` counts only where counting was asked for. `lines` says that all is one file of JSON lines,
-    `one_file` that it is one file. `about` is what a manifest says of it.
+    `document` that it is one JSON document, `one_file` that it is one file. `about` is what a manifest says.
     """
 
     format: Format
@@ -58,11 +60,16 @@ class Export:
     total: int | None
     findings: Findings = field(default_factory=Findings)
     lines: bool = True
+    document: bool = False
     one_file: bool = True
     about: dict[str, Any] = field(default_factory=dict)
     done: int = 0
     labels: int = 0
     annotations: int = 0
+
+    def counts(self) -> dict[str, int]:
+        """What has gone by."""
+        return {"rows": self.done, "labels": self.labels, "annotations": self.annotations}
 
 
 def open_export(
@@ -97,7 +104,8 @@ def open_export(
         iter(()),
         cursor,
         corpus.rows,
-        lines=form.lines and options.one_file(),
+        lines=form.writes_lines(options),
+        document=options.document(),
         one_file=options.one_file(),
         about=_about(request, cursor),
     )
@@ -209,7 +217,9 @@ def _corpus(
             if query.filters.any():
                 raise Invalid("a model run's export takes no filters; filter its project")
             return _single(engine, query, "model_run", id, counted=counted)
-        case DatasetScope() | RowsScope():
+        case SliceScope(id=id):
+            return _catalog(engine, sliced(engine, query, id)), None
+        case DatasetScope() | RowsScope() | CatalogScope():
             return _catalog(engine, query), None
 
 
@@ -253,13 +263,22 @@ def _shown(engine: Engine, kind: str, id: str, name: str, ontology: str) -> Show
     return Shown(kind, id, name, model_id, model_name, then)
 
 
+def sliced(engine: Engine, query: ExportQuery, id: str) -> ExportQuery:
+    """What a slice's query comes to: its own filters on a dataset or on the whole catalog."""
+    if query.filters.any():
+        raise Invalid("a slice has filters of its own; export the catalog to give others")
+    saved = engine.store.get(Slice, id)
+    scope = CatalogScope() if saved.dataset_id is None else DatasetScope(id=saved.dataset_id)
+    return replace(query, scope=scope, filters=saved.filters)
+
+
 def _catalog(engine: Engine, query: ExportQuery) -> Corpus:
     """Data rows whatever projects they are in; the parameters say which of those are shown."""
     if query.since is not UNSET or query.as_of is not UNSET:
         raise Invalid("since and as_of follow one project's or model run's changes; export that")
     if query.filters.batch_ids is not UNSET or query.filters.workflow_status is not UNSET:
         raise Invalid("batch_ids and workflow_status filter projects only")
-    where = _catalog_rows(engine, query)
+    where = catalog_rows(engine, query)
     shown: list[Shown] = []
     ats: list[At] = []
     for kind, id in _asked(engine, query.params):
@@ -289,7 +308,8 @@ def _asked(engine: Engine, params: ExportParams) -> list[tuple[str, str]]:
     return [("project", id) for id in projects] + [("model_run", id) for id in runs]
 
 
-def _catalog_rows(engine: Engine, query: ExportQuery) -> Condition:
+def catalog_rows(engine: Engine, query: ExportQuery) -> Condition:
+    """Which data rows (`d`) a query of the catalog selects; raises NotFound."""
     sql = "d.org = ? AND d.dataset <> ''"
     values: list[Any] = [engine.store.org]
     if isinstance(query.scope, DatasetScope):
@@ -333,12 +353,19 @@ def _all_there(engine: Engine, scope: RowsScope) -> None:
 
 @handles(StartExport)
 def start_export(engine: Engine, request: StartExport) -> Task:
-    """Check an export and note it down; an embedded client reads the parts itself."""
-    open_export(engine, request)
+    """Check an export and queue it; an embedded client reads the parts itself."""
+    export = open_export(engine, request)
+    name = request.name or f"Export {request.format}"
+    if engine.queued:
+        if export.cursor is not None:
+            # What is exported is the state of now, whenever a worker comes to it.
+            request = replace(request, query=replace(request.query, as_of=export.cursor))
+        known = {"result": {"cursor": export.cursor}}
+        return tasks.queue(engine, tasks.Job(export=request), name=name, type="export-data-rows", **known)
     now = engine.now()
     return Task(
         id=new_id(),
-        name=request.name or f"Export {request.format}",
+        name=name,
         type="export-data-rows",
         status="COMPLETE",
         created_at=now,

@@ -64,7 +64,8 @@ class Importer:
     `merges` says that a file may name a data row several times, as v1 does with a row a label; `flat`
     that it lists nested questions beside their parents; `by_name` that a feature's name decides where
     its schema id is of another ontology; `checks_metadata` that metadata must fit the schemas;
-    `balances` that all that is stored is entered into the ledger.
+    `balances` that all that is stored is entered into the ledger. `taken` is told the place and the data
+    row id of every row that is taken over.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Importer:
         flat: bool = False,
         checks_metadata: bool = False,
         balances: bool = False,
+        taken: Callable[[str, str], None] | None = None,
     ) -> None:
         self.store = store
         self.target = target
@@ -88,6 +90,7 @@ class Importer:
         self.by_name = by_name
         self.balances = balances
         self.schemas = metadata.schemas(store) if checks_metadata else None
+        self.taken = taken
         self.places = Places(store, origin.now, origin.user)
         self.finder = Finder(store, self.change, flat=flat)
         self.versions = Numbers(store, "data_row_versions")
@@ -166,6 +169,8 @@ class Importer:
                     keys[entry.global_key] = entry.id
                 if self.balances:
                     balanced(entry, self.findings.ledger)
+                if self.taken is not None:
+                    self.taken(entry.place, entry.id)
             except Unfit as unfit:
                 staged.back_to(mark)
                 self._problem(entry.place, unfit)

@@ -16,21 +16,25 @@ from annotary.engine.versions import (
     pages_of,
     renewed,
 )
+from annotary.engine.webhooks import emit
 from annotary.engine.workflow import Mover
 from annotary.errors import NotFound
-from annotary.model.base import new_id
+from annotary.model.base import new_id, to_json
 from annotary.model.project import Project
 from annotary.model.row import Label, Review
+from annotary.model.webhook import Topic
 from annotary.operations.labels import (
     CreateReview,
     DeleteLabels,
     DropBenchmark,
     FindLabels,
     GetLabel,
+    PlacedLabel,
     SaveLabel,
+    SearchLabels,
     SetBenchmark,
 )
-from annotary.store import states
+from annotary.store import lookup, states
 
 
 @handles(SaveLabel)
@@ -52,6 +56,8 @@ def save_label(engine: Engine, request: SaveLabel) -> Label:
             labels = len(opened.change.labels([row["data_row"]])[row["data_row"]])
             after = Mover(opened.project, engine.user.email, now).submitted(after, labels)
         opened.change.put_rows([], [after])
+        topic: Topic = "LABEL_CREATED" if before is None else "LABEL_UPDATED"
+        emit(engine, topic, request.project_id, data_row_id=request.data_row_id, label_id=columns["id"])
         return label_of(columns, engine.base_url)
 
 
@@ -90,6 +96,40 @@ def find_labels(engine: Engine, request: FindLabels) -> list[Label]:
     return [label_of(columns, engine.base_url) for columns in found]
 
 
+@handles(SearchLabels)
+def search_labels(engine: Engine, request: SearchLabels) -> list[PlacedLabel]:
+    """Labels wherever they are, in the order of their making."""
+    store = engine.store
+    if request.project_id is not None:
+        store.get(Project, request.project_id)
+    texts = []
+    if request.created_by is not None:
+        texts.append(("details", f'"created_by":{to_json(request.created_by)}'))
+    if request.benchmarks:
+        texts.append(("head", '"is_benchmark_reference":true'))
+    with store.reading() as connection:
+        found = lookup.labels_page(
+            connection,
+            store.org,
+            project=request.project_id,
+            ids=request.label_ids,
+            data_row=request.data_row_id,
+            datasets=request.dataset_ids,
+            texts=texts,
+            newest_first=request.newest_first,
+            skip=request.skip,
+            limit=request.limit,
+        )
+    return [
+        PlacedLabel(
+            project_id=columns["project_id"],
+            data_row_id=columns["data_row_id"],
+            label=label_of(columns, engine.base_url),
+        )
+        for columns in found
+    ]
+
+
 @handles(DeleteLabels)
 def delete_labels(engine: Engine, request: DeleteLabels) -> int:
     """Remove labels; a row without any left waits to be labelled again."""
@@ -110,6 +150,8 @@ def delete_labels(engine: Engine, request: DeleteLabels) -> int:
                 [], [row if row["data_row"] in left else mover.moved(row, labeling) for row in rows]
             )
             count += len(found)
+            for label in found:
+                emit(engine, "LABEL_DELETED", request.project_id, label_id=label["id"])
     return count
 
 
@@ -132,6 +174,8 @@ def create_review(engine: Engine, request: CreateReview) -> Review:
             else:
                 row = mover.moved(row, opened.project.task("rework"), "Reject")
         opened.change.put_rows([], [row])
+        told = {"label_id": request.label_id, "review_id": review.id, "score": review.score}
+        emit(engine, "REVIEW_CREATED", request.project_id, **told)
         return review
 
 

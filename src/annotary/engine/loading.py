@@ -9,13 +9,14 @@ from typing import Any, Literal
 from msgspec import field, to_builtins
 from msgspec.structs import replace
 
-from annotary.engine import places
+from annotary.engine import places, tasks
 from annotary.engine.core import Engine, handles
 from annotary.engine.entries import Origin
 from annotary.engine.features import Features
 from annotary.engine.findings import Findings
 from annotary.engine.image_sets import counted
 from annotary.engine.importing import Importer, Target
+from annotary.engine.outcomes import Outcomes
 from annotary.engine.recognising import opened, recognised
 from annotary.errors import Invalid, NotFound, Refused
 from annotary.formats import Format, Source, load, reading
@@ -76,15 +77,22 @@ def import_sources(
     run: str | None = None,
     on_problem: Literal["stop", "skip"] = "stop",
     dry_run: bool = False,
+    submits: bool = False,
+    outcomes: Outcomes | None = None,
     progress: Progress = lambda rows: None,
+    record: Callable[[Report], str] | None = None,
 ) -> Report:
-    """Import files in one transaction; raises Refused where there is a problem and it shall stop."""
+    """Import files in one transaction; raises Refused where there is a problem and it shall stop.
+
+    `submits` hands labels in as a labeller does; `outcomes` are told of every line. `record` notes the import
+    down within its transaction and gives its task's id; where it raises, nothing is stored.
+    """
     if (model is None) != (run is None):
         raise Invalid("predictions need both --model and --run")
     if run is not None and project is not None:
         raise Invalid("give either --project or --model and --run")
     findings = Findings()
-    origin = Origin(now=engine.now(), user=engine.user.email)
+    origin = Origin(now=engine.now(), user=engine.user.email, submits=submits)
     report: Report | None = None
     given = [(source, format or recognised(source)) for source in sources]
     try:
@@ -102,7 +110,7 @@ def import_sources(
                     ontologies += 1
                     continue
                 tell = _after(progress, totals[0])
-                importer = _take(engine, form, name, source, target, origin, findings, tell)
+                importer = _take(engine, form, name, source, target, origin, findings, tell, outcomes)
                 for at, value in enumerate((importer.rows, importer.labels, importer.annotations)):
                     totals[at] += value
                 for place in importer.places.all():
@@ -123,15 +131,22 @@ def import_sources(
             )
             if stopped or dry_run:
                 raise _Undone
-            task = _task(engine, given, report)
-            engine.store.tasks.put(task)
-            report = replace(report, task_id=task.id)
+            report = replace(report, task_id=(record or _recorder(engine, given))(report))
     except _Undone:
         pass
     assert report is not None
     if findings.problem_count and on_problem == "stop" and not dry_run:
         raise Stopped(report)
     return report
+
+
+def _recorder(engine: Engine, given: list[tuple[Source, str]]) -> Callable[[Report], str]:
+    def record(report: Report) -> str:
+        task = _task(engine, given, report)
+        engine.store.tasks.put(task)
+        return task.id
+
+    return record
 
 
 def _task(engine: Engine, given: list[tuple[Source, str]], report: Report) -> Task:
@@ -174,11 +189,14 @@ def _take(
     origin: Origin,
     findings: Findings,
     progress: Progress,
+    outcomes: Outcomes | None,
 ) -> Importer:
     if form.read is None:
         raise Invalid(f"{name} is a format to write, not to read")
 
     def report(problem: Problem) -> None:
+        if outcomes is not None:
+            outcomes.failed(problem)
         findings.report(replace(problem, place=f"{source.name}, {problem.place}".rstrip(", ")))
 
     def notify(notice: Notice) -> None:
@@ -198,6 +216,7 @@ def _take(
         flat=form.flat,
         checks_metadata=form.checks_metadata,
         balances=form.images,
+        taken=None if outcomes is None else outcomes.taken,
     )
     to = reading(report, notify, findings.ledger)
     if not form.images:
@@ -285,7 +304,15 @@ def _keep_ontology(engine: Engine, id: str, name: str, normalized: Any) -> Ontol
 
 @handles(StartImport)
 def start_import(engine: Engine, request: StartImport) -> Task:
-    """Import a path or folder of this machine and report."""
+    """Import a path or folder of this machine and report; on a server, queue a file that was sent to it."""
+    if engine.queued:
+        for id in (*request.more, *request.neighbours.values()):
+            engine.store.files.get(id)
+        if request.images is not None:
+            raise Invalid("images: a server reads no folder of its own machine; send the masks in the file")
+        file = engine.store.files.get(request.source)
+        name = request.name or f"Import {Path(file.name).name}"
+        return tasks.queue(engine, tasks.Job(load=request), name=name, type="import")
     images = Path(request.images) if request.images else None
     report = import_sources(
         engine,

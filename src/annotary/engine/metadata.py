@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from annotary.errors import Invalid
 from annotary.model import moment
-from annotary.model.base import derived_id, to_json
-from annotary.model.project import MetadataKind, MetadataOption, MetadataSchema
+from annotary.model.base import derived_id, new_id, to_json
+from annotary.model.project import MetadataOption, MetadataSchema
 from annotary.model.row import MetadataField
 from annotary.store import Store
 
@@ -24,35 +25,41 @@ ALL = 100_000
 
 Stored = dict[str, Any]
 
-_RESERVED: tuple[tuple[str, MetadataKind, tuple[str, ...]], ...] = (
-    ("tag", "string", ()),
-    ("split", "enum", ("train", "valid", "test")),
-    ("captureDateTime", "datetime", ()),
-    ("skipNFrames", "number", ()),
+
+def _options(**ids: str) -> tuple[MetadataOption, ...]:
+    return tuple(MetadataOption(id=id, name=name) for name, id in ids.items())
+
+
+RESERVED = (
+    MetadataSchema(id="cko8s9r5v0001h2dk9elqdidh", name="tag", kind="string", reserved=True),
+    MetadataSchema(
+        id="cko8sbczn0002h2dkdaxb5kal",
+        name="split",
+        kind="enum",
+        reserved=True,
+        options=_options(
+            train=derived_id("metadata", "split", "train"),
+            valid=derived_id("metadata", "split", "valid"),
+            test="cko8scbz70005h2dkastwhgqt",
+        ),
+    ),
+    MetadataSchema(id="cko8sdzv70006h2dk8jg64zvb", name="captureDateTime", kind="datetime", reserved=True),
+    MetadataSchema(
+        id=derived_id("metadata", "skipNFrames"), name="skipNFrames", kind="number", reserved=True
+    ),
 )
+"""The schemas that every organisation has; programs know some by the vendor's fixed ids."""
 
 
-def reserved(org: str) -> list[MetadataSchema]:
+def reserved() -> list[MetadataSchema]:
     """The schemas that every organisation has."""
-    return [
-        MetadataSchema(
-            id=derived_id(org, "metadata", name),
-            name=name,
-            kind=kind,
-            reserved=True,
-            options=tuple(
-                MetadataOption(id=derived_id(org, "metadata", name, option), name=option)
-                for option in options
-            ),
-        )
-        for name, kind, options in _RESERVED
-    ]
+    return list(RESERVED)
 
 
 def schemas(store: Store) -> list[MetadataSchema]:
     """All schemas of an organisation: the reserved ones, then its own by name."""
     own = store.find(MetadataSchema, limit=ALL)
-    return reserved(store.org) + sorted(own, key=lambda schema: schema.name)
+    return reserved() + sorted(own, key=lambda schema: schema.name)
 
 
 def upserted(present: str, given: Iterable[MetadataField], known: list[MetadataSchema]) -> str:
@@ -68,6 +75,52 @@ def upserted(present: str, given: Iterable[MetadataField], known: list[MetadataS
         else:
             fields.append(new)
     return to_json(fields)
+
+
+def without(present: str, gone: Iterable[MetadataSchema]) -> str:
+    """The metadata section without the values of some schemas."""
+    fields: list[Stored] = msgspec.json.decode(present)
+    schemas = list(gone)
+    left = [field for field in fields if not any(_is_of(field, schema) for schema in schemas)]
+    return present if len(left) == len(fields) else to_json(left)
+
+
+def renamed(present: str, schema: MetadataSchema) -> str:
+    """The metadata section with the names that a schema and its options have now."""
+    names = {option.id: option.name for option in schema.options}
+    fields: list[Stored] = msgspec.json.decode(present)
+    for field in fields:
+        if field.get("schema_id") != schema.id:
+            continue
+        field["schema_name"] = schema.name
+        value = field["value"]
+        for option in value if isinstance(value, list) else [value]:
+            if isinstance(option, dict) and option.get("schema_id") in names:
+                option["schema_name"] = names[option["schema_id"]]
+    return to_json(fields)
+
+
+def changed(before: MetadataSchema, name: str, options: tuple[MetadataOption, ...]) -> MetadataSchema:
+    """A schema with another name and other options, which may grow but not shrink; raises Invalid."""
+    check_name(name)
+    if (before.kind == "enum") != bool(options):
+        raise Invalid(f"metadata schema {name!r}: an enum has options, no other kind has any")
+    kept = {option.id for option in options}
+    missing = [option.name for option in before.options if option.id not in kept]
+    if missing:
+        raise Invalid(f"metadata schema {name!r}: option {missing[0]!r} is missing; options may not go")
+    options = tuple(replace(one, id=one.id or new_id(), name=one.name.strip()) for one in options)
+    names = {option.name for option in options}
+    if len(names) < len(options) or not all(names) or len(options) > OPTION_LIMIT:
+        most = OPTION_LIMIT
+        raise Invalid(f"metadata schema {name!r}: give up to {most} options, each with a name of its own")
+    return replace(before, name=name, options=options)
+
+
+def check_name(name: str) -> None:
+    """Raise Invalid for what no schema can be named."""
+    if not 1 <= len(name) <= NAME_LIMIT:
+        raise Invalid(f"metadata schema {name[:40]!r}: a name has 1 to {NAME_LIMIT} characters")
 
 
 def _is_of(field: Stored, schema: MetadataSchema) -> bool:
@@ -115,7 +168,7 @@ def _value(schema: MetadataSchema, values: list[Any]) -> Any:
         case "enum":
             options = {option["schema_id"]: option for option in (_option(schema, one) for one in values)}
             if not options:
-                raise Invalid(f"metadata {schema.name!r}: no option; give one of {_options(schema)}")
+                raise Invalid(f"metadata {schema.name!r}: no option; give one of {_names(schema)}")
             chosen = list(options.values())
             return chosen[0] if len(chosen) == 1 else chosen
         case "string":
@@ -159,8 +212,8 @@ def _option(schema: MetadataSchema, value: Any) -> Stored:
     for option in schema.options:
         if option.name in wanted or option.id in wanted:
             return {"schema_id": option.id, "schema_name": option.name}
-    raise Invalid(f"metadata {schema.name!r} has no option {value!r}; give one of {_options(schema)}")
+    raise Invalid(f"metadata {schema.name!r} has no option {value!r}; give one of {_names(schema)}")
 
 
-def _options(schema: MetadataSchema) -> str:
+def _names(schema: MetadataSchema) -> str:
     return ", ".join(option.name for option in schema.options)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from annotary.engine import renaming
+from annotary.engine import feature_schemas, renaming
 from annotary.engine.core import Engine, handles
-from annotary.engine.features import Features
-from annotary.errors import Invalid
-from annotary.model.annotation import TOOLS
+from annotary.engine.ontology_rules import completed
+from annotary.errors import Conflict
 from annotary.model.base import new_id
-from annotary.model.ontology import Normalized, Ontology, Option, Question
-from annotary.operations.ontologies import CreateOntology, FindOntologies, GetOntology, RenameFeature
+from annotary.model.ontology import Ontology
+from annotary.model.project import Model, Project
+from annotary.operations.ontologies import (
+    CreateOntology,
+    DeleteOntology,
+    FindOntologies,
+    FindUnusedOntologies,
+    GetOntology,
+    RenameFeature,
+)
 
 ALL = 100_000
-_TOOLS = tuple(sorted({tool for tools in TOOLS.values() for tool in tools}))
 
 
 @handles(CreateOntology)
@@ -28,8 +32,11 @@ def create_ontology(engine: Engine, request: CreateOntology) -> Ontology:
         updated_at=now,
         normalized=completed(id, request.normalized),
         created_by=engine.user.email,
+        media_type=request.media_type,
     )
-    engine.store.add(ontology)
+    with engine.store.transaction():
+        engine.store.add(ontology)
+        feature_schemas.keep(engine, ontology.normalized)
     return ontology
 
 
@@ -52,38 +59,31 @@ def rename_feature(engine: Engine, request: RenameFeature) -> Ontology:
         return renaming.rename(engine, request.ontology_id, request.feature_schema_id, request.name)
 
 
-def completed(ontology_id: str, given: Normalized) -> Normalized:
-    """An ontology's features with ids, its tools with colours; raises Invalid where it cannot be used."""
-    for tool in given.tools:
-        if tool.tool not in _TOOLS:
-            raise Invalid(f"tool {tool.name!r}: unknown kind {tool.tool!r}; known: {', '.join(_TOOLS)}")
-        _check_questions(tool.classifications, f"tool {tool.name!r}")
-    _check_unique(((tool.tool, tool.name) for tool in given.tools), "the ontology")
-    _check_questions(given.classifications, "the ontology")
-    return Features(ontology_id, given, grows=False).normalized()
+@handles(DeleteOntology)
+def delete_ontology(engine: Engine, request: DeleteOntology) -> None:
+    """Remove an ontology that nothing has."""
+    store = engine.store
+    with store.transaction():
+        store.alone("Ontology", request.ontology_id)
+        store.get(Ontology, request.ontology_id)
+        projects = [
+            one.id for one in store.find(Project, limit=ALL) if one.ontology_id == request.ontology_id
+        ]
+        if projects:
+            raise Conflict(
+                "Cannot delete an ontology connected to a project. The ontology is connected to projects: "
+                + ", ".join(projects)
+            )
+        models = [one.id for one in store.find(Model, limit=ALL) if one.ontology_id == request.ontology_id]
+        if models:
+            raise Conflict(f"ontology {request.ontology_id!r} is that of model {models[0]!r}")
+        store.delete(Ontology, request.ontology_id)
 
 
-def _check_questions(given: tuple[Question, ...], where: str) -> None:
-    _check_unique(((question.type, question.name) for question in given), where)
-    for question in given:
-        here = f"{where}, question {question.name!r}"
-        if question.type == "text" and question.options:
-            raise Invalid(f"{here}: a free text has no options; make it a radio or a checklist")
-        if question.type != "text" and not question.options:
-            raise Invalid(f"{here}: a {question.type} needs options")
-        _check_options(question.options, here)
-
-
-def _check_options(given: tuple[Option, ...], where: str) -> None:
-    _check_unique((("option", option.title()) for option in given), where)
-    _check_unique((("option", str(option.value)) for option in given), where)
-    for option in given:
-        _check_questions(option.options, f"{where}, option {option.title()!r}")
-
-
-def _check_unique(given: Iterable[tuple[str, str]], where: str) -> None:
-    seen: set[tuple[str, str]] = set()
-    for kind, name in given:
-        if (kind, name) in seen:
-            raise Invalid(f"{where} has two of kind {kind} named {name!r}; give one of them another name")
-        seen.add((kind, name))
+@handles(FindUnusedOntologies)
+def find_unused_ontologies(engine: Engine, request: FindUnusedOntologies) -> list[Ontology]:
+    """Ontologies that nothing has."""
+    store = engine.store
+    used = {one.ontology_id for one in store.find(Project, limit=ALL)}
+    used |= {one.ontology_id for one in store.find(Model, limit=ALL)}
+    return [one for one in store.find(Ontology, limit=ALL) if one.id not in used]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
@@ -18,12 +21,14 @@ from annotary.model.project import (
     Issue,
     ModelRun,
     Project,
+    ProjectSettings,
     Snapshot,
     Summary,
     WorkflowTask,
 )
 from annotary.operations.projects import (
     ChangeProject,
+    CountRows,
     CreateBatch,
     CreateProject,
     CreateSnapshot,
@@ -34,10 +39,12 @@ from annotary.operations.projects import (
     GetProject,
     MoveRows,
     RemoveRows,
+    RowCounts,
     ScopeKind,
     SetPriority,
     Summarize,
 )
+from annotary.store import states
 
 ALL = 100_000
 """More than there are of what is listed whole."""
@@ -49,7 +56,12 @@ def create_project(engine: Engine, request: CreateProject) -> Project:
     store, now = engine.store, engine.now()
     with store.transaction():
         project = new_project(store, request.name, now, id=request.id or new_id(), user=engine.user.email)
-        project = replace(project, description=request.description, ontology_id=request.ontology_id)
+        project = replace(
+            project,
+            description=request.description,
+            ontology_id=request.ontology_id,
+            settings=request.settings,
+        )
         store.put(project)
         if request.ontology_id is not None:
             ontology = store.get(Ontology, request.ontology_id)
@@ -76,11 +88,14 @@ def change_project(engine: Engine, request: ChangeProject) -> Project:
     with engine.store.transaction():
         opened = open_project(engine, request.project_id)
         project, change = opened
-        given = {
+        given: dict[str, Any] = {
             name: value
             for name in ("name", "description", "ontology_id")
             if (value := getattr(request, name)) is not UNSET and value != getattr(project, name)
         }
+        settings = _settings(project, request.settings)
+        if settings != project.settings:
+            given["settings"] = settings
         if not given:
             return project
         changed = replace(project, **given, updated_at=engine.now())
@@ -93,6 +108,13 @@ def change_project(engine: Engine, request: ChangeProject) -> Project:
         if "name" in given:
             change.renew_rows()
         return changed
+
+
+def _settings(project: Project, given: dict[str, Any]) -> ProjectSettings:
+    try:
+        return msgspec.convert({**msgspec.to_builtins(project.settings), **given}, ProjectSettings)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"settings: {error}") from None
 
 
 def _take_ontology(engine: Engine, opened: OpenProject, ontology_id: str) -> str:
@@ -154,6 +176,24 @@ def find_batches(engine: Engine, request: FindBatches) -> list[Batch]:
     engine.store.get(Project, request.project_id)
     found = engine.store.find(Batch, parent=request.project_id, limit=ALL)
     return sorted(found, key=lambda batch: (batch.created_at, batch.name, batch.id))
+
+
+@handles(CountRows)
+def count_rows(engine: Engine, request: CountRows) -> RowCounts:
+    """Counts of a project's rows and labels; with batches, only of the rows of these."""
+    store = engine.store
+    store.get(Project, request.project_id)
+    at, _, _ = store.at("project", request.project_id)
+    with store.reading() as connection:
+        sizes = states.batch_sizes(connection, at, request.batch_ids)
+        if request.batch_ids:
+            by_status = states.batch_statuses(connection, at, request.batch_ids)
+        else:
+            by_status = states.statuses(connection, at)
+        labels, skipped = states.label_counts(connection, at)
+    return RowCounts(
+        rows=sum(sizes.values()), labels=labels, skipped=skipped, by_status=by_status, batches=sizes
+    )
 
 
 @handles(MoveRows)

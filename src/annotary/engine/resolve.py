@@ -123,7 +123,8 @@ class Resolver:
             node = self.features.find(parent, kind, given, _path(where), by_name=self.by_name)
             if given.feature_schema_id != node.id:
                 force_setattr(given, "feature_schema_id", node.id)
-            if given.name is UNSET:
+            if given.name is not node.name:
+                # Import lines may name an option by its value; exports show the name that people read.
                 force_setattr(given, "name", node.name)
         if given.value is UNSET:
             force_setattr(given, "value", node.value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import msgspec
@@ -33,18 +33,29 @@ ALL = 100_000
 _decode = msgspec.json.Decoder(_Annotations).decode
 
 
-def add(engine: Engine, opened: OpenRun, ids: Sequence[str], project_id: str | None) -> int:
-    """Put rows into a run, with the labels of the project as it is; doing it again brings them up to date."""
+def add(
+    engine: Engine,
+    opened: OpenRun,
+    ids: Sequence[str],
+    project_id: str | None,
+    *,
+    global_keys: Sequence[str] = (),
+    only: Container[str] | None = None,
+) -> int:
+    """Put rows into a run, with the labels of the project as it is; doing it again brings them up to date.
+
+    `only` are the ids of the labels that come along, where not all shall.
+    """
     store, change = engine.store, opened.change
     at = None
     if project_id is not None:
         project = store.get(Project, project_id)
         at, _, _ = store.at("project", project_id)
         _take_ontology(engine, opened, project)
-    known = list(gathered_rows(store, ids).values())
+    known = list(gathered_rows(store, ids, global_keys).values())
     for start in range(0, len(known), PAGE):
         some = known[start : start + PAGE]
-        labels = _labels(engine, at, project_id, some)
+        labels = _labels(engine, at, project_id, some, only)
         present = change.rows([one.n for one in some])
         moved = _put_labels(opened, some, labels, project_id)
         new: list[Fields] = []
@@ -77,7 +88,11 @@ def _take_ontology(engine: Engine, opened: OpenRun, project: Project) -> None:
 
 
 def _labels(
-    engine: Engine, at: At | None, project_id: str | None, some: list[KnownRow]
+    engine: Engine,
+    at: At | None,
+    project_id: str | None,
+    some: list[KnownRow],
+    only: Container[str] | None,
 ) -> dict[int, list[dict[str, Any]]]:
     """The labels that rows have in the project, by row; raises NotFound for a row that is not there."""
     if at is None:
@@ -91,6 +106,8 @@ def _labels(
             raise NotFound(f"data row {one.id!r} is not in project {project_id!r}")
     grouped: dict[int, list[dict[str, Any]]] = {}
     for label in labels:
+        if only is not None and label["id"] not in only:
+            continue
         grouped.setdefault(label["data_row"], []).append(label)
     return grouped
 

@@ -182,7 +182,7 @@ def deliver(
 
 
 def _only(parts: Iterable[Part], destination: Path) -> Iterator[bytes]:
-    """The bytes of the one file; raises Invalid at the first part of another, as pictures beside lines are."""
+    """The bytes of the one file; raises Invalid at the first part of another, as of pictures beside lines."""
     for part in parts:
         if part.path:
             raise _several(destination)

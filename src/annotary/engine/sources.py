@@ -6,12 +6,13 @@ import io
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from annotary.errors import Invalid
+from annotary.errors import Invalid, NotFound
 from annotary.model.base import to_json
+from annotary.store.files import Files
 
 CHUNK = 1 << 16
 """So much is read at once: little enough to be in the processor's cache when its last line is parsed."""
@@ -91,6 +92,38 @@ def _bytes(found: Path) -> bytes | None:
         return None
 
 
+class StoredSource(FileSource):
+    """A file that the store keeps; its neighbours are the store's other files, by the addresses they have,
+    or by the names under which they were `sent` along with it.
+
+    Whoever imports may read all files of the organisation, so the token in an address says nothing more.
+    """
+
+    def __init__(
+        self, path: Path, name: str, files: Files, base_url: str, sent: Mapping[str, str] = {}
+    ) -> None:
+        super().__init__(path)
+        self.name = name
+        self._sent = sent
+        self._files = files
+        self._place = f"{base_url}/files/"
+
+    def neighbour(self, path: str) -> bytes | None:
+        """The bytes of a file that was sent along, or behind an address of this server's; else None."""
+        id = self._sent.get(path)
+        if id is None:
+            if not path.startswith(self._place):
+                return None
+            id = path.removeprefix(self._place).partition("?")[0]
+        try:
+            found = self._files.get(id)
+        except NotFound:
+            return None
+        if found.bytes > NEIGHBOUR_LIMIT:
+            raise Invalid(f"{found.name} is larger than {NEIGHBOUR_LIMIT >> 20} MiB")
+        return b"".join(self._files.read(found))
+
+
 def _pieces_of(folders: Iterable[Path], path: str) -> Iterator[bytes]:
     found = below(folders, path)
     if found is None:
@@ -139,6 +172,14 @@ class FolderSource:
         """Its files in order of name, folder by folder."""
         return _walked(self.path, self.path.resolve(), "", 0)
 
+    def everything(self) -> Iterator[str]:
+        """The same, and those of the folder of images that it has not."""
+        yield from self.paths()
+        for folder in self.folders[1:]:
+            for path in _walked(folder, folder.resolve(), "", 0):
+                if not (self.path / path).exists():
+                    yield path
+
     def open(self, path: str) -> Iterator[bytes]:
         """One of its files."""
         return _pieces_of(self.folders, path)
@@ -174,24 +215,24 @@ def _walked(folder: Path, root: Path, prefix: str, depth: int) -> Iterator[str]:
 class ZipSource:
     """An archive, read member by member; how many, how large and how much compressed is limited."""
 
-    def __init__(self, path: Path, images: Path | None = None) -> None:
+    def __init__(self, path: Path, images: Path | None = None, *, name: str | None = None) -> None:
         self.path = path
-        self.name = str(path)
+        self.name = name or str(path)
         self.folders = [images] if images is not None else []
         try:
             self._archive = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, OSError, ValueError) as error:
-            raise Invalid(f"{path} is no readable archive: {error}") from None
+            raise Invalid(f"{self.name} is no readable archive: {error}") from None
         members = self._archive.infolist()
         if len(members) > MEMBERS:
-            raise Invalid(f"{path} has {len(members):,} members; more than {MEMBERS:,} are not read")
+            raise Invalid(f"{self.name} has {len(members):,} members; more than {MEMBERS:,} are not read")
         self._members = {one.filename: one for one in members if not one.is_dir() and _inside(one.filename)}
         unpacked = sum(one.file_size for one in members)
         packed = path.stat().st_size
         if unpacked > RATIO * max(packed, 1 << 16):
             raise Invalid(
-                f"{path} says that it unpacks to {unpacked:,} bytes, over {RATIO} times its own {packed:,};"
-                " unpack it yourself if you trust it"
+                f"{self.name} says that it unpacks to {unpacked:,} bytes, over {RATIO} times its own"
+                f" {packed:,}; unpack it yourself if you trust it"
             )
 
     def chunks(self) -> Iterator[bytes]:

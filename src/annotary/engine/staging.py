@@ -20,6 +20,7 @@ from annotary.engine.entries import (
 from annotary.engine.features import Unfit
 from annotary.engine.places import Place
 from annotary.engine.resolve import Resolver
+from annotary.engine.workflow import Mover
 from annotary.model import sections
 from annotary.model.base import Value, derived_id, derived_uuid, to_json
 from annotary.model.carried import decode
@@ -140,7 +141,13 @@ def _stage_share(
         raise Unfit("data_row", entry.id, "the same data row stands twice")
     changed = _stage_labels(entry, share, staged, held, origin, by_name)
     if share.place.kind == "project":
-        fields = _project_fields(share, staged, present)
+        fields = _project_fields(share, staged, present, origin)
+        if origin.submits and share.labels and share.place.project is not None:
+            labels = {label["id"] for label in held.labels.get(collection, {}).get(entry.number, [])}
+            labels |= {label.id for label, _ in share.labels}
+            mover = Mover(share.place.project, origin.user, origin.now)
+            moved_on = mover.submitted({**fields, "activity": origin.now}, len(labels))
+            fields.update(status=moved_on["status"], extra=moved_on["extra"])
     else:
         fields = _run_fields(entry, share, present)
     if present is None:
@@ -151,7 +158,9 @@ def _stage_share(
         staged.rows.append((collection, entry, {**present, **fields, "deleted": 0}, True))
 
 
-def _project_fields(share: Share, staged: Staged, present: dict[str, Any] | None) -> dict[str, Any]:
+def _project_fields(
+    share: Share, staged: Staged, present: dict[str, Any] | None, origin: Origin
+) -> dict[str, Any]:
     place = share.place
     given: Any = getattr(share.given, "project_details", UNSET)
     tags: Any = getattr(share.given, "project_tags", UNSET)
@@ -159,11 +168,13 @@ def _project_fields(share: Share, staged: Staged, present: dict[str, Any] | None
     tail = sections.project_tail(tags, share.extras)
     if present is not None:
         old = decode(present["extra"], ProjectDetails)[0]
-        if share.labels and old.workflow_status == "TO_LABEL" and given is UNSET:
+        waits = old.workflow_status == "TO_LABEL" and not origin.submits
+        if share.labels and waits and given is UNSET:
             given = ProjectDetails(workflow_status="DONE", task_name=place.fallback["tasks"]["DONE"])
         if tags is UNSET and not share.extras:
             tail = present["tail"]
-    details = project_details(given, old, place.fallback, bool(share.labels))
+    labelled = bool(share.labels) and not origin.submits
+    details = project_details(given, old, place.fallback, labelled)
     staged.batches.append((place, str(details.batch_id), str(details.batch_name)))
     return {
         "status": details.workflow_status,

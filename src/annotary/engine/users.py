@@ -13,7 +13,7 @@ from hashlib import sha256
 from msgspec.structs import replace
 
 from annotary.engine.core import Engine, handles
-from annotary.errors import Conflict, Denied, Invalid, NotFound
+from annotary.errors import Conflict, Denied, Invalid, NotFound, Unauthenticated
 from annotary.model.base import derived_id
 from annotary.model.project import Key, Organization, User
 from annotary.operations.users import (
@@ -21,11 +21,13 @@ from annotary.operations.users import (
     CreateOrganization,
     FindKeys,
     FindOrganizations,
+    GetOrganization,
     GetUser,
     IssuedKey,
     RevokeKey,
 )
 from annotary.store import Store
+from annotary.store.lookup import organizations_with
 
 DEFAULT = Organization(id="default", name="default", created_at="1970-01-01T00:00:00.000+00:00")
 """The organisation that every store starts with; older than anything in it."""
@@ -38,6 +40,12 @@ ALL = 100_000
 def get_user(engine: Engine, request: GetUser) -> User:
     """The user who asks."""
     return engine.user
+
+
+@handles(GetOrganization)
+def get_organization(engine: Engine, request: GetOrganization) -> Organization:
+    """The organisation of who asks."""
+    return organization(engine.store, engine.store.org)
 
 
 @handles(CreateOrganization)
@@ -110,6 +118,27 @@ def revoke_key(engine: Engine, request: RevokeKey) -> None:
         if key is None:
             raise NotFound(f"no key {request.name!r} that could be revoked")
         store.put(replace(key, revoked=True))
+
+
+def bearer(engine: Engine, secret: str) -> Engine:
+    """The engine acting as who shows a key, whatever organisation the key is of; raises Unauthenticated."""
+    wanted = _key_id(hash_of(secret))
+    with engine.store.reading() as connection:
+        owners = organizations_with(connection, Key.__name__, wanted)
+    for org in owners:
+        store = engine.store.seen_as(org)
+        key = key_of(store, secret)
+        if key is not None:
+            return engine.acting_as(org, key.role, user_of(org, key))
+    raise Unauthenticated(
+        "the API key is not known here, or was revoked; make one with: annotary keys create"
+    )
+
+
+def user_of(org: str, key: Key) -> User:
+    """Who bears a key: a key made anew under the same name is the same user."""
+    email = key.name if "@" in key.name else f"{key.name}@localhost"
+    return User(id=derived_id(org, "user", key.name), email=email, name=key.name)
 
 
 def key_of(store: Store, secret: str) -> Key | None:

@@ -67,6 +67,10 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         """Whether a format that writes lines writes nothing but these."""
         return True
 
+    def document(self) -> bool:
+        """Whether a format that writes lines writes one JSON document in place of them."""
+        return False
+
     def lean(self) -> bool:
         """Whether the format takes a project's pages lean."""
         return False
@@ -143,6 +147,10 @@ class Format(NamedTuple):
     checks_metadata: bool = False
     says: str = ""
     ending: str = ".ndjson"
+
+    def writes_lines(self, options: Options) -> bool:
+        """Whether all that it writes is one file of JSON lines."""
+        return self.lines and options.one_file() and not options.document()
 
 
 def names() -> tuple[str, ...]:

@@ -30,12 +30,13 @@ class UploadField(Value):
 
 
 class Entry(Value):
-    """One data row as it is uploaded; `width` and `height` are annotary's own addition.
+    """One data row as it is uploaded; size and type of the image are annotary's own addition.
 
-    Embeddings are carried along: annotary has no use of its own for them.
+    One that is there already, by its id or global key, needs no `row_data`. Embeddings are carried along:
+    annotary has no use of its own for them.
     """
 
-    row_data: Text
+    row_data: Text | UnsetType = UNSET
     id: Text | UnsetType = UNSET
     global_key: Text | None | UnsetType = UNSET
     external_id: Text | None | UnsetType = UNSET
@@ -46,6 +47,7 @@ class Entry(Value):
     dataset_id: Text | UnsetType = UNSET
     width: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
     height: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
+    mime_type: Text | UnsetType = UNSET
 
 
 def read(source: Source, options: Options, reading: Reading) -> Iterator[Parsed]:
@@ -55,6 +57,8 @@ def read(source: Source, options: Options, reading: Reading) -> Iterator[Parsed]
             try:
                 plain = msgspec.json.decode(document.data)
                 entry = msgspec.convert(_renamed(plain), Entry)
+                if entry.row_data is UNSET and not (entry.id or entry.global_key):
+                    raise msgspec.ValidationError("Object missing required field `row_data`")
             except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
                 problem = problem_of(error, document)
                 reading.report(msgspec.structs.replace(problem, reason=_helped(problem.reason)))
@@ -88,10 +92,10 @@ def _row(entry: Entry) -> Row:
             id=entry.id or "",
             global_key=entry.global_key,
             external_id=entry.external_id,
-            row_data=entry.row_data,
+            row_data=entry.row_data or "",
             details=details,
         ),
-        media_attributes=MediaAttributes(width=entry.width, height=entry.height),
+        media_attributes=MediaAttributes(width=entry.width, height=entry.height, mime_type=entry.mime_type),
         attachments=entry.attachments,
         metadata_fields=_metadata(entry),
     )
@@ -118,7 +122,13 @@ def write(corpus: Corpus, options: Options) -> Iterator[Part]:
             else:
                 top = msgspec.json.decode(b"{" + record.media + b"}")
                 media = {**top["media_attributes"], **top}
-                line.update({key: media[key] for key in ("width", "height", "embeddings") if key in media})
+                line.update(
+                    {
+                        key: media[key]
+                        for key in ("width", "height", "mime_type", "embeddings")
+                        if key in media
+                    }
+                )
                 for key, section in (
                     ("metadata_fields", record.metadata),
                     ("attachments", record.attachments),

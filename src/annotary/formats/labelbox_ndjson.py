@@ -186,8 +186,9 @@ class _Builder:
         address = given.instance_uri
         if not isinstance(address, str) or not address:
             raise Wrong("nothing", "a mask needs png, imBytes with colorRGB, or instanceURI", "mask")
-        if "://" not in address:
-            return self._beside(address, given)
+        picture = self.source.neighbour(address)
+        if picture is not None or "://" not in address:
+            return self._beside(address, picture, given)
         if isinstance(given.color_rgb, tuple):
             return CompositeLink(url=address, color_rgb=given.color_rgb)
         return MaskLink(url=address)
@@ -197,8 +198,7 @@ class _Builder:
             raise Wrong("nothing", "a coloured picture needs colorRGB", "mask")
         return MaskLink(png=encode_mask(decode_colour(picture, colour)))
 
-    def _beside(self, path: str, given: Pixels) -> MaskLink:
-        picture = self.source.neighbour(path)
+    def _beside(self, path: str, picture: bytes | None, given: Pixels) -> MaskLink:
         if picture is None:
             reason = "no such picture beside the file; name its folder with --images"
             raise Wrong(path, reason, "mask.instanceURI")

@@ -19,10 +19,11 @@ from annotary.formats import _v1_parse as parse
 from annotary.formats._json import Broken, Document, documents, problem_of, shown
 from annotary.formats._v1_keep import carry
 from annotary.formats._v1_lines import FieldSet, Labelled, Lines
+from annotary.model import moment
 from annotary.model.annotation import Annotations
 from annotary.model.base import derived_id
 from annotary.model.carried import Extras, decode
-from annotary.model.corpus import Corpus, Parsed, Problem
+from annotary.model.corpus import Corpus, Parsed, Problem, Section
 from annotary.model.corpus import Part as CorpusPart
 from annotary.model.row import Label, ProjectPart, Row
 
@@ -31,29 +32,69 @@ WRITE_ROWS = 32
 
 
 class Options(BaseOptions, frozen=True):
-    """Which keys are written."""
+    """Which keys are written, of which labels, and whether as one array."""
 
     field_set: Annotated[
         FieldSet,
         Meta(description="full: all keys; seed: exactly those of the first published sample"),
     ] = "full"
+    created_from: Annotated[str, Meta(description="only labels made at this instant or later")] = ""
+    created_to: Annotated[str, Meta(description="only labels made at this instant or earlier")] = ""
+    array: Annotated[bool, Meta(description="one JSON array in place of lines")] = False
+
+    def document(self) -> bool:
+        """An array is one."""
+        return self.array
 
 
 def write(corpus: Corpus, options: Options) -> Iterator[Part]:
-    """Lines, each a label; rows without labels have none."""
+    """Lines, each a label, or an array of them; rows without labels have none."""
+    if not options.array:
+        yield from _write(corpus, options)
+        return
+    opening = b"[\n"
+    for part in _write(corpus, options):
+        # A line holds no raw newline, so each newline ends a label.
+        yield Part("", opening + part.data[:-1].replace(b"\n", b",\n"))
+        opening = b",\n"
+    yield Part("", b"[]\n" if opening == b"[\n" else b"\n]\n")
+
+
+def _write(corpus: Corpus, options: Options) -> Iterator[Part]:
     lines = [Lines(one, corpus.base_url, options.field_set) for one in corpus.shown]
+    made = _Made(options)
     for page in corpus.pages:
         for start in range(0, len(page.rows), WRITE_ROWS):
             rows = page.rows[start : start + WRITE_ROWS]
             for one, part in zip(lines, page.parts, strict=True):
-                if text := one.text(list(_labelled(rows, part, single=corpus.single))):
+                if text := one.text(list(_labelled(rows, part, made, single=corpus.single))):
                     yield Part("", text)
 
 
-def _labelled(rows: list[tuple[Any, ...]], part: CorpusPart, *, single: bool) -> Iterator[Labelled]:
+class _Made:
+    """When labels were made that are written."""
+
+    def __init__(self, options: Options) -> None:
+        self.all = not options.created_from and not options.created_to
+        self.low = moment.bound(options.created_from, end=False).encode() if options.created_from else b""
+        self.high = moment.bound(options.created_to, end=True).encode() if options.created_to else b"~"
+
+    def of(self, labels: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """Those of a row's labels."""
+        return [label for label in labels if self.low <= label[_CREATED] <= self.high]
+
+
+_CREATED = Section._fields.index("created_at")
+
+
+def _labelled(
+    rows: list[tuple[Any, ...]], part: CorpusPart, made: _Made, *, single: bool
+) -> Iterator[Labelled]:
     labels_of = part.labels.get
     for row in rows:
         labels = labels_of(row[0])
+        if labels and not made.all:
+            labels = made.of(labels)
         if labels or row[1]:
             yield row, row[9] if single else part.rows[row[0]][1], labels or ()
 

@@ -47,7 +47,17 @@ class RowsScope(Value, tag="data_rows", tag_field="kind"):
     global_keys: tuple[str, ...] = ()
 
 
-Scope = ProjectScope | RunScope | DatasetScope | RowsScope
+class SliceScope(Value, tag="slice", tag_field="kind"):
+    """The data rows that a slice's filters select."""
+
+    id: str
+
+
+class CatalogScope(Value, tag="catalog", tag_field="kind"):
+    """All data rows of the organisation."""
+
+
+Scope = ProjectScope | RunScope | DatasetScope | RowsScope | SliceScope | CatalogScope
 
 
 class ExportParams(Value):

@@ -71,7 +71,10 @@ class Normalized(Value):
 
 
 class Ontology(Value):
-    """A named, normalized ontology. One that was `inferred` from a file may grow with the next file."""
+    """A named, normalized ontology. One that was `inferred` from a file may grow with the next file.
+
+    `archived` names features that labels have and that are not offered any more, by schema id.
+    """
 
     id: str
     name: str
@@ -81,10 +84,22 @@ class Ontology(Value):
     description: str | None = None
     created_by: str | None = None
     inferred: bool = False
+    media_type: str | None = None
+    archived: tuple[str, ...] = ()
 
     def names(self) -> Iterator[str]:
         """The names of its tools, in order: the classes of training formats."""
         return (tool.name for tool in self.normalized.tools)
+
+
+class FeatureSchema(Value):
+    """A tool, or a question, by itself; ontologies that have its id share it."""
+
+    id: str
+    name: str
+    created_at: str
+    tool: Tool | None = None
+    question: Question | None = None
 
 
 def hue(position: int, of: int) -> str:

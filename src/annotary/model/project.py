@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from annotary.model.base import Value
+from annotary.model.export import ExportFilters
 from annotary.model.row import WorkflowStatus
 
 Name = Annotated[str, Meta(min_length=1)]
@@ -69,6 +70,29 @@ _STATUS: dict[str, WorkflowStatus] = {"labeling": "TO_LABEL", "review": "IN_REVI
 DONE = "Done"
 
 
+class ProjectSettings(Value):
+    """How a project is worked on, as the vendor's SDK sets it; nothing here changes what an export shows."""
+
+    media_type: str | None = "IMAGE"
+    benchmark: bool = False
+    consensus: bool = False
+    auto_audit_number_of_labels: int = 1
+    auto_audit_percentage: float = 1.0
+    setup_complete: str | None = None
+    has_editor: bool = False
+    shows_predictions: bool = False
+    instructions: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+class Tag(Value):
+    """A coloured word that projects are sorted by."""
+
+    id: str
+    name: Annotated[str, Meta(min_length=1, max_length=100)]
+    color: str
+
+
 class Project(Value):
     """A labelling project: rows, an ontology, a workflow."""
 
@@ -80,6 +104,7 @@ class Project(Value):
     created_by: str | None = None
     description: str | None = None
     tasks: tuple[WorkflowTask, ...] = ()
+    settings: ProjectSettings = ProjectSettings()
 
     def task(self, kind: QueueKind) -> WorkflowTask:
         """The first queue of a kind."""
@@ -143,14 +168,36 @@ class Model(Value):
     ontology_id: str | None = None
 
 
+class Pipeline(Value):
+    """How far the training behind a model run is, as the training program says."""
+
+    status: str
+    error_message: str | None = None
+    metadata: dict[str, Any] | None = None
+
+
 class ModelRun(Value):
-    """One training or inference run of a model."""
+    """One training or inference run of a model; `config` is the training program's own."""
 
     id: str
     model_id: str
     name: Name
     created_at: str
     created_by: str | None = None
+    config: dict[str, Any] | None = None
+    pipeline: Pipeline | None = None
+
+
+class Slice(Value):
+    """A saved question to the catalog: its filters, applied whenever it is asked."""
+
+    id: str
+    name: Name
+    created_at: str
+    updated_at: str
+    filters: ExportFilters = ExportFilters()
+    dataset_id: str | None = None
+    description: str | None = None
 
 
 class Snapshot(Value):
@@ -173,6 +220,22 @@ class Summary(Value):
     by_kind: dict[str, int]
     by_class: dict[str, int]
     sequence: int | None
+
+
+class AnnotationImport(Value):
+    """An import of labels, pre-labels or predictions under a name of its own in its project or model run.
+
+    `source` is the file that was given. Pre-labels are checked and kept as that file: no export shows them.
+    """
+
+    id: str
+    kind: Literal["labels", "pre-labels", "predictions"]
+    parent_id: str
+    name: Name
+    source: str
+    task_id: str
+    created_at: str
+    created_by: str | None = None
 
 
 class Settings(Value):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+import re
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, get_args
 
 from annotary.model.base import Value
 from annotary.model.project import Role
@@ -42,6 +43,17 @@ class Operation(Value, Generic[R]):
 
     route: ClassVar[Route]
     needs: ClassVar[Role] = "reader"
+
+    @classmethod
+    def result_type(cls) -> Any:
+        """What comes of it, as a type."""
+        (base,) = cls.__orig_bases__  # type: ignore[attr-defined]
+        return get_args(base)[0]
+
+    @classmethod
+    def path_fields(cls) -> tuple[str, ...]:
+        """The fields that stand in the path."""
+        return tuple(re.findall(r"\{(\w+)\}", cls.route.path))
 
 
 Listing = list[Any]

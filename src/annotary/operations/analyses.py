@@ -43,6 +43,16 @@ class EvaluateRun(Operation[Evaluation]):
     measure: Measure = Measure()
 
 
+class EvaluateFile(Operation[Evaluation]):
+    """Measure the predictions of a file that was sent against a project's labels; `source` is its id."""
+
+    route = post("/projects/{project_id}/evaluations")
+    project_id: str
+    source: str
+    format: str | None = None
+    measure: Measure = Measure()
+
+
 class FindSuspects(Operation[Suspects]):
     """Labels of a project or run that look wrong; of a run also confident predictions without a label."""
 

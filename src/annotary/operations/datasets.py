@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from msgspec import UNSET, UnsetType
+
 from annotary.model.project import Dataset, Name
-from annotary.operations import Operation, get, post
+from annotary.operations import Operation, delete, get, patch, post
 
 
 class CreateDataset(Operation[Dataset]):
@@ -36,4 +38,22 @@ class CountDataRows(Operation[int]):
     """How many data rows a dataset has."""
 
     route = get("/datasets/{dataset_id}/size")
+    dataset_id: str
+
+
+class ChangeDataset(Operation[Dataset]):
+    """Rename a dataset, describe it; its rows show the new name."""
+
+    route = patch("/datasets/{dataset_id}")
+    needs = "member"
+    dataset_id: str
+    name: Name | UnsetType = UNSET
+    description: str | None | UnsetType = UNSET
+
+
+class DeleteDataset(Operation[None]):
+    """Remove a dataset with its data rows, wherever they are shown."""
+
+    route = delete("/datasets/{dataset_id}")
+    needs = "admin"
     dataset_id: str

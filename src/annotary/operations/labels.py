@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from annotary.model.annotation import Annotations
+from annotary.model.base import Value
 from annotary.model.row import Label, LabelDetails, Performance, Review
 from annotary.operations import Operation, delete, get, post
 
@@ -43,6 +44,29 @@ class FindLabels(Operation[list[Label]]):
     route = get("/projects/{project_id}/rows/{data_row_id}/labels")
     project_id: str
     data_row_id: str
+
+
+class PlacedLabel(Value):
+    """A label with where it is."""
+
+    project_id: str
+    data_row_id: str
+    label: Label
+
+
+class SearchLabels(Operation[list[PlacedLabel]]):
+    """Labels of all projects or of one, in the order of their making: those named, or all that match."""
+
+    route = post("/labels/search")
+    project_id: str | None = None
+    label_ids: tuple[str, ...] | None = None
+    data_row_id: str | None = None
+    dataset_ids: tuple[str, ...] | None = None
+    created_by: str | None = None
+    benchmarks: bool = False
+    newest_first: bool = False
+    skip: Annotated[int, Meta(ge=0)] = 0
+    limit: Annotated[int, Meta(ge=0, le=1000)] = 100
 
 
 class DeleteLabels(Operation[int]):

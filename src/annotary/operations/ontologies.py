@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from annotary.model.ontology import Normalized, Ontology
 from annotary.model.project import Name
-from annotary.operations import Operation, get, patch, post
+from annotary.operations import Operation, delete, get, patch, post
 
 
 class CreateOntology(Operation[Ontology]):
@@ -15,6 +15,7 @@ class CreateOntology(Operation[Ontology]):
     name: Name
     normalized: Normalized
     id: str | None = None
+    media_type: str | None = None
 
 
 class GetOntology(Operation[Ontology]):
@@ -39,3 +40,17 @@ class RenameFeature(Operation[Ontology]):
     ontology_id: str
     feature_schema_id: str
     name: Name
+
+
+class DeleteOntology(Operation[None]):
+    """Remove an ontology that no project and no model has."""
+
+    route = delete("/ontologies/{ontology_id}")
+    needs = "admin"
+    ontology_id: str
+
+
+class FindUnusedOntologies(Operation[list[Ontology]]):
+    """Ontologies that no project and no model has."""
+
+    route = get("/unused/ontologies")

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from annotary.model.project import Batch, ConsensusSettings, Name, Project, Snapshot, Summary
+from annotary.model.base import Value
+from annotary.model.project import (
+    Batch,
+    ConsensusSettings,
+    Name,
+    Project,
+    ProjectSettings,
+    Snapshot,
+    Summary,
+)
 from annotary.operations import Operation, delete, get, patch, post
 
 ScopeKind = Literal["project", "model_run"]
 Priority = Annotated[int, Meta(ge=1, le=5)]
+
+
+class RowCounts(Value):
+    """How many rows are where; `batches` by batch id."""
+
+    rows: int
+    labels: int
+    skipped: int
+    by_status: dict[str, int]
+    batches: dict[str, int]
 
 
 class CreateProject(Operation[Project]):
@@ -22,6 +41,7 @@ class CreateProject(Operation[Project]):
     description: str | None = None
     ontology_id: str | None = None
     id: str | None = None
+    settings: ProjectSettings = ProjectSettings()
 
 
 class GetProject(Operation[Project]):
@@ -41,7 +61,7 @@ class FindProjects(Operation[list[Project]]):
 
 
 class ChangeProject(Operation[Project]):
-    """Rename a project, describe it, give it an ontology."""
+    """Rename a project, describe it, give it an ontology; change some of its settings."""
 
     route = patch("/projects/{project_id}")
     needs = "member"
@@ -49,6 +69,7 @@ class ChangeProject(Operation[Project]):
     name: Name | UnsetType = UNSET
     description: str | None | UnsetType = UNSET
     ontology_id: str | UnsetType = UNSET
+    settings: dict[str, Any] = {}
 
 
 class DeleteProject(Operation[None]):
@@ -85,6 +106,14 @@ class FindBatches(Operation[list[Batch]]):
 
     route = get("/projects/{project_id}/batches")
     project_id: str
+
+
+class CountRows(Operation[RowCounts]):
+    """How many rows and labels a project has, and how many rows are in which workflow status and batch."""
+
+    route = get("/projects/{project_id}/counts")
+    project_id: str
+    batch_ids: tuple[str, ...] = ()
 
 
 class MoveRows(Operation[int]):

@@ -1,9 +1,17 @@
-"""Tasks."""
+"""Tasks: long work, seen, called off, done again, and the files that came of it."""
 
 from __future__ import annotations
 
-from annotary.model.task import Task
-from annotary.operations import Operation, get
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from annotary.model.project import Name
+from annotary.model.task import Chunk, Task
+from annotary.operations import Operation, get, post
+
+Stream = Literal["result", "problems"]
+Place = Annotated[int, Meta(ge=0)]
 
 
 class GetTask(Operation[Task]):
@@ -17,4 +25,40 @@ class FindTasks(Operation[list[Task]]):
     """The latest tasks, newest first."""
 
     route = get("/tasks")
-    limit: int = 100
+    limit: Annotated[int, Meta(ge=1, le=10_000)] = 100
+
+
+class CancelTask(Operation[Task]):
+    """Call a task off; what it did so far is undone. A task that has ended stays as it is."""
+
+    route = post("/tasks/{task_id}/cancellation")
+    needs = "member"
+    task_id: str
+
+
+class RunTaskAgain(Operation[Task]):
+    """Queue a task that has ended once more, as a task of its own. Raises Conflict while it is not over."""
+
+    route = post("/tasks/{task_id}/repetition")
+    needs = "member"
+    task_id: str
+
+
+class RecordTask(Operation[Task]):
+    """Note down work that is done already, so that it can be looked up like a task."""
+
+    route = post("/tasks")
+    needs = "member"
+    name: Name
+    type: Name
+    result: dict[str, Any] | None = None
+
+
+class GetChunk(Operation[Chunk]):
+    """The chunk of a task's file that holds a byte or a line; raises NotFound beyond the end."""
+
+    route = get("/tasks/{task_id}/chunk")
+    task_id: str
+    stream: Stream = "result"
+    offset: Place | None = None
+    line: Place | None = None

@@ -22,6 +22,12 @@ class GetUser(Operation[User]):
     route = get("/users/me")
 
 
+class GetOrganization(Operation[Organization]):
+    """The organisation of who asks."""
+
+    route = get("/organizations/mine")
+
+
 class CreateOrganization(Operation[Organization]):
     """Make an organisation, kept wholly apart from the others."""
 

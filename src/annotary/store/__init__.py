@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, func, insert, select, text, update
+from sqlalchemy import Connection, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from annotary.errors import Conflict, Invalid, NotFound
@@ -21,6 +21,8 @@ from annotary.store import rows as reading
 from annotary.store.blobs import Blobs
 from annotary.store.changes import Change
 from annotary.store.database import Database, driver_cursor, insert_rows
+from annotary.store.deliveries import Deliveries
+from annotary.store.files import FOLDER, Files
 from annotary.store.filters import At, Condition
 from annotary.store.schema import (
     FOREVER,
@@ -39,6 +41,7 @@ _ALONE = 0x616E6E6F
 """Keeps our advisory locks apart from those of other programs on the same server."""
 
 _PARENTS = {
+    "AnnotationImport": "parent_id",
     "Batch": "project_id",
     "Issue": "project_id",
     "ModelRun": "model_id",
@@ -64,6 +67,8 @@ class Store:
         self.blobs = blobs
         self.org = org
         self.tasks = Tasks(self)
+        self.deliveries = Deliveries(self)
+        self.files = Files(self, blobs.folder and blobs.folder.with_name(FOLDER))
         self._open: ContextVar[Connection | None] = ContextVar("transaction", default=None)
 
     @classmethod
@@ -367,15 +372,6 @@ class Store:
         with self.transaction() as connection:
             found = connection.execute(query.order_by(data_rows.c.n).with_for_update(read=shared))
             return {row.n: KnownRow._make(row) for row in found}
-
-    def dataset_size(self, dataset: str) -> int:
-        """How many data rows a dataset has."""
-        with self.reading() as connection:
-            return int(
-                connection.execute(
-                    select(func.count()).where(data_rows.c.org == self.org, data_rows.c.dataset == dataset)
-                ).scalar_one()
-            )
 
 
 class Numbers:

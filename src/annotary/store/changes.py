@@ -83,14 +83,12 @@ class Change:
         )
         return {row.data_row: dict(row._mapping) for row in found}
 
-    def rows_after(self, data_row: int, limit: int) -> list[dict[str, Any]]:
-        """The next present rows beyond a data row, in order, without deleted ones."""
-        found = self.connection.execute(
-            select(rows)
-            .where(self._present(rows), rows.c.deleted == 0, rows.c.data_row > data_row)
-            .order_by(rows.c.data_row)
-            .limit(limit)
-        )
+    def rows_after(self, data_row: int, limit: int, *, batch: str | None = None) -> list[dict[str, Any]]:
+        """The next present rows beyond a data row, without deleted ones: all, or those of a batch."""
+        wanted = self._present(rows) & (rows.c.deleted == 0) & (rows.c.data_row > data_row)
+        if batch is not None:
+            wanted &= rows.c.batch == batch
+        found = self.connection.execute(select(rows).where(wanted).order_by(rows.c.data_row).limit(limit))
         return [dict(row._mapping) for row in found]
 
     def labelled_with(self, text: str, after: int, limit: int) -> list[int]:

@@ -181,6 +181,46 @@ tasks = Table(
     Column("status", _text, nullable=False),
     Column("created_at", _text, nullable=False),
     Column("body", _text, nullable=False),
+    # What is to be done, and for whom; empty where it is done already.
+    Column("request", _text, nullable=False, server_default=""),
+    Column("actor", _text, nullable=False, server_default=""),
+    # Who is at it, until when (milliseconds since 1970, by the database's clock), and how often it was begun.
+    Column("worker", _text, nullable=False, server_default=""),
+    Column("lease", _number, nullable=False, server_default="0"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
     Index("tasks_status", "status", "created_at"),
     Index("tasks_org", "org", "created_at"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", _text, primary_key=True),
+    Column("org", _text, nullable=False),
+    Column("webhook", _text, nullable=False),
+    Column("topic", _text, nullable=False),
+    Column("body", _text, nullable=False),
+    Column("due", _number, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Index("deliveries_due", "due"),
+    Index("deliveries_webhook", "org", "webhook"),
+)
+
+files = Table(
+    "files",
+    metadata,
+    Column("id", _text, primary_key=True),
+    Column("org", _text, nullable=False),
+    Column("expires_at", _text, nullable=False, server_default=""),
+    Column("body", _text, nullable=False),
+    Column("chunks", _text, nullable=False, server_default=""),
+    Index("files_expiry", "expires_at"),
+)
+
+file_pieces = Table(
+    "file_pieces",
+    metadata,
+    Column("file", _text, primary_key=True),
+    Column("start", _number, primary_key=True, autoincrement=False),
+    Column("data", LargeBinary, nullable=False),
 )

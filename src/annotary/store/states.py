@@ -47,6 +47,34 @@ def statuses(connection: Connection, at: At) -> dict[str, int]:
     return {status: count for status, count in found if status}
 
 
+def batch_sizes(connection: Connection, at: At, batches: Sequence[str]) -> dict[str, int]:
+    """How many rows are in which batch: of some, or of all where none is named."""
+    valid = (rows.c.since <= at.sequence) & (rows.c.until > at.sequence) & (rows.c.deleted == 0)
+    query = select(rows.c.batch, func.count()).where(rows.c.collection == at.collection, valid)
+    if batches:
+        query = query.where(rows.c.batch.in_(batches))
+    return {batch: count for batch, count in connection.execute(query.group_by(rows.c.batch))}
+
+
+def batch_statuses(connection: Connection, at: At, batches: Sequence[str]) -> dict[str, int]:
+    """How many rows of some batches are in which workflow status."""
+    valid = (rows.c.since <= at.sequence) & (rows.c.until > at.sequence) & (rows.c.deleted == 0)
+    query = select(rows.c.status, func.count()).where(
+        rows.c.collection == at.collection, valid, rows.c.batch.in_(batches)
+    )
+    return {status: count for status, count in connection.execute(query.group_by(rows.c.status))}
+
+
+def label_counts(connection: Connection, at: At) -> tuple[int, int]:
+    """How many labels there are, and how many of them skipped their row."""
+    valid = (labels.c.since <= at.sequence) & (labels.c.until > at.sequence) & (labels.c.prediction == 0)
+    skipped = labels.c.performance.contains('"skipped":true')
+    found = connection.execute(
+        select(func.count(), func.count().filter(skipped)).where(labels.c.collection == at.collection, valid)
+    ).one()
+    return int(found[0]), int(found[1])
+
+
 def last_activity(connection: Connection, collections: Sequence[int], data_row: int) -> str | None:
     """The latest activity on a data row in some projects and runs."""
     query = select(func.max(rows.c.activity)).where(

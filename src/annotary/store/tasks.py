@@ -1,11 +1,16 @@
-"""Tasks in their table, which is the queue as well."""
+"""Tasks in their table, which is the queue as well.
+
+A worker takes a task for a time, its lease, and renews that while it works. What it then writes counts only
+while the task is still its own: of a task that was taken from it, or called off, nothing is stored.
+"""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import Connection, select
+from msgspec.structs import replace
+from sqlalchemy import ColumnElement, Connection, and_, func, literal_column, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from annotary.errors import NotFound
@@ -13,6 +18,13 @@ from annotary.model.base import to_json
 from annotary.model.carried import typed
 from annotary.model.task import Task
 from annotary.store.schema import tasks
+
+NOW = {
+    "sqlite": "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
+    "postgresql": "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
+}
+"""Milliseconds since 1970 by the database's own clock: workers on several machines share it."""
+FOR_GOOD = 2**52
 
 
 class Home(Protocol):
@@ -27,14 +39,24 @@ class Home(Protocol):
         """A connection to read with."""
 
 
+class Claimed(NamedTuple):
+    """A task that a worker has taken: what to do (JSON), for whom (JSON), and how often it was begun."""
+
+    task: Task
+    org: str
+    request: str
+    actor: str
+    attempts: int
+
+
 class Tasks:
-    """The tasks of an organisation."""
+    """The tasks of an organisation; `claim` and `release` are about those of all."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
 
-    def put(self, task: Task) -> None:
-        """Store a task, replacing the one with its id."""
+    def put(self, task: Task, *, request: str = "", actor: str = "") -> None:
+        """Store a task, replacing the one with its id. One that is QUEUED has a request and an actor."""
         with self._home.transaction() as connection:
             dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
             new = dialect.insert(tasks).values(
@@ -43,6 +65,8 @@ class Tasks:
                 status=task.status,
                 created_at=task.created_at,
                 body=to_json(task),
+                request=request,
+                actor=actor,
             )
             changed = {"status": new.excluded.status, "body": new.excluded.body}
             connection.execute(
@@ -53,12 +77,16 @@ class Tasks:
 
     def get(self, id: str) -> Task:
         """One task; raises NotFound."""
-        query = select(tasks.c.body).where(tasks.c.id == id, tasks.c.org == self._home.org)
+        return self.request(id).task
+
+    def request(self, id: str) -> Claimed:
+        """One task with what was asked; raises NotFound."""
+        query = select(tasks).where(tasks.c.id == id, tasks.c.org == self._home.org)
         with self._home.reading() as connection:
             found = connection.execute(query).first()
         if found is None:
             raise NotFound(f"no task {id!r}")
-        return typed(found.body, Task)
+        return Claimed(typed(found.body, Task), found.org, found.request, found.actor, found.attempts)
 
     def latest(self, limit: int) -> list[Task]:
         """The latest tasks, newest first."""
@@ -70,3 +98,90 @@ class Tasks:
         )
         with self._home.reading() as connection:
             return [typed(row.body, Task) for row in connection.execute(query)]
+
+    # The queue
+
+    def claim(self, worker: str, lease: int | None, now: str) -> Claimed | None:
+        """Take the oldest task that waits or whose worker died, for `lease` milliseconds (None: for good)."""
+        if not self._waiting():
+            return None
+        with self._home.transaction() as connection:
+            clock = _clock(connection)
+            found = connection.execute(
+                select(tasks)
+                .where(_open(clock))
+                .order_by(tasks.c.created_at, tasks.c.id)
+                .limit(1)
+                .with_for_update(skip_locked=True)
+            ).first()
+            if found is None:
+                return None
+            begun = replace(typed(found.body, Task), status="IN_PROGRESS", updated_at=now)
+            connection.execute(
+                update(tasks)
+                .where(tasks.c.id == found.id)
+                .values(
+                    status=begun.status,
+                    body=to_json(begun),
+                    worker=worker,
+                    lease=FOR_GOOD if lease is None else clock + lease,
+                    attempts=found.attempts + 1,
+                )
+            )
+        return Claimed(begun, found.org, found.request, found.actor, found.attempts + 1)
+
+    def _waiting(self) -> bool:
+        """Whether there is anything to do: looked up without keeping writers waiting."""
+        with self._home.reading() as connection:
+            clock = _clock(connection)
+            return connection.execute(select(tasks.c.id).where(_open(clock)).limit(1)).first() is not None
+
+    def release(self) -> None:
+        """Let every task be taken from its worker: there is none but the one who says so."""
+        with self._home.transaction() as connection:
+            connection.execute(update(tasks).where(tasks.c.status == "IN_PROGRESS").values(lease=0))
+
+    def write(self, task: Task, worker: str, lease: int | None = None) -> bool:
+        """Store how far a task is, or its end; False where it is no longer the worker's. Renews the lease."""
+        mine = (tasks.c.id == task.id) & (tasks.c.worker == worker) & (tasks.c.status == "IN_PROGRESS")
+        with self._home.transaction() as connection:
+            until = FOR_GOOD if lease is None else _clock(connection) + lease
+            fields: dict[str, Any] = {"status": task.status, "body": to_json(task), "lease": until}
+            if task.status == "QUEUED":
+                # It was given back; that is no failure of the task.
+                fields["attempts"] = tasks.c.attempts - 1
+            done = connection.execute(update(tasks).where(mine).values(fields))
+            return done.rowcount == 1
+
+    def is_held(self, id: str, worker: str) -> bool:
+        """Whether a task is still a worker's."""
+        mine = (tasks.c.id == id) & (tasks.c.worker == worker) & (tasks.c.status == "IN_PROGRESS")
+        with self._home.reading() as connection:
+            return connection.execute(select(tasks.c.id).where(mine)).first() is not None
+
+    def end(self, task: Task) -> bool:
+        """Store a task's end where it has not ended yet."""
+        alive = tasks.c.status.in_(("QUEUED", "IN_PROGRESS"))
+        mine = (tasks.c.id == task.id) & (tasks.c.org == self._home.org)
+        with self._home.transaction() as connection:
+            done = connection.execute(
+                update(tasks).where(mine, alive).values(status=task.status, body=to_json(task))
+            )
+            return done.rowcount == 1
+
+    def counts(self) -> dict[str, int]:
+        """How many tasks of all organisations wait and run."""
+        alive = tasks.c.status.in_(("QUEUED", "IN_PROGRESS"))
+        with self._home.reading() as connection:
+            found = connection.execute(
+                select(tasks.c.status, func.count()).where(alive).group_by(tasks.c.status)
+            )
+            return {status: int(number) for status, number in found}
+
+
+def _clock(connection: Connection) -> ColumnElement[int]:
+    return literal_column(NOW[connection.dialect.name])
+
+
+def _open(clock: ColumnElement[int]) -> ColumnElement[bool]:
+    return or_(tasks.c.status == "QUEUED", and_(tasks.c.status == "IN_PROGRESS", tasks.c.lease < clock))

@@ -154,7 +154,42 @@ def upgrade() -> None:
         sa.Column("status", TEXT, nullable=False),
         sa.Column("created_at", TEXT, nullable=False),
         sa.Column("body", TEXT, nullable=False),
+        sa.Column("request", TEXT, server_default="", nullable=False),
+        sa.Column("actor", TEXT, server_default="", nullable=False),
+        sa.Column("worker", TEXT, server_default="", nullable=False),
+        sa.Column("lease", NUMBER, server_default="0", nullable=False),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "deliveries",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("org", TEXT, nullable=False),
+        sa.Column("webhook", TEXT, nullable=False),
+        sa.Column("topic", TEXT, nullable=False),
+        sa.Column("body", TEXT, nullable=False),
+        sa.Column("due", NUMBER, nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("deliveries_due", "deliveries", ["due"], unique=False)
+    op.create_index("deliveries_webhook", "deliveries", ["org", "webhook"], unique=False)
+    op.create_table(
+        "files",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("org", TEXT, nullable=False),
+        sa.Column("expires_at", TEXT, server_default="", nullable=False),
+        sa.Column("body", TEXT, nullable=False),
+        sa.Column("chunks", TEXT, server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("files_expiry", "files", ["expires_at"], unique=False)
+    op.create_table(
+        "file_pieces",
+        sa.Column("file", TEXT, nullable=False),
+        sa.Column("start", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("file", "start"),
     )
     op.create_index("tasks_org", "tasks", ["org", "created_at"], unique=False)
     op.create_index("tasks_status", "tasks", ["status", "created_at"], unique=False)

@@ -1,0 +1,193 @@
+"""A worker: takes tasks off the queue of a store, carries them out, and records what came of them.
+
+Of several workers on one PostgreSQL store each task is taken by one: for a time, which it prolongs while it
+works. A SQLite store has one worker at a time, who holds a lock that the system gives free when it dies. A
+task whose worker died is taken again; one that keeps killing its workers ends FAILED.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from annotary.engine.core import Engine
+from annotary.engine.delivering import deliver_next
+from annotary.engine.jobs import Ending, Lost, Work, export, failure_file, load, now, problem_file, told_of
+from annotary.engine.loading import Stopped
+from annotary.engine.tasks import Actor, Job
+from annotary.errors import AnnotaryError, Refused, Unavailable
+from annotary.model.base import new_id
+from annotary.model.export import ProjectScope
+from annotary.operations.exports import StartExport
+from annotary.store import Store
+from annotary.store.tasks import Claimed
+
+LEASE_SECONDS = 20.0
+IDLE_SECONDS = 0.5
+SWEEP_SECONDS = 600.0
+ATTEMPTS = 5
+LOCK_NAME = "worker.lock"
+
+Sign = Callable[[str], Callable[[bytes], bytes]]
+"""Given an organisation, what signs the links to masks in a piece of an export."""
+_log = logging.getLogger(__name__)
+
+
+class Runner:
+    """A worker with some threads. `sign` signs links to masks in v1 exports, where there is a server."""
+
+    def __init__(self, store: Store, *, tasks: int, sign: Sign | None = None) -> None:
+        self._store = store
+        self._tasks = tasks
+        self._sign = sign
+        self._ending = threading.Event()
+        self._waking = threading.Condition()
+        self._name = f"{socket.gethostname()} {os.getpid()} {new_id()}"
+        self._lease = int(LEASE_SECONDS * 1000) if store.files.folder is None else None
+
+    def wake(self) -> None:
+        """There may be something to do."""
+        with self._waking:
+            self._waking.notify_all()
+
+    def end(self) -> None:
+        """Put what is being done back into the queue, and return from `run`."""
+        self._ending.set()
+        self.wake()
+
+    def run(self) -> None:
+        """Work until told to end."""
+        with _alone(self._store.files.folder, self._ending) as held:
+            if not held:
+                return
+            if self._lease is None:
+                self._store.tasks.release()
+            loops = [self._work] * self._tasks + [self._tell]
+            threads = [threading.Thread(target=loop, daemon=True) for loop in loops]
+            for thread in threads:
+                thread.start()
+            swept = 0.0
+            while not self._ending.wait(1.0):
+                if time.monotonic() - swept > SWEEP_SECONDS or not swept:
+                    swept = time.monotonic()
+                    self._sweep()
+            for thread in threads:
+                thread.join()
+
+    def _work(self) -> None:
+        while not self._ending.is_set():
+            try:
+                taken = self._store.tasks.claim(self._name, self._lease, now())
+            except AnnotaryError as error:
+                _log.warning("no task could be taken: %s", error)
+                taken = None
+            if taken is None:
+                self._pause()
+            else:
+                self._carry_out(taken)
+
+    def _tell(self) -> None:
+        """Send events to webhooks as they come."""
+        while not self._ending.is_set():
+            try:
+                told = deliver_next(self._store)
+            except AnnotaryError as error:
+                _log.warning("no event could be sent: %s", error)
+                told = False
+            if not told:
+                self._pause()
+
+    def _pause(self) -> None:
+        with self._waking:
+            if not self._ending.is_set():
+                self._waking.wait(IDLE_SECONDS)
+
+    def _sweep(self) -> None:
+        """Remove files that need not be kept any longer."""
+        try:
+            for id in self._store.files.expired(now()):
+                self._store.files.delete(id)
+        except AnnotaryError as error:
+            _log.warning("expired files could not be removed: %s", error)
+
+    # One task
+
+    def _carry_out(self, taken: Claimed) -> None:
+        store = self._store.seen_as(taken.org)
+        work = Work(store, taken.task, self._name, self._lease, self._ending)
+        try:
+            if taken.attempts > ATTEMPTS:
+                raise Unavailable(
+                    f"its worker died {ATTEMPTS} times over it; look at the machine's memory and log"
+                )
+            with work.alive():
+                self._do(work, store, taken)
+        except Lost:
+            _log.info("task %s is no longer this worker's", taken.task.id)
+        except Ending:
+            work.end(status="QUEUED")
+        except Stopped as stopped:
+            problems = problem_file(store, stopped.report.problems)
+            result = told_of(stopped.report)
+            work.end(
+                status="FAILED",
+                error=str(stopped),
+                error_code=stopped.code,
+                problems=problems,
+                result=result,
+            )
+        except AnnotaryError as error:
+            problems = problem_file(store, error.problems if isinstance(error, Refused) else ())
+            problems = problems or failure_file(store, error)
+            work.end(status="FAILED", error=str(error), error_code=error.code, problems=problems)
+        except Exception as error:
+            _log.exception("task %s failed", taken.task.id)
+            reason = Unavailable(
+                f"unexpected {type(error).__name__}: {error}; this is a bug, please report it"
+            )
+            work.end(status="FAILED", error=str(reason), problems=failure_file(store, reason))
+
+    def _do(self, work: Work, store: Store, taken: Claimed) -> None:
+        actor = msgspec.json.decode(taken.actor, type=Actor)
+        engine = Engine(store, user=actor.user, role=actor.role, base_url=actor.base_url)
+        operation = msgspec.json.decode(taken.request, type=Job).operation()
+        engine.require(operation.needs, type(operation).__name__)
+        if isinstance(operation, StartExport):
+            scope = operation.query.scope
+            work.project_id = scope.id if isinstance(scope, ProjectScope) else None
+            sign = None
+            if self._sign is not None and operation.format == "labelbox-v1":
+                sign = self._sign(taken.org)
+            export(work, engine, operation, sign)
+        else:
+            work.project_id = operation.project
+            load(work, engine, operation)
+
+
+@contextmanager
+def _alone(folder: Path | None, ending: threading.Event) -> Iterator[bool]:
+    """Waits until no other process works on a store in a folder; PostgreSQL needs none of that."""
+    if folder is None:
+        yield True
+        return
+    import fcntl
+
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with folder.with_name(LOCK_NAME).open("a") as lock:
+        while not ending.is_set():
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                ending.wait(0.25)
+            else:
+                yield True
+                return
+        yield False

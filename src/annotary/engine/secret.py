@@ -1,0 +1,48 @@
+"""The secret of a store, with which its servers sign: made at the first start, never shown."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+from annotary.errors import Conflict, NotFound, Unavailable
+from annotary.model.project import Settings
+from annotary.store import Store
+
+FILE_NAME = "secret"
+_NAME = "signing secret"
+
+
+def signing_secret(store: Store) -> bytes:
+    """The secret: in a file that only its owner may read, or in PostgreSQL, where servers share it."""
+    if store.files.folder is not None:
+        return _of_file(store.files.folder.with_name(FILE_NAME))
+    whole = store.seen_as("")
+    with suppress(Conflict):
+        whole.add(Settings(id=_NAME, name=_NAME, value=secrets.token_hex(32)))
+    try:
+        return bytes.fromhex(whole.get(Settings, _NAME).value)
+    except NotFound as error:
+        raise Unavailable("the store keeps no signing secret") from error
+
+
+def _of_file(path: Path) -> bytes:
+    part = path.with_name(f".{FILE_NAME}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        if not path.exists():
+            with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(secrets.token_hex(32))
+                file.flush()
+                os.fsync(file.fileno())
+            # A link fails where the name is taken: of two servers that start at once, one makes the secret.
+            with suppress(FileExistsError):
+                os.link(part, path)
+            part.unlink()
+        found = bytes.fromhex(path.read_text().strip())
+    except (OSError, ValueError) as error:
+        raise Unavailable(f"the signing secret {path} cannot be used: {error}") from error
+    if len(found) < 32:
+        raise Unavailable(f"the signing secret {path} is too short; remove it, and a new one will be made")
+    return found

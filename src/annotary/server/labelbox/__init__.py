@@ -1,0 +1,1 @@
+"""The GraphQL surface that the official `labelbox` package speaks: translated, decided nowhere here."""
