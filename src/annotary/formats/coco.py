@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from typing import Annotated, Any, Literal
 
@@ -36,13 +36,18 @@ class Options(TrainingOptions, frozen=True):
     """What a COCO file has beside the rest."""
 
     layout: Annotated[
-        Literal["file", "splits"],
-        Meta(description="file: all in one; splits: annotations/instances_SPLIT.json and images/SPLIT"),
+        Literal["file", "splits", "results"],
+        Meta(
+            description="file: all in one; splits: annotations/instances_SPLIT.json and images/SPLIT;"
+            " results: an array of predictions with their scores, as COCO's evaluation reads it"
+        ),
     ] = "file"
 
     def one_file(self) -> bool:
         """One file, unless splits or copies of images are asked for."""
-        return self.layout == "file" and not self.split and self.images != "copy"
+        return self.layout == "results" or (
+            self.layout == "file" and not self.split and self.images != "copy"
+        )
 
 
 class _Annotation(msgspec.Struct, gc=False):
@@ -62,12 +67,16 @@ _annotation = msgspec.json.Decoder(_Annotation).decode
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 _encode = msgspec.json.Encoder().encode
 _OWN = frozenset(("id", "image_id", "category_id", *GEOMETRY, "iscrowd", "score", DIGEST))
+_KINDS = (BOX, POLYGON, MASK, CUBOID)
 _IMAGE_OWN = frozenset(("id", "file_name", "width", "height"))
 
 
 def write(found: ImageSet, options: Options) -> Iterator[Part]:
     """Images as they come; annotations follow from a temporary file; then what says of the whole."""
     writer = _Writer(found)
+    if options.layout == "results":
+        yield from _results(found, writer)
+        return
     if options.one_file():
         yield from _one_file(found, writer)
         return
@@ -90,6 +99,18 @@ def write(found: ImageSet, options: Options) -> Iterator[Part]:
             for chunk in annotations.chunks():
                 yield Part(path, chunk)
             yield Part(path, b'],\n"categories":' + writer.ending())
+
+
+def _results(found: ImageSet, writer: _Writer) -> Iterator[Part]:
+    """Predictions by the ids that images and categories have in a COCO file of the same rows."""
+    comma = b"["
+    for image in found.images():
+        writer.image(image)
+        texts = list(writer.elements(image, writer.result))
+        if texts:
+            yield Part("", comma + b"\n" + b",\n".join(texts))
+            comma = b","
+    yield Part("", b"[]\n" if comma == b"[" else b"\n]\n")
 
 
 def _one_file(found: ImageSet, writer: _Writer) -> Iterator[Part]:
@@ -197,10 +218,16 @@ class _Writer:
 
     def annotations(self, image: Image, out: Later) -> None:
         """The elements of an image's annotations; what cannot be said goes into the ledger."""
+        texts = self.elements(image, self._annotation)
+        if texts:
+            out.add((b"" if out.empty else b",\n") + b",\n".join(texts))
+
+    def elements(self, image: Image, element: Callable[[Image, Mark, int], bytes | None]) -> list[bytes]:
+        """One for each mark that can be said."""
         ledger, written, texts = self.found.ledger, [], []
         for place, mark in enumerate(image.marks):
             try:
-                text = self._annotation(image, mark, place)
+                text = element(image, mark, place)
             except ValueError as error:
                 drop(ledger, image, mark, str(error))
                 continue
@@ -210,13 +237,36 @@ class _Writer:
             texts.append(text)
             written.append(mark)
             ledger.wrote(mark.word)
-        if texts:
-            out.add((b"" if out.empty else b",\n") + b",\n".join(texts))
         no_answers(ledger, image, written, "COCO")
+        return texts
+
+    def result(self, image: Image, mark: Mark, place: int) -> bytes | None:
+        """A prediction: its box, and of all but boxes the pixels, which are all that evaluation reads."""
+        del place
+        if mark.kind not in _KINDS:
+            return None
+        ledger, pixels = self.found.ledger, self.found.pixels
+        segmentation = b""
+        if mark.kind != BOX:
+            found = marks.run_lengths(mark, image, pixels)
+            segmentation = b',"segmentation":' + _encode(found.segmentation())
+        left, top, right, bottom = marks.corners(mark, image, pixels)
+        # Right less left need not be the width that was there.
+        box = mark.bounding_box
+        size = [box.width, box.height] if box is not None else [right - left, bottom - top]
+        one = self.found.classes.by_name.get(mark.name) or self.found.classes.add(mark.name)
+        category = self.category_ids.get(mark.name) or self.category(one)
+        if mark.kind not in (BOX, MASK):
+            ledger.approximated(mark.word, "a result has pixels in place of points", mark_id(image, mark))
+        if mark.confidence is None:
+            ledger.changed("repaired", mark.word, "a result needs a score: 1", mark_id(image, mark))
+        head = f'{{"image_id":{self.image_id},"category_id":{category},"bbox":'.encode()
+        score = _encode(1.0 if mark.confidence is None else mark.confidence)
+        return head + _encode([left, top, *size]) + segmentation + b',"score":' + score + b"}"
 
     def _annotation(self, image: Image, mark: Mark, place: int) -> bytes | None:
         kind = mark.kind
-        if kind not in (BOX, POLYGON, MASK, CUBOID):
+        if kind not in _KINDS:
             return None
         said = mark.said if isinstance(mark.said, _Annotation) else None
         if said is None and mark.coco:

@@ -111,6 +111,7 @@ class Image(msgspec.Struct, gc=False, kw_only=True):
     `number` is its row's number in the store, or its place in the file it comes from. `answers` are the
     questions answered about the whole image, as JSON. `masks` has the hashes of stored masks' pixels by
     feature id. `split` is `train`, `val`, `test`, or empty. `local` is its file's path in the source.
+    `joins` says that it is known elsewhere: by this id of the COCO file it came with, or as external id.
     """
 
     number: int = 0
@@ -128,6 +129,7 @@ class Image(msgspec.Struct, gc=False, kw_only=True):
     metadata: Raw = NOTHING
     place: str = ""
     local: str = ""
+    joins: int | str | None = None
     said: Any = None
 
     @property
