@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import conversions, imports, large, postgres, sqlite_exports
+from bench import conversions, imports, large, postgres, sqlite_exports, training_exports
 from bench.measure import machine, say
 from bench.targets import TARGETS, Result
 from bench.workshop import Workshop
@@ -22,6 +22,8 @@ BENCHES: dict[str, tuple[tuple[str, ...], Callable[[Workshop], Iterator[Result]]
     "size": (("12",), sqlite_exports.size),
     "v2": (("1", "2"), sqlite_exports.v2),
     "v1": (("3",), sqlite_exports.v1),
+    "coco": (("4",), training_exports.coco),
+    "yolo": (("5",), training_exports.yolo),
     "validation": (("6",), imports.validation),
     "import": (("7",), imports.load),
     "large": (("8", "9", "10", "11"), large.large),

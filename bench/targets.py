@@ -32,6 +32,8 @@ TARGETS = {
     "1": Target("v2 export, all on, SQLite: CPU over SELECT of finished rows", 2.0, 1.5),
     "2": Target("v2 export, all off, SQLite: CPU over SELECT of finished rows", 1.4, 1.1),
     "3": Target("v1 export: time over orjson.loads of the annotations", 1.5, 1.0),
+    "4": Target("COCO export from the store: time over orjson.loads of the annotations", 2.8, 2.0),
+    "5": Target("YOLO boxes from the store: time over orjson.loads of the annotations", 1.5, 1.2),
     "6": Target("typed validation of lines: time over orjson.loads of them", 1.2, 0.9),
     "7": Target("whole NDJSON import into SQLite, indexes on", 8_000, 15_000, "rows/s", True),
     "8": Target("filter that leaves 0.1 % of the rows: time over the full export's", 1.0, 0.3, "%"),

@@ -18,11 +18,13 @@ from annotary.engine.image_sets import counted
 from annotary.engine.importing import Importer, Target
 from annotary.engine.outcomes import Outcomes
 from annotary.engine.recognising import opened, recognised
+from annotary.engine.results import Results
 from annotary.errors import Invalid, NotFound, Refused
 from annotary.formats import Format, Source, load, reading
 from annotary.formats._images import parsed
 from annotary.model.base import Value, derived_id, derived_uuid, new_id
 from annotary.model.corpus import Notice, Problem
+from annotary.model.image import Image
 from annotary.model.ledger import Ledger
 from annotary.model.ontology import Ontology
 from annotary.model.project import Model, ModelRun, Project
@@ -222,9 +224,10 @@ def _take(
     if not form.images:
         importer.take(form.read(source, form.options(), to), progress)
         return importer
-    images = counted(form.read(source, form.options(), to), findings.ledger)
-    importer.take(parsed(images, name, findings.ledger), progress)
-    importer.number(to.classes, {name: to.carried[name]} if name in to.carried else {})
+    images: Iterable[Image] = counted(form.read(source, form.options(), to), findings.ledger)
+    results = Results(engine, target, findings.ledger, report)
+    importer.take(parsed(results.joined(images), name, findings.ledger), progress)
+    importer.number(results.classes or to.classes, {name: to.carried[name]} if name in to.carried else {})
     return importer
 
 

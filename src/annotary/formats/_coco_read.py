@@ -228,7 +228,10 @@ def _orphans(
         if results:
             id = Raw(msgspec.json.encode({"id": key}))
             found = _marks(texts, names, reading, keep, str(key))
-            yield Image(external_id=str(key), row_data=str(key), marks=found, coco=id, place=f"image {key}")
+            name = str(key)
+            yield Image(
+                external_id=name, row_data=name, marks=found, coco=id, place=f"image {key}", joins=key
+            )
         else:
             for raw in _raws(texts):
                 ref = shown(bytes(raw).decode(errors="replace"))

@@ -150,7 +150,8 @@ def _parsed(image: Image, format: str, ledger: Ledger) -> Parsed:
             row_data=image.row_data or image.external_id or image.global_key,
         ),
         media_attributes=MediaAttributes(width=image.width, height=image.height)
-        if image.width
+        # Of an image that is known elsewhere all is known there.
+        if image.width and image.joins is None
         else MediaAttributes(),
         projects={"": ProjectPart(labels=labels)},
     )

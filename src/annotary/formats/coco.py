@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from hashlib import blake2b
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Iterator
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Raw
 
 from annotary.formats import Format, Part, Reading, Source, TrainingOptions
 from annotary.formats import _marks as marks
+from annotary.formats._coco_ids import Categories, Ids, image_element
 from annotary.formats._coco_read import read, starts
-from annotary.formats._disk import Later, Seen
+from annotary.formats._disk import Later
 from annotary.formats._losses import drop, mark_id, no_answers
 from annotary.formats._stored import DIGEST, GEOMETRY
 from annotary.model.base import to_json
@@ -25,7 +25,6 @@ from annotary.model.image import (
     TEST,
     TRAIN,
     VAL,
-    Class,
     Image,
     ImageSet,
     Mark,
@@ -36,13 +35,18 @@ class Options(TrainingOptions, frozen=True):
     """What a COCO file has beside the rest."""
 
     layout: Annotated[
-        Literal["file", "splits"],
-        Meta(description="file: all in one; splits: annotations/instances_SPLIT.json and images/SPLIT"),
+        Literal["file", "splits", "results"],
+        Meta(
+            description="file: all in one; splits: annotations/instances_SPLIT.json and images/SPLIT;"
+            " results: an array of predictions with their scores, as COCO's evaluation reads it"
+        ),
     ] = "file"
 
     def one_file(self) -> bool:
         """One file, unless splits or copies of images are asked for."""
-        return self.layout == "file" and not self.split and self.images != "copy"
+        return self.layout == "results" or (
+            self.layout == "file" and not self.split and self.images != "copy"
+        )
 
 
 class _Annotation(msgspec.Struct, gc=False):
@@ -62,12 +66,15 @@ _annotation = msgspec.json.Decoder(_Annotation).decode
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 _encode = msgspec.json.Encoder().encode
 _OWN = frozenset(("id", "image_id", "category_id", *GEOMETRY, "iscrowd", "score", DIGEST))
-_IMAGE_OWN = frozenset(("id", "file_name", "width", "height"))
+_KINDS = (BOX, POLYGON, MASK, CUBOID)
 
 
 def write(found: ImageSet, options: Options) -> Iterator[Part]:
     """Images as they come; annotations follow from a temporary file; then what says of the whole."""
     writer = _Writer(found)
+    if options.layout == "results":
+        yield from _results(found, writer)
+        return
     if options.one_file():
         yield from _one_file(found, writer)
         return
@@ -92,6 +99,18 @@ def write(found: ImageSet, options: Options) -> Iterator[Part]:
             yield Part(path, b'],\n"categories":' + writer.ending())
 
 
+def _results(found: ImageSet, writer: _Writer) -> Iterator[Part]:
+    """Predictions by the ids that images and categories have in a COCO file of the same rows."""
+    comma = b"["
+    for image in found.images():
+        writer.image(image)
+        texts = list(writer.elements(image, writer.result))
+        if texts:
+            yield Part("", comma + b"\n" + b",\n".join(texts))
+            comma = b","
+    yield Part("", b"[]\n" if comma == b"[" else b"\n]\n")
+
+
 def _one_file(found: ImageSet, writer: _Writer) -> Iterator[Part]:
     annotations = Later()
     comma = b'{"images":[\n'
@@ -105,102 +124,39 @@ def _one_file(found: ImageSet, writer: _Writer) -> Iterator[Part]:
     yield Part("", b'],\n"categories":' + writer.ending())
 
 
-class _Ids:
-    """Whole numbers that stay: those that came in, else a hash of a lasting key, below 2**53."""
-
-    def __init__(self, found: ImageSet, kind: str) -> None:
-        self._found = found
-        self._kind = kind
-        self._seen = Seen()
-
-    def of(self, carried: Any, key: str) -> int:
-        """The id for something that had one, or has a key."""
-        if isinstance(carried, int):
-            if self._seen.add(carried):
-                return carried
-            self._found.ledger.changed("renamed", self._kind, "this id is there twice", str(carried))
-        attempt = key
-        while True:
-            digest = blake2b(attempt.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-            # The upper half of what a double can count: ids that people give are smaller.
-            id = (1 << 52) | (int.from_bytes(digest, "big") >> 12)
-            if self._seen.add(id):
-                return id
-            attempt += "\x1f"
-
-
 class _Writer:
     """What is the same for all files of one export: ids, categories."""
 
     def __init__(self, found: ImageSet) -> None:
         self.found = found
-        self.image_ids = _Ids(found, "image")
-        self.ids = _Ids(found, "annotation")
-        self.category_ids: dict[str, int] = {}
-        self._taken: set[int] = set()
+        self.image_ids = Ids(found, "image")
+        self.ids = Ids(found, "annotation")
+        self.categories = Categories(found.classes)
         self.image_id = 0
-        self._begun = False
-
-    def _take(self, name: str, id: int) -> int:
-        self._taken.add(id)
-        self.category_ids[name] = id
-        return id
 
     def ending(self) -> bytes:
         """The categories and what files said of the whole: known once all images have been read."""
         carried = self.found.carried.get("coco", {})
         more = b"".join(f",\n{to_json(key)}:{to_json(one)}".encode() for key, one in carried.items())
-        return self.categories() + more + b"}\n"
-
-    def categories(self) -> bytes:
-        made = []
-        for one in self.found.classes:
-            id = self.category(one)
-            made.append({"id": id, "name": one.name, **{k: v for k, v in one.category.items() if k != "id"}})
-        made.sort(key=lambda one: int(one["id"]))
-        return to_json(made).encode()
-
-    def category(self, one: Class) -> int:
-        """A class's category id: the one that came in, else its number from 1, else the next free one."""
-        if not self._begun:
-            # Ids that came in are taken before any is given; a reader knows them by its first image.
-            self._begun = True
-            for known in self.found.classes:
-                if isinstance(said := known.category.get("id"), int) and said not in self._taken:
-                    self._take(known.name, said)
-        id = self.category_ids.get(one.name)
-        if id is None:
-            id = one.index + 1
-            if id in self._taken:
-                id = max(self._taken) + 1
-            self._take(one.name, id)
-        return id
+        return self.categories.elements() + more + b"}\n"
 
     def image(self, image: Image) -> tuple[bytes, str]:
         """The image's element, and its file's name."""
-        said: dict[str, Raw] = _members(image.coco) if image.coco else {}
-        carried = msgspec.json.decode(said["id"]) if "id" in said else None
-        self.image_id = self.image_ids.of(carried, image.key)
-        name = image.name
-        if said and self.image_id == carried:
-            return bytes(image.coco), name
-        width, height = image.width, image.height
-        head = f'{{"id":{self.image_id},"file_name":{to_json(name)},"width":{width},"height":{height}'
-        if image.row_data.startswith(("http://", "https://")) and "coco_url" not in said:
-            head += f',"coco_url":{to_json(image.row_data)}'
-        rest = b"".join(
-            b"," + to_json(key).encode() + b":" + bytes(one)
-            for key, one in said.items()
-            if key not in _IMAGE_OWN
-        )
-        return head.encode() + rest + b"}", name
+        self.image_id, text = image_element(image, self.image_ids)
+        return text, image.name
 
     def annotations(self, image: Image, out: Later) -> None:
         """The elements of an image's annotations; what cannot be said goes into the ledger."""
+        texts = self.elements(image, self._annotation)
+        if texts:
+            out.add((b"" if out.empty else b",\n") + b",\n".join(texts))
+
+    def elements(self, image: Image, element: Callable[[Image, Mark, int], bytes | None]) -> list[bytes]:
+        """One for each mark that can be said."""
         ledger, written, texts = self.found.ledger, [], []
         for place, mark in enumerate(image.marks):
             try:
-                text = self._annotation(image, mark, place)
+                text = element(image, mark, place)
             except ValueError as error:
                 drop(ledger, image, mark, str(error))
                 continue
@@ -210,13 +166,36 @@ class _Writer:
             texts.append(text)
             written.append(mark)
             ledger.wrote(mark.word)
-        if texts:
-            out.add((b"" if out.empty else b",\n") + b",\n".join(texts))
         no_answers(ledger, image, written, "COCO")
+        return texts
+
+    def result(self, image: Image, mark: Mark, place: int) -> bytes | None:
+        """A prediction: its box, and of all but boxes the pixels, which are all that evaluation reads."""
+        del place
+        if mark.kind not in _KINDS:
+            return None
+        ledger, pixels = self.found.ledger, self.found.pixels
+        segmentation = b""
+        if mark.kind != BOX:
+            found = marks.run_lengths(mark, image, pixels)
+            segmentation = b',"segmentation":' + _encode(found.segmentation())
+        left, top, right, bottom = marks.corners(mark, image, pixels)
+        # Right less left need not be the width that was there.
+        box = mark.bounding_box
+        size = [box.width, box.height] if box is not None else [right - left, bottom - top]
+        one = self.found.classes.by_name.get(mark.name) or self.found.classes.add(mark.name)
+        category = self.categories.ids.get(mark.name) or self.categories.of(one)
+        if mark.kind not in (BOX, MASK):
+            ledger.approximated(mark.word, "a result has pixels in place of points", mark_id(image, mark))
+        if mark.confidence is None:
+            ledger.changed("repaired", mark.word, "a result needs a score: 1", mark_id(image, mark))
+        head = f'{{"image_id":{self.image_id},"category_id":{category},"bbox":'.encode()
+        score = _encode(1.0 if mark.confidence is None else mark.confidence)
+        return head + _encode([left, top, *size]) + segmentation + b',"score":' + score + b"}"
 
     def _annotation(self, image: Image, mark: Mark, place: int) -> bytes | None:
         kind = mark.kind
-        if kind not in (BOX, POLYGON, MASK, CUBOID):
+        if kind not in _KINDS:
             return None
         said = mark.said if isinstance(mark.said, _Annotation) else None
         if said is None and mark.coco:
@@ -226,9 +205,9 @@ class _Writer:
         one = self.found.classes.by_name.get(mark.name) or self.found.classes.add(mark.name)
         if said is not None and not one.category and said.category_id is not None:
             one.category = {"id": said.category_id}
-            if said.category_id not in self._taken and one.name not in self.category_ids:
-                self._take(one.name, said.category_id)
-        category = self.category_ids.get(mark.name) or self.category(one)
+            if said.category_id not in self.categories.taken and one.name not in self.categories.ids:
+                self.categories.take(one.name, said.category_id)
+        category = self.categories.ids.get(mark.name) or self.categories.of(one)
         carried = said.id if said is not None else None
         body = b"" if self._unchanged(mark, said, category) else self._body(image, mark, said)
         id = self.ids.of(carried, f"{image.key}\x1f{mark.feature_id or place}")

@@ -48,8 +48,9 @@ _flat = msgspec.json.Decoder(list[float]).decode
 class Mark(msgspec.Struct, gc=False, kw_only=True):
     """One object on an image.
 
-    `kind` is one of BOX, POLYGON, ...; of `bounding_box`, `point`, `polygon`, `line`, `mask` and
-    `cuboid` the one that goes with it is set. A polygon of several parts or with holes is a MASK.
+    `kind` is one of BOX, POLYGON, ...; of `bounding_box`, `point`, `polygon`, `line`, `mask`, `cuboid`
+    and the two relationships the one that goes with it is set. A polygon of several parts or with holes
+    is a MASK. The ends of a relationship are the `feature_id`s of two marks of its image.
     `coco` is the annotation of the COCO file it came from, as it stood there; it is carried through the
     store and through Labelbox files. What is only in memory: `id`, what its file calls it; `ring`, the
     numbers of a polygon or polyline;
@@ -67,6 +68,8 @@ class Mark(msgspec.Struct, gc=False, kw_only=True):
     cuboid: Raw = NOTHING
     mask: Raw = NOTHING
     composite_mask: Raw = NOTHING
+    unidirectional_relationship: Raw = NOTHING
+    bidirectional_relationship: Raw = NOTHING
     classifications: Raw = NOTHING
     confidence: float | None = None
     coco: Raw = NOTHING
@@ -111,6 +114,7 @@ class Image(msgspec.Struct, gc=False, kw_only=True):
     `number` is its row's number in the store, or its place in the file it comes from. `answers` are the
     questions answered about the whole image, as JSON. `masks` has the hashes of stored masks' pixels by
     feature id. `split` is `train`, `val`, `test`, or empty. `local` is its file's path in the source.
+    `joins` says that it is known elsewhere: by this id of the COCO file it came with, or as external id.
     """
 
     number: int = 0
@@ -128,6 +132,7 @@ class Image(msgspec.Struct, gc=False, kw_only=True):
     metadata: Raw = NOTHING
     place: str = ""
     local: str = ""
+    joins: int | str | None = None
     said: Any = None
 
     @property
