@@ -14,11 +14,11 @@ from msgspec.structs import replace
 
 from annotary.engine import outcomes
 from annotary.engine.core import Engine
-from annotary.engine.exporting import Export
+from annotary.engine.exporting import Export, open_export
 from annotary.engine.loading import Report, import_sources, recognised
 from annotary.engine.sources import StoredSource
 from annotary.engine.webhooks import emit
-from annotary.engine.written import LINES
+from annotary.engine.written import LINES, write_export
 from annotary.errors import AnnotaryError
 from annotary.model import moment
 from annotary.model.base import to_json
@@ -114,7 +114,9 @@ class Work:
                 self._ending.wait(BEAT_SECONDS)
 
 
-def export(work: Work, engine: Engine, request: StartExport, sign: Callable[[bytes], bytes] | None) -> None:
+def run_export(
+    work: Work, engine: Engine, request: StartExport, sign: Callable[[bytes], bytes] | None
+) -> None:
     """Write an export to a file, which its task then has."""
     export = open_export(engine, request, counted=True)
     work.total = export.total
@@ -154,7 +156,7 @@ def _counted(export: Export) -> dict[str, Any]:
     return built
 
 
-def load(work: Work, engine: Engine, request: StartImport) -> None:
+def run_import(work: Work, engine: Engine, request: StartImport) -> None:
     """Import files; that it is done is stored with what it stores."""
     store = engine.store
     kept = outcomes.Outcomes() if request.outcomes else None
