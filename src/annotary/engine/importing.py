@@ -231,6 +231,7 @@ class Importer:
         keys = [key for entry in entries if isinstance(key := entry.row.data_row.global_key, str) and key]
         by_id = self.store.data_rows_by("id", [entry.id for entry in entries if entry.id])
         by_key = self.store.data_rows_by("global_key", keys)
+        taken: dict[str, str] = {}
         for entry in entries:
             given = entry.row.data_row
             owner = by_key.get(given.global_key) if isinstance(given.global_key, str) else None
@@ -241,6 +242,10 @@ class Importer:
                 entry.clash = owner.id
             if entry.known is not None:
                 entry.id, entry.number = entry.known.id, entry.known.n
+            if isinstance(given.global_key, str) and given.global_key and not entry.clash:
+                # Of two new rows on one page the first has the key.
+                first = taken.setdefault(given.global_key, entry.id)
+                entry.clash = first if first != entry.id else ""
         new = [entry for entry in entries if entry.known is None]
         for entry, number in zip(new, self.store.numbers("data_rows", len(new)), strict=True):
             entry.number = number

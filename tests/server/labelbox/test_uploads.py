@@ -175,7 +175,7 @@ def test_data_rows_are_made_and_changed_by_a_manifest(talk: Talk, dataset: str) 
     assert rows["pageInfo"] == {"hasNextPage": False, "startCursor": None}
     newest = rows["nodes"][-1]
     assert (newest["globalKey"], newest["externalId"]) == ("a", "x")
-    assert newest["mediaAttributes"] == {"height": 5, "width": 7, "mimeType": "image/png"}
+    assert {"height": 5, "width": 7, "mimeType": "image/png"}.items() <= newest["mediaAttributes"].items()
     assert newest["customMetadata"] == [
         {"schemaId": TAG, "value": "night"},
         {"schemaId": SPLIT, "value": {}},
@@ -183,7 +183,7 @@ def test_data_rows_are_made_and_changed_by_a_manifest(talk: Talk, dataset: str) 
     ]
     assert [one["value"] for one in newest["metadataFields"]] == ["night", "test"]
     assert newest["createdAt"].endswith("Z")
-    assert rows["nodes"][0]["mediaAttributes"] == {"mimeType": "image/jpeg"}
+    assert rows["nodes"][0]["mediaAttributes"]["mimeType"] == "image/jpeg"
     again = upserted(
         talk,
         [

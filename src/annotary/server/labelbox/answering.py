@@ -34,7 +34,7 @@ from annotary.errors import (
 from annotary.model import moment
 from annotary.server.door import log
 from annotary.server.labelbox import limits
-from annotary.server.labelbox.context import Context, Json, TooSlow, bound_types
+from annotary.server.labelbox.context import Context, Json, bound_types
 from annotary.server.labelbox.upload import Upload
 from annotary.server.settings import Settings
 
@@ -203,9 +203,9 @@ def _told(message: str, code: str, extensions: Json) -> Json:
 
 def _code(error: GraphQLError, *, changes: bool) -> tuple[str, Json]:
     cause = error.original_error
-    if cause is None or isinstance(cause, TooSlow):
-        # Variables that do not fit, and results that a type forbids; the latter are our own fault.
-        return _failed(error) if error.path and cause is None else ("GRAPHQL_VALIDATION_FAILED", {})
+    if not error.path or isinstance(cause, GraphQLError):
+        # Variables that do not fit, or a query that took too long.
+        return "GRAPHQL_VALIDATION_FAILED", {}
     if isinstance(cause, AnnotaryError):
         return _code_of(cause, changes=changes)
     return _failed(error)
