@@ -75,7 +75,7 @@ def test_an_array_or_lines(layout: str) -> None:
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
-    "nothing to label": ({"global_key": "a"}, "row_data"),
+    "nothing to label": ({"external_id": "a"}, "row_data"),
     "empty row_data": ({"row_data": ""}, "length >= 1"),
     "row_data an object": ({"row_data": {}}, "Expected `str`"),
     "an unknown key": ({"row_data": "x", "global_kee": "a"}, "did you mean global_key"),

@@ -120,8 +120,11 @@ def check_project(found: Json) -> None:
         "name": "from nothing",
         "description": "all of it",
         "ontology": True,
-        "from_project": True,
     }
+    rebuilt, normalized = found["from_project"]
+    for tool in (*rebuilt["tools"], *normalized["tools"]):
+        assert tool.pop("attributes", None) is None  # which later releases add, empty
+    assert rebuilt == normalized
     assert found["batch"]["name"] == "first"
     assert found["batch"]["size"] == len(KEYS)
     assert not found["batch"]["failed"]
@@ -188,8 +191,8 @@ def check_exports(found: Json, labels: list[Json], predictions: list[Json]) -> N
         assert set(given) == set(KEYS), name
         for key, row in given.items():
             assert row["projects"] == rows[key]["projects"], name
-            assert row["data_row"] == rows[key]["data_row"], name
-            assert ("experiments" in row) == (key in KEYS[:3]), name
+            assert unhurried(row) == unhurried(rows[key]), name
+            assert bool(row["experiments"]) == (key in KEYS[:3]), name
     runs = {row["data_row"]["global_key"]: row["experiments"][model] for row in found["export_run"]}
     assert set(runs) == set(KEYS[:3])
     splits = {key: split for split, keys in SPLITS.items() for key in keys}
@@ -197,7 +200,8 @@ def check_exports(found: Json, labels: list[Json], predictions: list[Json]) -> N
         assert experiment["name"] == "detector"
         share = experiment["runs"][run]
         assert share["name"] == "first run"
-        assert share["data_split"].upper() == splits.get(key, "UNASSIGNED")
+        if "stream_run" in found:  # old releases do not ask for it
+            assert share["data_split"].upper() == splits.get(key, "UNASSIGNED")
         told = [material.bare(label["annotations"]) for label in share["labels"]]
         assert told == ([material.expected(said[key])] if key in said else [])
         told = [material.bare(label["annotations"]) for label in share["predictions"]]
@@ -206,6 +210,11 @@ def check_exports(found: Json, labels: list[Json], predictions: list[Json]) -> N
     assert found["config"] == {"epochs": 4, "rate": 0.5}
     assert found["predictions"]["state"] == "FINISHED"
     assert found["predictions"]["errors"] == []
+
+
+def unhurried(row: Json) -> Json:
+    """A data row without its last activity, which is that of the project where a project is exported."""
+    return {**row["data_row"], "details": {**row["data_row"]["details"], "last_activity_at": None}}
 
 
 def check_row_details(rows: dict[str, Json]) -> None:

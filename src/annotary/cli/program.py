@@ -21,7 +21,7 @@ At = Annotated[
     typer.Option(
         "--at",
         metavar="TARGET",
-        help="The store: a folder or a postgresql:// URL. Default: $ANNOTARY_AT, else ./annotary-data.",
+        help="A folder, a postgresql:// URL, or a server's URL. Default: $ANNOTARY_AT, else ./annotary-data.",
         rich_help_panel=PANEL,
     ),
 ]

@@ -43,6 +43,7 @@ TRIES = 8
 KEPT = 64
 BLOCK = 1 << 18
 _PAUSES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+_AWAY = (0.5, 1.0, 2.0, 4.0, 8.0)
 _PICTURE = re.compile(rb'"([^"\\\x00-\x1f]{1,300}\.png)"', re.IGNORECASE)
 """How a line names the picture of a mask that lies beside its file."""
 
@@ -129,6 +130,8 @@ class Remote:
         if not again:
             self._begun.pop(key, None)
         done = self._awaited(task, lambda rows: setattr(export, "done", rows))
+        if again:
+            self._begun[key] = done
         told = done.result or {}
         export.done, export.labels, export.annotations = told["rows"], told["labels"], told["annotations"]
         export.about = told["about"]
@@ -153,7 +156,7 @@ class Remote:
         try:
             while task.status not in FINAL:
                 time.sleep(next(pauses, _PAUSES[-1]))
-                task = self.call(GetTask(task_id=task.id))
+                task = self._seen(task)
                 moved(task.rows)
         except (KeyboardInterrupt, GeneratorExit):
             with suppress(AnnotaryError):
@@ -162,6 +165,15 @@ class Remote:
         if task.status == "COMPLETE":
             return task
         raise self._failure(task)
+
+    def _seen(self, task: Task) -> Task:
+        """A task as it is now; a server that is away for a moment is waited for."""
+        for pause in _AWAY:
+            try:
+                return self.call(GetTask(task_id=task.id))
+            except Unavailable:
+                time.sleep(pause)
+        return self.call(GetTask(task_id=task.id))
 
     def _failure(self, task: Task) -> AnnotaryError:
         problems = self._problems(task)

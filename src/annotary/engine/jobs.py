@@ -116,7 +116,9 @@ class Work:
                 self._ending.wait(BEAT_SECONDS)
 
 
-def export(work: Work, engine: Engine, request: StartExport, sign: Callable[[bytes], bytes] | None) -> None:
+def run_export(
+    work: Work, engine: Engine, request: StartExport, sign: Callable[[bytes], bytes] | None
+) -> None:
     """Write an export to a file, which its task then has."""
     export = open_export(engine, request, counted=True)
     work.total = export.total
@@ -156,7 +158,7 @@ def _counted(export: Export) -> dict[str, Any]:
     return built
 
 
-def load(work: Work, engine: Engine, request: StartImport) -> None:
+def run_import(work: Work, engine: Engine, request: StartImport) -> None:
     """Import files; that it is done is stored with what it stores."""
     store = engine.store
     kept = outcomes.Outcomes() if request.outcomes else None

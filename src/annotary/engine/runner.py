@@ -20,7 +20,17 @@ import msgspec
 
 from annotary.engine.core import Engine
 from annotary.engine.delivering import deliver_next
-from annotary.engine.jobs import Ending, Lost, Work, export, failure_file, load, now, problem_file, told_of
+from annotary.engine.jobs import (
+    Ending,
+    Lost,
+    Work,
+    failure_file,
+    now,
+    problem_file,
+    run_export,
+    run_import,
+    told_of,
+)
 from annotary.engine.loading import Stopped
 from annotary.engine.tasks import Actor, Job
 from annotary.errors import AnnotaryError, Refused, Unavailable
@@ -166,10 +176,10 @@ class Runner:
             sign = None
             if self._sign is not None and operation.format == "labelbox-v1":
                 sign = self._sign(taken.org)
-            export(work, engine, operation, sign)
+            run_export(work, engine, operation, sign)
         else:
             work.project_id = operation.project
-            load(work, engine, operation)
+            run_import(work, engine, operation)
 
 
 @contextmanager

@@ -116,9 +116,9 @@ def record_task(engine: Engine, request: RecordTask) -> Task:
 @handles(GetChunk)
 def get_chunk(engine: Engine, request: GetChunk) -> Chunk:
     """The chunk of a task's file that holds a byte or a line."""
+    task = engine.store.tasks.get(request.task_id)
     if (request.offset is None) == (request.line is None):
         raise Invalid("give either an offset or a line")
-    task = engine.store.tasks.get(request.task_id)
     file = task.file if request.stream == "result" else task.problems
     if file is None:
         raise NotFound(f"task {task.id!r} has no file of {request.stream}; it is {task.status}")

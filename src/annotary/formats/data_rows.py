@@ -29,8 +29,11 @@ class UploadField(Value):
     schema_name: Text | UnsetType = UNSET
 
 
+_MEDIA = ("width", "height", "mime_type", "exif_rotation", "asset_type")
+
+
 class Entry(Value):
-    """One data row as it is uploaded; size and type of the image are annotary's own addition.
+    """One data row as it is uploaded; what is known of the image is annotary's own addition.
 
     One that is there already, by its id or global key, needs no `row_data`. Embeddings are carried along:
     annotary has no use of its own for them.
@@ -48,6 +51,8 @@ class Entry(Value):
     width: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
     height: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
     mime_type: Text | UnsetType = UNSET
+    exif_rotation: Text | UnsetType = UNSET
+    asset_type: Text | UnsetType = UNSET
 
 
 def read(source: Source, options: Options, reading: Reading) -> Iterator[Parsed]:
@@ -95,7 +100,7 @@ def _row(entry: Entry) -> Row:
             row_data=entry.row_data or "",
             details=details,
         ),
-        media_attributes=MediaAttributes(width=entry.width, height=entry.height, mime_type=entry.mime_type),
+        media_attributes=MediaAttributes(**{key: getattr(entry, key) for key in _MEDIA}),
         attachments=entry.attachments,
         metadata_fields=_metadata(entry),
     )
@@ -122,13 +127,7 @@ def write(corpus: Corpus, options: Options) -> Iterator[Part]:
             else:
                 top = msgspec.json.decode(b"{" + record.media + b"}")
                 media = {**top["media_attributes"], **top}
-                line.update(
-                    {
-                        key: media[key]
-                        for key in ("width", "height", "mime_type", "embeddings")
-                        if key in media
-                    }
-                )
+                line.update({key: media[key] for key in (*_MEDIA, "embeddings") if key in media})
                 for key, section in (
                     ("metadata_fields", record.metadata),
                     ("attachments", record.attachments),

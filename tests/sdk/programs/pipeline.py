@@ -107,7 +107,6 @@ found["project"] = {
     "name": project.name,
     "description": project.description,
     "ontology": project.ontology().uid == ontology.uid,
-    "from_project": OntologyBuilder.from_project(project).asdict() == project.ontology().normalized,
     "queues": sorted(queue.queue_type for queue in project.task_queues()),
 }
 batch = project.create_batch("first", list(ids.values()), priority=2)
@@ -115,8 +114,9 @@ found["batch"] = {
     "id": batch.uid,
     "name": batch.name,
     "size": batch.size,
-    "failed": batch.failed_data_row_ids,
+    "failed": list(batch.failed_data_row_ids),
 }
+found["from_project"] = [OntologyBuilder.from_project(project).asdict(), project.ontology().normalized]
 found["batches"] = [one.name for one in project.batches()]
 found["batch_again"] = raised(project.create_batch, "first", list(ids.values()))
 found["mal_on"] = project.enable_model_assisted_labeling()

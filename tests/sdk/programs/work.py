@@ -122,7 +122,7 @@ task = part.export_v2(params={"data_row_details": True, "project_ids": [project.
 task.wait_till_done()
 found["slice_rows"] = task.result
 if not OLD:
-    found["slice_ids"] = [one.id for one in part.get_data_row_identifiers()]
+    found["slice_ids"] = [getattr(one.id, "key", one.id) for one in part.get_data_row_identifiers()]
 
 project.update(name="another name")
 found["project_name"] = client.get_project(project.uid).name

@@ -34,7 +34,7 @@ from annotary.errors import (
 from annotary.model import moment
 from annotary.server.door import log
 from annotary.server.labelbox import limits
-from annotary.server.labelbox.context import Context, Json, TooSlow, bound_types
+from annotary.server.labelbox.context import Context, Json, bound_types
 from annotary.server.labelbox.upload import Upload
 from annotary.server.settings import Settings
 
@@ -55,6 +55,7 @@ NOUNS = (
     "slices",
     "tasks",
     "upload",
+    "webhooks",
 )
 TOKENS = 50_000
 DEEPEST = 2**64
@@ -117,7 +118,8 @@ class Answering:
 
     def _checked(self, text: str) -> DocumentNode | list[GraphQLError]:
         """A document that is valid, or what is wrong with it."""
-        document = parse(text, no_location=False, max_tokens=TOKENS)
+        document = parse(text, max_tokens=TOKENS)
+        limits.check_size(document)
         return validate(self.schema, document, max_errors=20) or document
 
     def answer(self, context: Context, request: Json) -> Json:
@@ -134,6 +136,8 @@ class Answering:
             document = self._document(text)
         except GraphQLSyntaxError as error:
             return {"errors": [_error(error, "GRAPHQL_PARSE_FAILED")]}
+        except limits.TooComplex as error:
+            return {"errors": [_error(error, "GRAPHQL_VALIDATION_FAILED")]}
         except RecursionError:
             return failure("Syntax Error: nested too deep", "GRAPHQL_PARSE_FAILED")
         if isinstance(document, list):
@@ -199,9 +203,9 @@ def _told(message: str, code: str, extensions: Json) -> Json:
 
 def _code(error: GraphQLError, *, changes: bool) -> tuple[str, Json]:
     cause = error.original_error
-    if cause is None or isinstance(cause, TooSlow):
-        # Variables that do not fit, and results that a type forbids; the latter are our own fault.
-        return ("GRAPHQL_VALIDATION_FAILED", {}) if error.path is None or cause else _failed(error)
+    if not error.path or isinstance(cause, GraphQLError):
+        # Variables that do not fit, or a query that took too long.
+        return "GRAPHQL_VALIDATION_FAILED", {}
     if isinstance(cause, AnnotaryError):
         return _code_of(cause, changes=changes)
     return _failed(error)

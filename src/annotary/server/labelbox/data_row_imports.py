@@ -150,6 +150,11 @@ class _Lines:
         fields = given.get("metadata_fields")
         if isinstance(fields, list) and fields:
             line["metadata_fields"] = self._metadata(fields)
+        if isinstance(attached := line.get("attachments"), list):
+            line["attachments"] = [
+                {"id": derived_id(id, "attachment", str(place)), **one} if isinstance(one, dict) else one
+                for place, one in enumerate(attached)
+            ]
         if isinstance(address := line.get("row_data"), str):
             line.update(self._media(address))
         elif "row_data" in line:

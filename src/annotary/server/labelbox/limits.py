@@ -22,6 +22,8 @@ LIST = 100
 """A list without `first` is taken for one of so many."""
 MOST = 1000
 """No list gives more at once."""
+FIELDS = 2000
+"""So many fields may a document name; validation compares each with its neighbours."""
 _PAGED = ("first", "size")
 
 
@@ -31,6 +33,22 @@ class TooComplex(GraphQLError):
 
 class TooDeep(GraphQLError):
     """A query that is nested deeper than one may be."""
+
+
+def check_size(document: DocumentNode) -> None:
+    """Raise TooComplex for a document that names too many fields, used or not."""
+    left = FIELDS
+    open_: list[SelectionSetNode] = [
+        one.selection_set
+        for one in document.definitions
+        if isinstance(one, OperationDefinitionNode | FragmentDefinitionNode)
+    ]
+    while open_:
+        selections = open_.pop().selections
+        left -= len(selections)
+        if left < 0:
+            raise TooComplex("Query complexity limit exceeded")
+        open_ += [inner for one in selections if (inner := getattr(one, "selection_set", None)) is not None]
 
 
 def check(document: DocumentNode, variables: Mapping[str, Any], *, depth: int, complexity: int) -> None:

@@ -39,6 +39,7 @@ def users(parent: Any, context: Context, orderBy: str | None = None, **asked: An
     "Project.organization",
     "Task.organization",
     "Review.organization",
+    "Webhook.organization",
     "LabelingFrontendOptions.organization",
 )
 def organization(parent: Any, context: Context) -> Json:
@@ -61,6 +62,7 @@ def projects(parent: Any, context: Context, orderBy: str | None = None, **asked:
     "Label.createdBy",
     "Review.createdBy",
     "Benchmark.createdBy",
+    "Webhook.createdBy",
     "Batch.createdBy",
     "Batch.user",
     "Task.createdBy",
