@@ -47,6 +47,7 @@ coverage: setup ## run the tests and list the lines that none of them reaches
 	$(RUN) pytest -n auto --cov --cov-report=term-missing
 
 bench: setup ## run the benchmarks: ratios measured in one run
+	@sh scripts/peers.sh
 	$(RUN) bench
 
 soak: setup ## run the long tests
@@ -61,4 +62,4 @@ lock: setup ## write requirements-dev.txt and the locks of the SDKs anew, with t
 	@sh scripts/lock.sh
 
 clean: ## remove what the other commands made, .venv included
-	rm -rf .venv .sdk dist .coverage .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .sdk .peers dist .coverage .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
