@@ -12,7 +12,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import conversions, imports, large, postgres, sqlite_exports, training_exports
+from bench import (
+    conversions,
+    imports,
+    large,
+    postgres,
+    server,
+    sqlite_exports,
+    training_exports,
+    writer,
+)
 from bench.measure import machine, say
 from bench.targets import TARGETS, Result
 from bench.workshop import Workshop
@@ -28,6 +37,8 @@ BENCHES: dict[str, tuple[tuple[str, ...], Callable[[Workshop], Iterator[Result]]
     "import": (("7",), imports.load),
     "large": (("8", "9", "10", "11"), large.large),
     "postgres": (("13",), postgres.postgres),
+    "writer": (("17", "17 writer", "17 log"), writer.writer),
+    "server": (("14", "15", "requests"), server.server),
     "conversions": (("18",), conversions.conversions),
 }
 """Each benchmark with the targets it measures, in the order of running: size before tables are added."""
@@ -48,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
                 results += bench(shop)
     finally:
         shop.close()
-    results.sort(key=lambda one: int(one.target))
+    results.sort(key=lambda one: list(TARGETS).index(one.target))
     _print(results)
     say(f"{time.monotonic() - started:.0f} s")
     _keep(results, given.into, rows=rows, large_rows=large_rows, rounds=given.rounds)
@@ -105,7 +116,7 @@ def _keep(results: list[Result], folder: Path, **sizes: int) -> None:
             for one in results
         ],
     }
-    name = "-".join(one.target for one in results) if len(results) < len(TARGETS) else "all"
+    name = "-".join(one.target.replace(" ", "-") for one in results) if len(results) < len(TARGETS) else "all"
     (folder / f"{name or 'none'}.json").write_text(json.dumps(document, indent=1) + "\n")
 
 

@@ -9,8 +9,8 @@ class Target(NamedTuple):
     """`must` falls short if missed, `goal` is what to strive for; `more` where more is better."""
 
     what: str
-    must: float
-    goal: float
+    must: float | None
+    goal: float | None
     unit: str = "x"
     more: bool = False
 
@@ -18,9 +18,13 @@ class Target(NamedTuple):
         def within(limit: float) -> bool:
             return measured >= limit if self.more else measured <= limit
 
+        if self.must is None or self.goal is None:
+            return "no target"
         return "goal" if within(self.goal) else "reached" if within(self.must) else "falls short"
 
-    def shown(self, figure: float) -> str:
+    def shown(self, figure: float | None) -> str:
+        if figure is None:
+            return "-"
         if self.unit == "rows/s":
             return f"{figure:,.0f} {self.unit}"
         if self.unit == "MB":
@@ -42,6 +46,12 @@ TARGETS = {
     "11": Target("peak private memory of any streaming export or import", 200, 100, "MB"),
     "12": Target("database size over the bytes of the full v2 export", 1.3, 1.2),
     "13": Target("v2 export, all on, PostgreSQL: time over COPY of finished rows", 3.0, 1.6),
+    "14": Target("HTTP download of a finished export: rate over a raw socket loop's", 0.5, 0.9, more=True),
+    "15": Target("first byte of a streamed export", 1.0, 0.2, "s"),
+    "17": Target("export beside a busy writer: time over alone", 4.0, 2.0),
+    "17 writer": Target("the writer beside an export: rows a second over alone", 0.5, 0.8, more=True),
+    "17 log": Target("SQLite's log after an export beside a writer", 64, 32, "MB"),
+    "requests": Target("a small GraphQL query: requests a second over a bare application's", None, None),
     "18": Target("COCO file to YOLO, VOC, COCO: CPU over json.load and a plain loop", 1.0, 0.5),
 }
 

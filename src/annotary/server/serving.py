@@ -64,7 +64,10 @@ def listening(host: str, port: int) -> socket.socket:
     """A socket that listens; raises Unavailable."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        # What is accepted inherits it: an answer's body must not wait for the client to acknowledge its head.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listener
     except (OSError, OverflowError) as error:
         reason: Any = getattr(error, "strerror", None) or error
         raise Unavailable(
