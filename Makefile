@@ -45,6 +45,7 @@ coverage: setup ## run the tests and list the lines that none of them reaches
 	$(RUN) pytest -n auto --cov --cov-report=term-missing
 
 bench: setup ## run the benchmarks: ratios measured in one run
+	@sh scripts/peers.sh
 	$(RUN) bench
 
 soak: setup ## run the long tests
@@ -58,4 +59,4 @@ lock: setup ## write requirements-dev.txt anew, with the newest releases
 	@sh scripts/lock.sh
 
 clean: ## remove what the other commands made, .venv included
-	rm -rf .venv dist .coverage .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .peers dist .coverage .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import imports, large, postgres, sqlite_exports
+from bench import conversions, imports, large, postgres, sqlite_exports
 from bench.measure import machine, say
 from bench.targets import TARGETS, Result
 from bench.workshop import Workshop
@@ -26,6 +26,7 @@ BENCHES: dict[str, tuple[tuple[str, ...], Callable[[Workshop], Iterator[Result]]
     "import": (("7",), imports.load),
     "large": (("8", "9", "10", "11"), large.large),
     "postgres": (("13",), postgres.postgres),
+    "conversions": (("18",), conversions.conversions),
 }
 """Each benchmark with the targets it measures, in the order of running: size before tables are added."""
 

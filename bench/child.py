@@ -48,5 +48,21 @@ def export(folder: str, format: str) -> None:
     engine.close()
 
 
+def convert_annotary(to: str, source: str, folder: str) -> None:
+    """Convert a COCO file."""
+    import annotary
+
+    annotary.convert(source, folder, to=to)
+
+
+def convert_plain(to: str, source: str, folder: str) -> None:
+    """Convert a COCO file with a plain loop."""
+    from bench import plain_conversions
+
+    getattr(plain_conversions, to)(Path(source), Path(folder))
+
+
+TASKS = (load, export, convert_annotary, convert_plain)
+
 if __name__ == "__main__":
-    {"load": load, "export": export}[sys.argv[1]](*sys.argv[2:])
+    {task.__name__: task for task in TASKS}[sys.argv[1]](*sys.argv[2:])

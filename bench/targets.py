@@ -40,6 +40,7 @@ TARGETS = {
     "11": Target("peak private memory of any streaming export or import", 200, 100, "MB"),
     "12": Target("database size over the bytes of the full v2 export", 1.3, 1.2),
     "13": Target("v2 export, all on, PostgreSQL: time over COPY of finished rows", 3.0, 1.6),
+    "18": Target("COCO file to YOLO, VOC, COCO: CPU over json.load and a plain loop", 1.0, 0.5),
 }
 
 
