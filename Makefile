@@ -20,9 +20,10 @@ setup: .venv/ready ## make .venv inside this folder, with annotary and all it ne
 demo: setup ## load the sample project, export it, say what was made and where
 	@$(BIN)/annotary demo
 
-test: setup ## run the whole test suite, on SQLite and PostgreSQL, with the official SDKs
+test: setup ## run the whole test suite, on SQLite and PostgreSQL, with the official SDKs and other programs
 	@sh scripts/postgres.sh
 	@sh scripts/sdk.sh
+	@sh scripts/peers.sh
 	$(RUN) pytest -n auto
 
 check: setup ## formatter, linter, types, import contracts, docs

@@ -1,6 +1,6 @@
-"""Run by the interpreter of `.peers`: reads or writes a data set with another program, prints what it saw as JSON.
+"""Run by the interpreter of `.peers`: another program reads or writes a data set; JSON tells what it saw.
 
-`python program.py read PROGRAM FORMAT PATH [IMAGES]`: counts, classes and the sum of boxes as that program has them.
+`python program.py read PROGRAM FORMAT PATH [IMAGES]`: counts, classes and the sum of boxes as it has them.
 `python program.py write PROGRAM FORMAT COCO_FILE IMAGES FOLDER`: the data set of a COCO file, written by it.
 """
 
@@ -38,14 +38,10 @@ def _labelformat_input(format: str, path: Path) -> Any:
         case "yolo":
             return formats.YOLOv8ObjectDetectionInput(input_file=path / "data.yaml", input_split="train")
         case "yolo-seg":
-            return formats.YOLOv8InstanceSegmentationInput(
-                input_file=path / "data.yaml", input_split="train"
-            )
+            return formats.YOLOv8InstanceSegmentationInput(input_file=path / "data.yaml", input_split="train")
         case "voc":
             names = sorted({name for file in path.glob("*.xml") for name in _voc_names(file)})
-            return formats.PascalVOCObjectDetectionInput(
-                input_folder=path, category_names=",".join(names)
-            )
+            return formats.PascalVOCObjectDetectionInput(input_folder=path, category_names=",".join(names))
         case "cvat":
             return formats.CVATObjectDetectionInput(input_file=path)
     raise ValueError(format)
@@ -74,27 +70,15 @@ def read_supervision(format: str, path: Path, images: Path) -> Json:
     import supervision
 
     load = supervision.DetectionDataset
-    match format:
-        case "coco":
-            found = load.from_coco(str(images), str(path))
-        case "coco-masks":
-            found = load.from_coco(str(images), str(path), force_masks=True)
-        case "yolo":
-            found = load.from_yolo(
-                str(path / "images/train"), str(path / "labels/train"), str(path / "data.yaml")
-            )
-        case "yolo-seg":
-            found = load.from_yolo(
-                str(path / "images/train"), str(path / "labels/train"), str(path / "data.yaml"), force_masks=True
-            )
-        case "yolo-obb":
-            found = load.from_yolo(
-                str(path / "images/train"), str(path / "labels/train"), str(path / "data.yaml"), is_obb=True
-            )
-        case "voc":
-            found = load.from_pascal_voc(str(images), str(path))
-        case _:
-            raise ValueError(format)
+    if format.startswith("yolo"):
+        places = (path / "images/train", path / "labels/train", path / "data.yaml")
+        found = load.from_yolo(
+            *map(str, places), force_masks=format == "yolo-seg", is_obb=format == "yolo-obb"
+        )
+    elif format == "voc":
+        found = load.from_pascal_voc(str(images), str(path))
+    else:
+        found = load.from_coco(str(images), str(path), force_masks=format == "coco-masks")
     pixels = 0
 
     def each() -> Iterable[tuple[str, list[tuple[str, float]]]]:
@@ -105,10 +89,13 @@ def read_supervision(format: str, path: Path, images: Path) -> Json:
             )
             if detections.mask is not None:
                 pixels += int(detections.mask.sum())
-            yield name, [
-                (found.classes[index], float(area))
-                for index, area in zip(detections.class_id, areas, strict=True)
-            ]
+            yield (
+                name,
+                [
+                    (found.classes[index], float(area))
+                    for index, area in zip(detections.class_id, areas, strict=True)
+                ],
+            )
 
     return {**_seen(each()), "pixels": pixels}
 

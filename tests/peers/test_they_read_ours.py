@@ -38,9 +38,8 @@ def agrees(seen: Json, truth: Json, share: float = 1e-6, *, images: bool = True)
 
 
 def converted(coco20: Path, folder: Path, to: str, **options: Any) -> Path:
-    annotary.convert(
-        coco20 / "instances.json", folder, to=to, images=coco20 / "images", options={"images": "copy", **options}
-    )
+    given = {"images": "copy", **options}
+    annotary.convert(coco20 / "instances.json", folder, to=to, images=coco20 / "images", options=given)
     return folder
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET
@@ -29,7 +29,7 @@ from annotary.model.corpus import Notice, Parsed, Problem
 from annotary.model.image import Classes
 from annotary.model.project import Dataset
 from annotary.model.row import DataRowDetails, Label, MetadataField, ProjectDetails, ProjectPart
-from annotary.store import Numbers, Store
+from annotary.store import Store
 from annotary.store.changes import Change
 
 NO_CONFIDENCE = "confidence and custom metrics belong to predictions and were left out of labels"
@@ -40,22 +40,15 @@ in faster, and it is not written anew for every page of rows.
 """
 
 
-class Target:
+class Target(NamedTuple):
     """Where the user wants rows; None for what the file says.
 
     `project` is an id and a name; `run` the ids and names of a run and its model.
     """
 
-    def __init__(
-        self,
-        *,
-        project: tuple[str, str] | None = None,
-        run: tuple[str, str, str, str] | None = None,
-        dataset: str | None = None,
-    ) -> None:
-        self.project = project
-        self.run = run
-        self.dataset = dataset
+    project: tuple[str, str] | None = None
+    run: tuple[str, str, str, str] | None = None
+    dataset: str | None = None
 
 
 class Importer:
@@ -93,7 +86,7 @@ class Importer:
         self.taken = taken
         self.places = Places(store, origin.now, origin.user)
         self.finder = Finder(store, self.change, flat=flat)
-        self.versions = Numbers(store, "data_row_versions")
+        self.versions = store.numbering("data_row_versions")
         self.changes: dict[int, Change] = {}
         self.features: dict[int, list[int]] = {}
         self.rows = 0

@@ -9,7 +9,7 @@ from itertools import islice
 from annotary.engine.entries import Entry
 from annotary.engine.staging import Held
 from annotary.model.corpus import Parsed
-from annotary.store import Numbers, Store
+from annotary.store import Store
 from annotary.store.changes import Change
 
 PAGE = 256
@@ -59,7 +59,7 @@ class Finder:
         self.store = store
         self.change = change
         self.flat = flat
-        self.numbers = Numbers(store, "data_rows")
+        self.numbers = store.numbering("data_rows")
 
     def find(self, page: Page) -> Held:
         """What the store knows of a page's data rows; those that are not there get numbers."""

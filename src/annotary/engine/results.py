@@ -21,7 +21,7 @@ from annotary.model.image import NOTHING, Classes, Image
 from annotary.model.ledger import Ledger
 from annotary.model.ontology import Normalized
 from annotary.model.project import Dataset
-from annotary.store.rows import Condition
+from annotary.store.filters import Condition
 from annotary.store.schema import FOREVER, collection_versions
 
 

@@ -24,6 +24,7 @@ from annotary.store.database import Database, driver_cursor, insert_rows
 from annotary.store.deliveries import Deliveries
 from annotary.store.files import FOLDER, Files
 from annotary.store.filters import At, Condition
+from annotary.store.numbers import Numbers
 from annotary.store.schema import (
     FOREVER,
     collection_versions,
@@ -342,9 +343,13 @@ class Store:
             )
             return {row.n: row for row in found}
 
+    def numbering(self, table: str) -> Numbers:
+        """Fresh keys for rows of a table, within one transaction that alone adds to it."""
+        return Numbers(self.transaction, table, is_sqlite=self.database.is_sqlite)
+
     def numbers(self, table: str, count: int) -> Sequence[int]:
         """Fresh keys for so many rows of a table; in increasing order."""
-        return Numbers(self, table).take(count)
+        return self.numbering(table).take(count)
 
     def put_data_rows(self, new: Sequence[tuple[Any, ...]], versions: Sequence[tuple[Any, ...]]) -> None:
         """Insert data rows (n, id, dataset, global_key, version) and versions (n and five sections)."""
@@ -372,32 +377,6 @@ class Store:
         with self.transaction() as connection:
             found = connection.execute(query.order_by(data_rows.c.n).with_for_update(read=shared))
             return {row.n: KnownRow._make(row) for row in found}
-
-
-class Numbers:
-    """Fresh keys for rows of a table, in increasing order; within one transaction that alone adds to it."""
-
-    def __init__(self, store: Store, table: str) -> None:
-        self.store = store
-        self.table = table
-        self._next = 0
-
-    def take(self, count: int) -> Sequence[int]:
-        """The next keys."""
-        with self.store.transaction() as connection:
-            if not self.store.database.is_sqlite:
-                found = connection.execute(
-                    text(f"SELECT nextval('{self.table}_n_seq') FROM generate_series(1, :count)"),
-                    {"count": count},
-                )
-                return sorted(int(row[0]) for row in found)
-            if not self._next:
-                cursor = driver_cursor(connection)
-                cursor.execute(f"SELECT coalesce(max(n), 0) + 1 FROM {self.table}")
-                ((self._next,),) = cursor.fetchall()
-        first = self._next
-        self._next += count
-        return range(first, self._next)
 
 
 def _words(kind: type[Value]) -> str:
