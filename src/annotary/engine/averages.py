@@ -17,7 +17,7 @@ _FIELDS = Averages.__struct_fields__
 class Detections:
     """All labels and predictions of an evaluation, as pycocotools wants them.
 
-    It needs them all at once: this, and nothing else, grows with the rows, by some 600 bytes a box.
+    It needs them all at once: this, and nothing else, grows with the rows.
     """
 
     def __init__(self, kind: Literal["bbox", "segm"]) -> None:
