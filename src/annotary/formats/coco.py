@@ -13,7 +13,7 @@ from annotary.formats import Format, Part, Reading, Source, TrainingOptions
 from annotary.formats import _marks as marks
 from annotary.formats._coco_read import read, starts
 from annotary.formats._disk import Later, Seen
-from annotary.formats._losses import drop, mark_id, no_answers
+from annotary.formats._losses import drop, mark_id, no_answers, wrote
 from annotary.formats._stored import DIGEST, GEOMETRY
 from annotary.model.base import to_json
 from annotary.model.image import (
@@ -140,6 +140,10 @@ class _Ids:
             if self._seen.add(carried):
                 return carried
             self._found.ledger.changed("renamed", self._kind, "this id is there twice", str(carried))
+        return self.made(key)
+
+    def made(self, key: str) -> int:
+        """The id that follows from a key."""
         attempt = key
         while True:
             digest = blake2b(attempt.encode("utf-8", "surrogatepass"), digest_size=8).digest()
@@ -160,6 +164,7 @@ class _Writer:
         self.category_ids: dict[str, int] = {}
         self._taken: set[int] = set()
         self.image_id = 0
+        self._key = ""
         self._begun = False
 
     def _take(self, name: str, id: int) -> int:
@@ -201,7 +206,8 @@ class _Writer:
         """The image's element, and its file's name."""
         said: dict[str, Raw] = _members(image.coco) if image.coco else {}
         carried = msgspec.json.decode(said["id"]) if "id" in said else None
-        self.image_id = self.image_ids.of(carried, image.key)
+        self._key = image.key
+        self.image_id = self.image_ids.of(carried, self._key)
         name = image.name
         if said and self.image_id == carried:
             return bytes(image.coco), name
@@ -224,7 +230,9 @@ class _Writer:
 
     def elements(self, image: Image, element: Callable[[Image, Mark, int], bytes | None]) -> list[bytes]:
         """One for each mark that can be said."""
-        ledger, written, texts = self.found.ledger, [], []
+        ledger = self.found.ledger
+        written: list[Mark] = []
+        texts: list[bytes] = []
         for place, mark in enumerate(image.marks):
             try:
                 text = element(image, mark, place)
@@ -236,7 +244,7 @@ class _Writer:
                 continue
             texts.append(text)
             written.append(mark)
-            ledger.wrote(mark.word)
+        wrote(ledger, written)
         no_answers(ledger, image, written, "COCO")
         return texts
 
@@ -266,6 +274,8 @@ class _Writer:
 
     def _annotation(self, image: Image, mark: Mark, place: int) -> bytes | None:
         kind = mark.kind
+        if mark.coco is NOTHING and mark.said is None and (kind == BOX or kind == POLYGON):
+            return self._plain(image, mark, place)
         if kind not in _KINDS:
             return None
         said = mark.said if isinstance(mark.said, _Annotation) else None
@@ -286,6 +296,37 @@ class _Writer:
             return bytes(mark.coco)
         body = body or self._body(image, mark, said)
         return f'{{"id":{id},"image_id":{self.image_id},"category_id":{category},'.encode() + body
+
+    def _plain(self, image: Image, mark: Mark, place: int) -> bytes:
+        """The element of a box or polygon of which no COCO file has said anything: most of them."""
+        box = mark.bounding_box
+        if box is not None:
+            place_and_size = _encode((box.left, box.top, box.width, box.height))
+            segmentation, area = b"[]", box.width * box.height
+        else:
+            segmentation = mark.flat_text()
+            numbers = mark.flat()
+            if len(numbers) < 6:
+                raise ValueError("a polygon of fewer than 3 points")
+            xs, ys = numbers[::2], numbers[1::2]
+            left, top = min(xs), min(ys)
+            place_and_size = _encode((left, top, max(xs) - left, max(ys) - top))
+            segmentation, area = b"[%b]" % segmentation, marks.area_of(xs, ys)
+        name = mark.name
+        category = self.category_ids.get(name)
+        if category is None:
+            category = self.category(self.found.classes.by_name.get(name) or self.found.classes.add(name))
+        text = b'{"id":%d,"image_id":%d,"category_id":%d,"segmentation":%b,"area":%b,"bbox":%b,"iscrowd":0' % (
+            self.ids.made(f"{self._key}\x1f{mark.feature_id or place}"),
+            self.image_id,
+            category,
+            segmentation,
+            _encode(area),
+            place_and_size,
+        )
+        if mark.confidence is not None:
+            text += b',"score":' + _encode(mark.confidence)
+        return text + b"}"
 
     def _unchanged(self, mark: Mark, said: _Annotation | None, category: int) -> bool:
         """Whether the annotation can go out as it came in."""
