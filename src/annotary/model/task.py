@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from msgspec import UNSET, UnsetType
+
 from annotary.model.base import Value
 
 TaskStatus = Literal["QUEUED", "IN_PROGRESS", "COMPLETE", "FAILED", "CANCELED"]
 
 
 class Artifact(Value):
-    """A finished file."""
+    """A finished file, or a folder of `count` files; `sha256` is then that of its manifest, which lists them."""
 
     path: str
     bytes: int
     sha256: str
+    count: int | UnsetType = UNSET
 
 
 class Task(Value):
