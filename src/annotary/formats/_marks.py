@@ -14,6 +14,7 @@ from annotary.formats import _geometry as geometry
 from annotary.formats import _rle as rle
 from annotary.formats._geometry import Ring
 from annotary.formats._rle import Rle
+from annotary.model.annotation import Ends
 from annotary.model.geometry import Cuboid
 from annotary.model.image import BOX, CUBOID, MASK, NOTHING, POINT, POLYGON, Image, Mark
 
@@ -33,6 +34,7 @@ _parts = msgspec.json.Decoder(list[list[float]]).decode
 _box = msgspec.json.Decoder(tuple[float, float, float, float]).decode
 _number = msgspec.json.Decoder(float).decode
 _cuboid = msgspec.json.Decoder(Cuboid).decode
+_ends = msgspec.json.Decoder(Ends).decode
 
 
 def _no_pixels(name: str) -> bytes:
@@ -141,6 +143,14 @@ def cuboid_corners(mark: Mark) -> Ring:
     from annotary.model.annotation import CuboidObject
 
     return geometry.corners(CuboidObject(cuboid=_cuboid(mark.cuboid)))
+
+
+def ends(mark: Mark) -> Ends:
+    """The feature ids that a relationship joins; raises ValueError."""
+    try:
+        return _ends(mark.unidirectional_relationship or mark.bidirectional_relationship)
+    except msgspec.DecodeError:
+        raise ValueError("a relationship without its two ends") from None
 
 
 def corners(mark: Mark, image: Image | None = None, pixels: Pixels = _no_pixels) -> Corners:

@@ -19,6 +19,8 @@ from msgspec import Raw
 
 from annotary.formats import _marks as marks
 from annotary.model.annotation import (
+    Arrow,
+    Bond,
     BoxObject,
     Classification,
     CuboidObject,
@@ -29,7 +31,19 @@ from annotary.model.annotation import (
     PolylineObject,
 )
 from annotary.model.geometry import Cuboid, MaskLink, Point
-from annotary.model.image import BOX, CUBOID, MASK, NOTHING, POINT, POLYGON, POLYLINE, Image, Mark
+from annotary.model.image import (
+    BOND,
+    BOX,
+    CUBOID,
+    MASK,
+    NOTHING,
+    POINT,
+    POLYGON,
+    POLYLINE,
+    WORDS,
+    Image,
+    Mark,
+)
 
 DIGEST = "geometry_digest"
 """The key beside those of COCO."""
@@ -83,7 +97,20 @@ def _drawn(mark: Mark, image: Image, fields: dict[str, Any]) -> Drawn:
             return CuboidObject(cuboid=_cuboid(mark.cuboid), **fields)
         case "ImageSegmentationMask":
             return MaskObject(mask=MaskLink(png=_png(mark, image)), **fields)
+        case "ImageUnidirectionalRelationship" | "ImageBidirectionalRelationship":
+            return _joined(mark, image, fields)
     raise ValueError(f"{mark.kind} is not stored from training formats")
+
+
+def _joined(mark: Mark, image: Image, fields: dict[str, Any]) -> Drawn:
+    """A relationship whose ends are objects of its image."""
+    ends = marks.ends(mark)
+    for end in (ends.source, ends.target):
+        if not any(one.feature_id == end and WORDS[one.kind] != "relationship" for one in image.marks):
+            raise ValueError("a relationship to an object that is not there")
+    if mark.kind == BOND:
+        return Bond(bidirectional_relationship=ends, **fields)
+    return Arrow(unidirectional_relationship=ends, **fields)
 
 
 def _png(mark: Mark, image: Image) -> bytes:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from hashlib import blake2b
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Raw
 
 from annotary.formats import Format, Part, Reading, Source, TrainingOptions
 from annotary.formats import _marks as marks
+from annotary.formats._coco_ids import Categories, Ids, image_element
 from annotary.formats._coco_read import read, starts
-from annotary.formats._disk import Later, Seen
+from annotary.formats._disk import Later
 from annotary.formats._losses import drop, mark_id, no_answers, wrote
 from annotary.formats._stored import DIGEST, GEOMETRY
 from annotary.model.base import to_json
@@ -25,7 +25,6 @@ from annotary.model.image import (
     TEST,
     TRAIN,
     VAL,
-    Class,
     Image,
     ImageSet,
     Mark,
@@ -67,8 +66,8 @@ _annotation = msgspec.json.Decoder(_Annotation).decode
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 _encode = msgspec.json.Encoder().encode
 _OWN = frozenset(("id", "image_id", "category_id", *GEOMETRY, "iscrowd", "score", DIGEST))
+_ELEMENT = b'{"id":%d,"image_id":%d,"category_id":%d,"segmentation":%b,"area":%b,"bbox":%b,"iscrowd":0'
 _KINDS = (BOX, POLYGON, MASK, CUBOID)
-_IMAGE_OWN = frozenset(("id", "file_name", "width", "height"))
 
 
 def write(found: ImageSet, options: Options) -> Iterator[Part]:
@@ -126,101 +125,28 @@ def _one_file(found: ImageSet, writer: _Writer) -> Iterator[Part]:
     yield Part("", b'],\n"categories":' + writer.ending())
 
 
-class _Ids:
-    """Whole numbers that stay: those that came in, else a hash of a lasting key, below 2**53."""
-
-    def __init__(self, found: ImageSet, kind: str) -> None:
-        self._found = found
-        self._kind = kind
-        self._seen = Seen()
-
-    def of(self, carried: Any, key: str) -> int:
-        """The id for something that had one, or has a key."""
-        if isinstance(carried, int):
-            if self._seen.add(carried):
-                return carried
-            self._found.ledger.changed("renamed", self._kind, "this id is there twice", str(carried))
-        return self.made(key)
-
-    def made(self, key: str) -> int:
-        """The id that follows from a key."""
-        attempt = key
-        while True:
-            digest = blake2b(attempt.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-            # The upper half of what a double can count: ids that people give are smaller.
-            id = (1 << 52) | (int.from_bytes(digest, "big") >> 12)
-            if self._seen.add(id):
-                return id
-            attempt += "\x1f"
-
-
 class _Writer:
     """What is the same for all files of one export: ids, categories."""
 
     def __init__(self, found: ImageSet) -> None:
         self.found = found
-        self.image_ids = _Ids(found, "image")
-        self.ids = _Ids(found, "annotation")
-        self.category_ids: dict[str, int] = {}
-        self._taken: set[int] = set()
+        self.image_ids = Ids(found, "image")
+        self.ids = Ids(found, "annotation")
+        self.categories = Categories(found.classes)
         self.image_id = 0
         self._key = ""
-        self._begun = False
-
-    def _take(self, name: str, id: int) -> int:
-        self._taken.add(id)
-        self.category_ids[name] = id
-        return id
 
     def ending(self) -> bytes:
         """The categories and what files said of the whole: known once all images have been read."""
         carried = self.found.carried.get("coco", {})
         more = b"".join(f",\n{to_json(key)}:{to_json(one)}".encode() for key, one in carried.items())
-        return self.categories() + more + b"}\n"
-
-    def categories(self) -> bytes:
-        made = []
-        for one in self.found.classes:
-            id = self.category(one)
-            made.append({"id": id, "name": one.name, **{k: v for k, v in one.category.items() if k != "id"}})
-        made.sort(key=lambda one: int(one["id"]))
-        return to_json(made).encode()
-
-    def category(self, one: Class) -> int:
-        """A class's category id: the one that came in, else its number from 1, else the next free one."""
-        if not self._begun:
-            # Ids that came in are taken before any is given; a reader knows them by its first image.
-            self._begun = True
-            for known in self.found.classes:
-                if isinstance(said := known.category.get("id"), int) and said not in self._taken:
-                    self._take(known.name, said)
-        id = self.category_ids.get(one.name)
-        if id is None:
-            id = one.index + 1
-            if id in self._taken:
-                id = max(self._taken) + 1
-            self._take(one.name, id)
-        return id
+        return self.categories.elements() + more + b"}\n"
 
     def image(self, image: Image) -> tuple[bytes, str]:
         """The image's element, and its file's name."""
-        said: dict[str, Raw] = _members(image.coco) if image.coco else {}
-        carried = msgspec.json.decode(said["id"]) if "id" in said else None
         self._key = image.key
-        self.image_id = self.image_ids.of(carried, self._key)
-        name = image.name
-        if said and self.image_id == carried:
-            return bytes(image.coco), name
-        width, height = image.width, image.height
-        head = f'{{"id":{self.image_id},"file_name":{to_json(name)},"width":{width},"height":{height}'
-        if image.row_data.startswith(("http://", "https://")) and "coco_url" not in said:
-            head += f',"coco_url":{to_json(image.row_data)}'
-        rest = b"".join(
-            b"," + to_json(key).encode() + b":" + bytes(one)
-            for key, one in said.items()
-            if key not in _IMAGE_OWN
-        )
-        return head.encode() + rest + b"}", name
+        self.image_id, text = image_element(image, self.image_ids)
+        return text, image.name
 
     def annotations(self, image: Image, out: Later) -> None:
         """The elements of an image's annotations; what cannot be said goes into the ledger."""
@@ -263,7 +189,7 @@ class _Writer:
         box = mark.bounding_box
         size = [box.width, box.height] if box is not None else [right - left, bottom - top]
         one = self.found.classes.by_name.get(mark.name) or self.found.classes.add(mark.name)
-        category = self.category_ids.get(mark.name) or self.category(one)
+        category = self.categories.ids.get(mark.name) or self.categories.of(one)
         if mark.kind not in (BOX, MASK):
             ledger.approximated(mark.word, "a result has pixels in place of points", mark_id(image, mark))
         if mark.confidence is None:
@@ -274,7 +200,7 @@ class _Writer:
 
     def _annotation(self, image: Image, mark: Mark, place: int) -> bytes | None:
         kind = mark.kind
-        if mark.coco is NOTHING and mark.said is None and (kind == BOX or kind == POLYGON):
+        if mark.coco is NOTHING and mark.said is None and kind in (BOX, POLYGON):
             return self._plain(image, mark, place)
         if kind not in _KINDS:
             return None
@@ -286,9 +212,9 @@ class _Writer:
         one = self.found.classes.by_name.get(mark.name) or self.found.classes.add(mark.name)
         if said is not None and not one.category and said.category_id is not None:
             one.category = {"id": said.category_id}
-            if said.category_id not in self._taken and one.name not in self.category_ids:
-                self._take(one.name, said.category_id)
-        category = self.category_ids.get(mark.name) or self.category(one)
+            if said.category_id not in self.categories.taken and one.name not in self.categories.ids:
+                self.categories.take(one.name, said.category_id)
+        category = self.categories.ids.get(mark.name) or self.categories.of(one)
         carried = said.id if said is not None else None
         body = b"" if self._unchanged(mark, said, category) else self._body(image, mark, said)
         id = self.ids.of(carried, f"{image.key}\x1f{mark.feature_id or place}")
@@ -313,16 +239,20 @@ class _Writer:
             place_and_size = _encode((left, top, max(xs) - left, max(ys) - top))
             segmentation, area = b"[%b]" % segmentation, marks.area_of(xs, ys)
         name = mark.name
-        category = self.category_ids.get(name)
+        category = self.categories.ids.get(name)
         if category is None:
-            category = self.category(self.found.classes.by_name.get(name) or self.found.classes.add(name))
-        text = b'{"id":%d,"image_id":%d,"category_id":%d,"segmentation":%b,"area":%b,"bbox":%b,"iscrowd":0' % (
-            self.ids.made(f"{self._key}\x1f{mark.feature_id or place}"),
-            self.image_id,
-            category,
-            segmentation,
-            _encode(area),
-            place_and_size,
+            classes = self.found.classes
+            category = self.categories.of(classes.by_name.get(name) or classes.add(name))
+        text = (
+            b'{"id":%d,"image_id":%d,"category_id":%d,"segmentation":%b,"area":%b,"bbox":%b,"iscrowd":0'
+            % (
+                self.ids.made(f"{self._key}\x1f{mark.feature_id or place}"),
+                self.image_id,
+                category,
+                segmentation,
+                _encode(area),
+                place_and_size,
+            )
         )
         if mark.confidence is not None:
             text += b',"score":' + _encode(mark.confidence)

@@ -16,6 +16,7 @@ VOC counts pixels from 1 and a box includes its last one: xmin = left + 1, xmax 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from math import ceil, floor
@@ -78,7 +79,6 @@ class _Said(msgspec.Struct, gc=False):
     attributes: dict[str, Any] = {}
     voc: list[Any] = []
     iscrowd: int = 0
-    bbox: list[float] | None = None
 
 
 class _SaidOfImage(msgspec.Struct, gc=False):
@@ -87,6 +87,8 @@ class _SaidOfImage(msgspec.Struct, gc=False):
 
 _said = msgspec.json.Decoder(_Said).decode
 _said_of_image = msgspec.json.Decoder(_SaidOfImage).decode
+# Whether there is anything to decode: most annotations of a COCO file are large, and have none of these.
+_SAYS = re.compile(rb'"(?:attributes|voc)"|"iscrowd":\s*1')
 _NOTHING = _Said()
 
 
@@ -198,9 +200,9 @@ class _Writer:
 
     def _object(self, image: Image, mark: Mark, *, exact: bool) -> str:
         """An object's lines; ValueError says why there are none. `exact`: its pixels are written too."""
-        said = _said(mark.coco) if mark.coco else _NOTHING
+        said = _said(mark.coco) if mark.coco and _SAYS.search(bytes(mark.coco)) else _NOTHING
         name = self.spelt.get(mark.name) or self._spell(mark.name)
-        box = self._box(image, mark, said, exact)
+        box = self._box(image, mark, exact)
         flags = said.attributes
         difficult = _flag(flags.get("difficult"))
         if said.iscrowd:
@@ -226,7 +228,7 @@ class _Writer:
         self.spelt[name] = made = escaped(name)
         return made
 
-    def _box(self, image: Image, mark: Mark, said: _Said, exact: bool) -> str:
+    def _box(self, image: Image, mark: Mark, exact: bool) -> str:
         if mark.kind not in _WORDS and mark.kind != BOX:
             raise ValueError(f"VOC has no {mark.word}")
         left, top, right, bottom = marks.corners(mark, image, self.found.pixels)
@@ -247,9 +249,6 @@ class _Writer:
         elif box is not None:
             low_x, high_x = _span(box.left, box.width)
             low_y, high_y = _span(box.top, box.height)
-        elif mark.kind == MASK and said.bbox is not None and len(said.bbox) == 4:
-            low_x, high_x = _span(said.bbox[0], said.bbox[2])
-            low_y, high_y = _span(said.bbox[1], said.bbox[3])
         else:
             low_x, high_x = _ends(left, right)
             low_y, high_y = _ends(top, bottom)
@@ -317,22 +316,20 @@ def _attributes(said: dict[str, Any]) -> str:
 
 
 def _span(start: float, size: float) -> tuple[str, str]:
-    """The first and last pixel counted from 1; summed in decimals, so that the way back is exact."""
-    if start.is_integer() and size.is_integer():
-        return str(int(start) + 1), str(int(start) + int(size))
+    """The first and last pixel counted from 1; summed as decimals, so that the way back is exact."""
+    if round(start, 9) == start and round(size, 9) == size:
+        return _ends(start, start + size)
     first = Decimal(repr(start))
-    return _text(first + 1), _text(first + Decimal(repr(size)))
+    return _text(format(first + 1, "f")), _text(format(first + Decimal(repr(size)), "f"))
 
 
 def _ends(low: float, high: float) -> tuple[str, str]:
-    """As `_span`, of what was computed: beyond a billionth of a pixel it would only say how."""
-    first, last = Decimal(repr(round(low, 9))), Decimal(repr(round(high, 9)))
-    return _text(first + 1), _text(last)
+    """As `_span`, from end to end; beyond a billionth of a pixel numbers only say how they came about."""
+    return _text(repr(round(low + 1.0, 9))), _text(repr(round(high, 9)))
 
 
-def _text(number: Decimal) -> str:
-    text = format(number, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
+def _text(number: str) -> str:
+    return number[:-2] if number.endswith(".0") else number
 
 
 FORMAT = Format(

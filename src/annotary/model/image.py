@@ -52,8 +52,9 @@ _flat = msgspec.json.Decoder(list[float]).decode
 class Mark(msgspec.Struct, gc=False, kw_only=True):
     """One object on an image.
 
-    `kind` is one of BOX, POLYGON, ...; of `bounding_box`, `point`, `polygon`, `line`, `mask` and
-    `cuboid` the one that goes with it is set. A polygon of several parts or with holes is a MASK.
+    `kind` is one of BOX, POLYGON, ...; of `bounding_box`, `point`, `polygon`, `line`, `mask`, `cuboid`
+    and the two relationships the one that goes with it is set. A polygon of several parts or with holes
+    is a MASK. The ends of a relationship are the `feature_id`s of two marks of its image.
     `coco` is the annotation of the COCO file it came from, as it stood there; it is carried through the
     store and through Labelbox files. What is only in memory: `id`, what its file calls it; `ring`, the
     numbers of a polygon or polyline;
@@ -71,6 +72,8 @@ class Mark(msgspec.Struct, gc=False, kw_only=True):
     cuboid: Raw = NOTHING
     mask: Raw = NOTHING
     composite_mask: Raw = NOTHING
+    unidirectional_relationship: Raw = NOTHING
+    bidirectional_relationship: Raw = NOTHING
     classifications: Raw = NOTHING
     confidence: float | None = None
     coco: Raw = NOTHING

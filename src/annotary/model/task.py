@@ -12,7 +12,7 @@ TaskStatus = Literal["QUEUED", "IN_PROGRESS", "COMPLETE", "FAILED", "CANCELED"]
 
 
 class Artifact(Value):
-    """A finished file, or a folder of `count` files; `sha256` is then that of its manifest, which lists them."""
+    """A finished file, or a folder of `count` files; `sha256` is then its manifest's, which has theirs."""
 
     path: str
     bytes: int

@@ -1,0 +1,102 @@
+"""What COCO numbers: images, annotations and categories keep their ids, or get ones that never move."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from annotary.formats._disk import Seen
+from annotary.model.base import to_json
+from annotary.model.image import Class, Classes, Image, ImageSet
+
+_members = msgspec.json.Decoder(dict[str, Raw]).decode
+_IMAGE_OWN = frozenset(("id", "file_name", "width", "height"))
+
+
+class Ids:
+    """Whole numbers that stay: those that came in, else a hash of a lasting key, below 2**53."""
+
+    def __init__(self, found: ImageSet, kind: str) -> None:
+        self._found = found
+        self._kind = kind
+        self._seen = Seen()
+
+    def of(self, carried: Any, key: str) -> int:
+        """The id for something that had one, or has a key."""
+        if isinstance(carried, int):
+            if self._seen.add(carried):
+                return carried
+            self._found.ledger.changed("renamed", self._kind, "this id is there twice", str(carried))
+        return self.made(key)
+
+    def made(self, key: str) -> int:
+        """The id that follows from a key."""
+        attempt = key
+        while True:
+            digest = blake2b(attempt.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+            # The upper half of what a double can count: ids that people give are smaller.
+            id = (1 << 52) | (int.from_bytes(digest, "big") >> 12)
+            if self._seen.add(id):
+                return id
+            attempt += "\x1f"
+
+
+class Categories:
+    """The category ids of the classes of one export."""
+
+    def __init__(self, classes: Classes) -> None:
+        self._classes = classes
+        self._begun = False
+        self.ids: dict[str, int] = {}
+        self.taken: set[int] = set()
+
+    def take(self, name: str, id: int) -> None:
+        """Give a class an id."""
+        self.taken.add(id)
+        self.ids[name] = id
+
+    def of(self, one: Class) -> int:
+        """A class's category id: the one that came in, else its number from 1, else the next free one."""
+        if not self._begun:
+            # Ids that came in are taken before any is given; a reader knows them by its first image.
+            self._begun = True
+            for known in self._classes:
+                if isinstance(said := known.category.get("id"), int) and said not in self.taken:
+                    self.take(known.name, said)
+        id = self.ids.get(one.name)
+        if id is None:
+            id = one.index + 1
+            if id in self.taken:
+                id = max(self.taken) + 1
+            self.take(one.name, id)
+        return id
+
+    def elements(self, **more: Any) -> bytes:
+        """The array of categories by their ids; `more` is what each has unless it says so itself."""
+        made: list[dict[str, Any]] = []
+        for one in self._classes:
+            id = self.of(one)
+            said = {key: value for key, value in one.category.items() if key != "id"}
+            made.append({"id": id, "name": one.name, **{**more, **said}})
+        made.sort(key=lambda one: int(one["id"]))
+        return to_json(made).encode()
+
+
+def image_element(image: Image, ids: Ids) -> tuple[int, bytes]:
+    """An image's id and its element of `images`: the one it came with, where its id is kept."""
+    said: dict[str, Raw] = _members(image.coco) if image.coco else {}
+    carried = msgspec.json.decode(said["id"]) if "id" in said else None
+    id = ids.of(carried, image.key)
+    if said and id == carried:
+        return id, bytes(image.coco)
+    size = f'"width":{image.width},"height":{image.height}'
+    head = f'{{"id":{id},"file_name":{to_json(image.name)},{size}'
+    if image.row_data.startswith(("http://", "https://")) and "coco_url" not in said:
+        head += f',"coco_url":{to_json(image.row_data)}'
+    rest = b"".join(
+        b"," + to_json(key).encode() + b":" + bytes(one) for key, one in said.items() if key not in _IMAGE_OWN
+    )
+    return id, head.encode() + rest + b"}"

@@ -1,0 +1,214 @@
+"""COCO panoptic: pictures in which a pixel's colour is its segment's id, and JSON that says what these are.
+
+annotations/panoptic_SPLIT.json        images, segments by image, categories
+annotations/panoptic_SPLIT/NAME.png    a pixel is R + 256 G + 65536 B: its segment's id; 0 belongs to nothing
+images/SPLIT/NAME                      the image's own file
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import blake2b
+from pathlib import PurePosixPath
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from annotary.formats import Format, Part, TrainingOptions
+from annotary.formats import _label_png as pictures
+from annotary.formats import _marks as marks
+from annotary.formats._coco_ids import Categories, Ids, image_element
+from annotary.formats._disk import Later
+from annotary.formats._losses import drop, mark_id, no_answers
+from annotary.formats._names import Names
+from annotary.formats._panoptic_read import HIGHEST, folder, read, starts
+from annotary.formats._rle import Rle
+from annotary.formats._stored import DIGEST, GEOMETRY
+from annotary.model.base import to_json
+from annotary.model.image import MASK, NOTHING, POLYGON, TEST, TRAIN, VAL, Image, ImageSet, Mark
+
+_REPLACED = frozenset(("id", "segment_id", "image_id", "category_id", "iscrowd", *GEOMETRY, DIGEST))
+_members = msgspec.json.Decoder(dict[str, Raw]).decode
+
+
+class Options(TrainingOptions, frozen=True):
+    """What every training format has."""
+
+    def one_file(self) -> bool:
+        """Pictures are files of their own."""
+        return False
+
+
+class _Said(msgspec.Struct, gc=False):
+    """What a segment or a COCO annotation came with."""
+
+    segment_id: int = 0
+    iscrowd: int = 0
+    area: Raw = NOTHING
+    bbox: Raw = NOTHING
+
+
+class _SaidOfImage(msgspec.Struct, gc=False):
+    panoptic: dict[str, Any] = {}
+
+
+_NOTHING = _Said()
+_said = msgspec.json.Decoder(_Said).decode
+_said_of_image = msgspec.json.Decoder(_SaidOfImage).decode
+
+
+def write(found: ImageSet, options: Options) -> Iterator[Part]:
+    """The picture of each image, then a JSON file for each split."""
+    del options
+    writer = _Writer(found)
+    for image in found.images():
+        yield from writer.image(image)
+    yield from writer.ending()
+
+
+class _Writer:
+    """What is the same for all files of one export."""
+
+    def __init__(self, found: ImageSet) -> None:
+        self.found = found
+        self.ledger = found.ledger
+        self.names = Names(found.ledger)
+        self.ids = Ids(found, "image")
+        self.categories = Categories(found.classes)
+        self.held: dict[str, tuple[Later, Later]] = {}
+
+    def image(self, image: Image) -> Iterator[Part]:
+        """One image's picture; its elements of the JSON file are put by."""
+        split = image.split or TRAIN
+        images, annotations = self.held.setdefault(split, (Later(), Later()))
+        path = self.names.path(image.name, image.id, ending=".png")
+        id, text = image_element(image, self.ids)
+        images.add((b"" if images.empty else b",\n") + text)
+        kept = self._kept(image)
+        written: list[Mark] = []
+        if image.width and image.height:
+            painted = pictures.paint((one for _, one in kept), image.height, image.width)
+            numbers = _numbers(image, [mark for mark, _ in kept])
+            ids = painted.labels(numbers)
+            yield Part(f"annotations/panoptic_{split}/{path}", pictures.encode_ids(ids))
+            seen = pictures.masks_of(ids)
+            segments = []
+            for (mark, whole), number in zip(kept, numbers, strict=True):
+                if number in seen:
+                    segments.append(self._segment(image, mark, number, seen[number], whole))
+                    written.append(mark)
+                else:
+                    drop(self.ledger, image, mark, "other objects cover all of it")
+            said = _said_of_image(image.coco).panoptic if b'"panoptic"' in bytes(image.coco) else {}
+            rest = "".join(f",{to_json(key)}:{to_json(one)}" for key, one in said.items())
+            head = f'{{"image_id":{id},"file_name":{to_json(path)}{rest},"segments_info":['
+            element = head.encode() + b",\n".join(segments) + b"]}"
+            annotations.add((b"" if annotations.empty else b",\n") + element)
+        no_answers(self.ledger, image, written, "a panoptic picture")
+        ending = PurePosixPath(image.name).suffix
+        yield from self.found.picture(image, f"images/{split}/{path.removesuffix('.png')}{ending or '.jpg'}")
+
+    def _kept(self, image: Image) -> list[tuple[Mark, Rle]]:
+        """The marks that have pixels, with these."""
+        kept: list[tuple[Mark, Rle]] = []
+        for mark in image.marks:
+            try:
+                kept.append((mark, self._pixels(mark, image)))
+            except ValueError as error:
+                drop(self.ledger, image, mark, str(error))
+        return kept
+
+    def _pixels(self, mark: Mark, image: Image) -> Rle:
+        if mark.kind not in (MASK, POLYGON):
+            raise ValueError(f"a panoptic picture has no {mark.word}: it has no pixels of its own")
+        if not image.width or not image.height:
+            raise ValueError("the image's size is not known")
+        found = marks.run_lengths(mark, image, self.found.pixels)
+        if (found.height, found.width) != (image.height, image.width):
+            raise ValueError("the mask is not of its image's size")
+        if not found.area():
+            raise ValueError("it covers no pixel")
+        return found
+
+    def _segment(self, image: Image, mark: Mark, number: int, seen: Rle, whole: Rle) -> bytes:
+        """What is said of a segment: area and box as they came, unless a part of it is hidden."""
+        self.ledger.wrote(mark.word)
+        said = _said(mark.coco) if mark.coco else _NOTHING
+        area, box = bytes(said.area), bytes(said.bbox)
+        visible = seen.area()
+        if visible != (before := whole.area()):
+            share = visible / before
+            reason = "other objects cover a part of it"
+            self.ledger.approximated(mark.word, reason, mark_id(image, mark), share)
+            area = box = b""
+        elif mark.kind != MASK:
+            self.ledger.approximated(mark.word, "painted in whole pixels", mark_id(image, mark))
+        if mark.confidence is not None:
+            self.ledger.changed("repaired", mark.word, "its confidence is left out", mark_id(image, mark))
+        if not said.segment_id:
+            # What a COCO annotation says of area and box is of its outline, not of these pixels.
+            area = box = b""
+        one = self.found.classes.by_name.get(mark.name) or self.found.classes.add(mark.name)
+        members = {
+            b"id": b"%d" % number,
+            b"category_id": b"%d" % self.categories.of(one),
+            b"iscrowd": b"%d" % said.iscrowd,
+            b"area": area or b"%d" % visible,
+            b"bbox": box or msgspec.json.encode(list(seen.box() or (0, 0, 0, 0))),
+        }
+        if mark.coco:
+            for key, value in _members(mark.coco).items():
+                if key not in _REPLACED:
+                    members[to_json(key).encode()[1:-1]] = bytes(value)
+        return b"{" + b",".join(b'"%b":%b' % one for one in members.items()) + b"}"
+
+    def ending(self) -> Iterator[Part]:
+        """The JSON files."""
+        carried = self.found.carried.get("coco-panoptic") or self.found.carried.get("coco") or {}
+        more = "".join(f",\n{to_json(key)}:{to_json(one)}" for key, one in carried.items())
+        last = b'],\n"categories":' + self.categories.elements(isthing=1) + more.encode() + b"}\n"
+        for split in (TRAIN, VAL, TEST):
+            if split not in self.held and split != TRAIN:
+                continue
+            images, annotations = self.held.get(split, (Later(), Later()))
+            path = f"annotations/panoptic_{split}.json"
+            yield Part(path, b'{"images":[\n')
+            for chunk in images.chunks():
+                yield Part(path, chunk)
+            yield Part(path, b'],\n"annotations":[\n')
+            for chunk in annotations.chunks():
+                yield Part(path, chunk)
+            yield Part(path, last)
+
+
+def _numbers(image: Image, kept: list[Mark]) -> list[int]:
+    """The ids of segments: those that came in, else by a hash of what lasts, each once in its picture."""
+    found: list[int] = []
+    given = [_said(mark.coco).segment_id if mark.coco else 0 for mark in kept]
+    taken = {one for one in given if 0 < one <= HIGHEST}
+    used: set[int] = set()
+    for place, (mark, number) in enumerate(zip(kept, given, strict=True)):
+        key = f"{image.key}\x1f{mark.feature_id or place}"
+        while not 0 < number <= HIGHEST or number in used:
+            digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=3).digest()
+            number = int.from_bytes(digest, "big")
+            key += "\x1f"
+            if number in taken:
+                number = 0
+        used.add(number)
+        found.append(number)
+    return found
+
+
+FORMAT = Format(
+    title="COCO panoptic",
+    options=Options,
+    write=write,
+    read=read,
+    images=True,
+    starts=starts,
+    folder=folder,
+    ending=".json",
+    says="masks and polygons as segments of one picture, crowds, things and stuff; ids, areas, boxes kept",
+)
