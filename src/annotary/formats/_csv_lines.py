@@ -34,7 +34,7 @@ class Lines:
         """The lines since the last call."""
         text = "".join(self._held)
         self._held.clear()
-        return text.encode("utf-8", "replace")
+        return text.encode()
 
 
 class _Stream(io.RawIOBase):

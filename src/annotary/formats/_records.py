@@ -276,6 +276,24 @@ def object_of(text: str) -> Raw:
     return Raw(text.encode())
 
 
+def named(found: ImageSet, image: Image) -> tuple[str, str, str, str]:
+    """External id, data row's id, global key and address; what is not Unicode is spelt `?`."""
+    names = (image.external_id, image.id, image.global_key, image.row_data)
+    if all(map(_is_unicode, names)):
+        return names
+    found.ledger.changed("renamed", "image", "a name that is not Unicode", ascii(image.name))
+    name, id, key, address = (one.encode("utf-8", "replace").decode() for one in names)
+    return name, id, key, address
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def class_index(classes: Classes, one: Record) -> int | None:
     """The number of an object's class; relationships have none."""
     return None if one.ends is not None else classes.index(one.name)

@@ -53,15 +53,7 @@ def write(found: ImageSet, options: Options) -> Iterator[Part]:
 
 
 def _image(out: Lines, found: ImageSet, image: Image) -> None:
-    about = (
-        image.external_id,
-        image.id,
-        image.global_key,
-        image.row_data,
-        image.width or "",
-        image.height or "",
-        image.split,
-    )
+    about = (*tables.named(found, image), image.width or "", image.height or "", image.split)
     objects = list(tables.records(found, image))
     answers = tables.answers(image.answers)
     if not objects or answers or image.coco:
