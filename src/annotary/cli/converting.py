@@ -92,5 +92,5 @@ def convert_files(session: Session, **given: Any) -> int:
         show(
             f"{done.format} to {done.to}: {count(done.rows, 'row')}, {count(done.annotations, 'annotation')}"
         )
-        show(f"{count(len(done.files), 'file')} in {given['destination']}")
+        show(f"{count(sum(one.count or 1 for one in done.files), 'file')} in {given['destination']}")
     return SKIPPED if findings.problem_count else DONE

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import FileIO
 from itertools import chain, groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import IO, Any
 
+from annotary.engine.manifest import MANIFEST
 from annotary.errors import Invalid, Unavailable
 from annotary.formats import Part
 from annotary.formats._disk import Later
@@ -20,6 +22,9 @@ from annotary.model.base import to_json
 from annotary.model.task import Artifact
 
 ENDINGS = (".json", ".ndjson", ".jsonl", ".zip", ".gz", ".zst", ".xml", ".csv", ".parquet")
+SHOWN = 16
+"""An export of more files is told of as its folder; its manifest names them."""
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 Beside = Callable[[Iterator[bytes] | None], Iterable[Part]]
 """Gives the files that come beside an export: it takes the list of those written, as the elements of a JSON
 array; None where the export is one file.
@@ -74,53 +79,72 @@ def to_file(pieces: Iterable[bytes], path: Path) -> Artifact:
 
 
 def to_folder(parts: Iterable[Part], folder: Path) -> list[Artifact]:
-    """Write files below a folder; the folder gets its name when all are whole."""
+    """Write files below a folder, which gets its name when all are whole; gives the files, or if many it."""
     if folder.exists() and any(folder.iterdir()):
         raise Invalid(f"{folder} is there already and not empty; give another folder")
     part_folder = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     shutil.rmtree(part_folder, ignore_errors=True)
     try:
         part_folder.mkdir(parents=True)
-        written = []
-        made = part_folder
-        for path, pieces in groupby(parts, key=lambda part: part.path):
+        shown: list[Artifact] = []
+        count, total, manifest = 0, 0, ""
+        for path, pieces in groupby(parts, key=_path_of):
             target = _below(part_folder, path)
-            if target.parent != made:
-                made = target.parent
-                made.mkdir(parents=True, exist_ok=True)
             first = next(pieces)
             if first.link:
-                target.symlink_to(Path(first.link).resolve())
+                Path(target).parent.mkdir(parents=True, exist_ok=True)
+                os.symlink(Path(first.link).resolve(), target)
                 continue
-            digest, size = _plainly((piece.data for piece in chain((first,), pieces)), target)
-            written.append(Artifact(path=str(folder / path), bytes=size, sha256=digest))
+            # The manifest has the digests of the others: they are not made twice.
+            digest = hashlib.sha256() if count < SHOWN or path == MANIFEST else None
+            size = _plainly(chain((first,), pieces), target, digest)  # noqa: B031 -- its first was taken
+            count, total = count + 1, total + size
+            if digest is not None:
+                manifest = digest.hexdigest()
+                shown.append(Artifact(path=str(folder / path), bytes=size, sha256=manifest))
         if folder.exists():
             folder.rmdir()
         part_folder.replace(folder)
-        return written
+        if count > SHOWN:
+            return [Artifact(path=str(folder), bytes=total, sha256=manifest, count=count)]
+        return shown
     except OSError as error:
         raise _unwritable(folder, error) from error
     finally:
         shutil.rmtree(part_folder, ignore_errors=True)
 
 
-def _below(folder: Path, path: str) -> Path:
+_path_of = attrgetter("path")
+
+
+def _below(folder: Path, path: str) -> str:
     """A path in a folder that holds nothing but what was just written: what it says is where it leads."""
     parts = path.split("/")
-    if "\0" in path or any(part in ("", ".", "..") for part in parts) or os.path.isabs(path):
+    if "\0" in path or "" in parts or "." in parts or ".." in parts or os.path.isabs(path):
         raise Invalid(f"the file name {path!r} leads out of {folder}")
-    return folder.joinpath(*parts)
+    return f"{folder}/{path}"
 
 
-def _plainly(pieces: Iterable[bytes], path: Path) -> tuple[str, int]:
-    """Write a file that nobody sees before its whole folder; its digest and size."""
-    digest, size = hashlib.sha256(), 0
-    with path.open("xb") as file:
-        for piece in pieces:
-            file.write(piece)
-            digest.update(piece)
-            size += len(piece)
-    return digest.hexdigest(), size
+def _plainly(parts: Iterable[Part], path: str, digest: Any) -> int:
+    """Write a file that nobody sees before its whole folder; its size."""
+    # Not by pathlib and without a buffer: a label file is one small write, and there may be millions.
+    try:
+        file = os.open(path, _NEW, 0o666)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path))
+        file = os.open(path, _NEW, 0o666)
+    try:
+        size = 0
+        for part in parts:
+            data = part.data
+            if digest is not None:
+                digest.update(data)
+            size += len(data)
+            while data:
+                data = data[os.write(file, data) :]
+        return size
+    finally:
+        os.close(file)
 
 
 def to_zip(parts: Iterable[Part], path: Path) -> Artifact:
@@ -129,7 +153,7 @@ def to_zip(parts: Iterable[Part], path: Path) -> Artifact:
         with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             # An archive holds no links to files of this machine.
             bytes_only = (part for part in parts if not part.link)
-            for name, pieces in groupby(bytes_only, key=lambda part: part.path):
+            for name, pieces in groupby(bytes_only, key=_path_of):
                 # A fixed date: the same export is the same file.
                 with archive.open(
                     zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), "w", force_zip64=True
@@ -182,7 +206,7 @@ def deliver(
 
 
 def _only(parts: Iterable[Part], destination: Path) -> Iterator[bytes]:
-    """The bytes of the one file; raises Invalid at the first part of another, as of pictures beside lines."""
+    """The bytes of the one file; raises Invalid at the first part of another, such as a picture."""
     for part in parts:
         if part.path:
             raise _several(destination)
@@ -196,7 +220,9 @@ def _several(destination: Path) -> Invalid:
 def _followed(parts: Iterable[Part], name: str, beside: Beside | None) -> Iterator[Part]:
     """Parts under their names, with what comes beside them at the end."""
     listed = Later()
-    for path, pieces in groupby((_named(part, name) for part in parts), key=lambda part: part.path):
+    for path, pieces in groupby(
+        (part if part.path else Part(name, part.data) for part in parts), key=_path_of
+    ):
         digest, size, linked = hashlib.sha256(), 0, False
         for piece in pieces:
             linked = bool(piece.link)
@@ -209,10 +235,6 @@ def _followed(parts: Iterable[Part], name: str, beside: Beside | None) -> Iterat
             listed.add((b"" if listed.empty else b",\n  ") + to_json(file).encode())
     if beside is not None:
         yield from beside(listed.chunks())
-
-
-def _named(part: Part, name: str) -> Part:
-    return part if part.path else Part(name, part.data)
 
 
 @contextmanager

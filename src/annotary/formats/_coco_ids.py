@@ -30,6 +30,10 @@ class Ids:
             if self._seen.add(carried):
                 return carried
             self._found.ledger.changed("renamed", self._kind, "this id is there twice", str(carried))
+        return self.made(key)
+
+    def made(self, key: str) -> int:
+        """The id that follows from a key."""
         attempt = key
         while True:
             digest = blake2b(attempt.encode("utf-8", "surrogatepass"), digest_size=8).digest()

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 
 _CACHE = -8192
 """SQLite keeps so many KiB of it in memory (a negative number)."""
+_RECENT = 50_000
+"""So many keys of a set are kept in memory: some megabytes."""
 
 
 def _database() -> sqlite3.Connection:
@@ -57,18 +59,38 @@ class Groups:
 
 
 class Seen:
-    """A set of texts or numbers that may be larger than memory."""
+    """A set of texts or numbers that may be larger than memory: the newest there, the others on disk."""
 
     def __init__(self) -> None:
-        self._database = _database()
-        self._database.execute("CREATE TABLE seen (key PRIMARY KEY) WITHOUT ROWID")
+        self._recent: set[int | str] = set()
+        self._database: sqlite3.Connection | None = None
 
     def add(self, key: int | str) -> bool:
         """Add it; whether it was not there yet."""
-        return self._database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (key,)).rowcount == 1
+        recent = self._recent
+        if key in recent:
+            return False
+        if self._database is not None:
+            query = "SELECT 1 FROM seen WHERE key = ?"
+            if self._database.execute(query, (key,)).fetchone() is not None:
+                return False
+        recent.add(key)
+        if len(recent) >= _RECENT:
+            self._spill()
+        return True
+
+    def _spill(self) -> None:
+        if self._database is None:
+            self._database = _database()
+            self._database.execute("CREATE TABLE seen (key PRIMARY KEY) WITHOUT ROWID")
+        # In the order of the tree they go in many times faster; SQLite has numbers before texts.
+        keys = sorted(self._recent, key=lambda key: (isinstance(key, str), key))
+        self._database.executemany("INSERT INTO seen VALUES (?)", ((key,) for key in keys))
+        self._recent.clear()
 
     def __del__(self) -> None:
-        self._database.close()
+        if self._database is not None:
+            self._database.close()
 
 
 class Later:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from annotary.model.image import Image, Mark
+from annotary.model.image import NO_ANSWERS, WORDS, Image, Mark
 from annotary.model.ledger import Ledger
 
 
@@ -23,12 +23,21 @@ def drop(ledger: Ledger, image: Image, mark: Mark, reason: str) -> None:
         ledger.dropped("answer", "an answer about an object that is left out", mark_id(image, mark))
 
 
+def wrote(ledger: Ledger, written: list[Mark]) -> None:
+    """Marks came out: `ledger.wrote` for each, in fewer calls."""
+    kinds = [mark.kind for mark in written]
+    for kind in set(kinds):
+        ledger.wrote(WORDS.get(kind, kind), kinds.count(kind))
+
+
 def no_answers(ledger: Ledger, image: Image, written: list[Mark], format: str) -> None:
     """The format has no place for answers: those about the image and the marks written are left out."""
     reason = f"{format} has no place for answers"
-    for _ in range(image.answer_count()):
-        ledger.dropped("answer", reason, image.name)
+    if image.answers:
+        for _ in range(image.answer_count()):
+            ledger.dropped("answer", reason, image.name)
     for mark in written:
-        if mark.answered:
+        # What `answered` says, without a call for each mark.
+        if mark.classifications not in NO_ANSWERS:
             for _ in range(mark.answer_count()):
                 ledger.dropped("answer", reason, mark_id(image, mark))

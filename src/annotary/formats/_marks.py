@@ -189,7 +189,11 @@ def area(mark: Mark, image: Image, pixels: Pixels = _no_pixels) -> float:
 
 def flat_area(ring: list[float]) -> float:
     """The area of a ring x, y, x, y, ..., never negative."""
-    xs, ys = ring[::2], ring[1::2]
+    return area_of(ring[::2], ring[1::2])
+
+
+def area_of(xs: list[float], ys: list[float]) -> float:
+    """The area of a ring of these coordinates, never negative."""
     if len(xs) < 3:
         return 0.0
     # Sums of products in C: an area a polygon is a quarter of a YOLO export's time otherwise.

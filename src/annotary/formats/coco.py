@@ -13,7 +13,7 @@ from annotary.formats import _marks as marks
 from annotary.formats._coco_ids import Categories, Ids, image_element
 from annotary.formats._coco_read import read, starts
 from annotary.formats._disk import Later
-from annotary.formats._losses import drop, mark_id, no_answers
+from annotary.formats._losses import drop, mark_id, no_answers, wrote
 from annotary.formats._stored import DIGEST, GEOMETRY
 from annotary.model.base import to_json
 from annotary.model.image import (
@@ -66,6 +66,7 @@ _annotation = msgspec.json.Decoder(_Annotation).decode
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 _encode = msgspec.json.Encoder().encode
 _OWN = frozenset(("id", "image_id", "category_id", *GEOMETRY, "iscrowd", "score", DIGEST))
+_ELEMENT = b'{"id":%d,"image_id":%d,"category_id":%d,"segmentation":%b,"area":%b,"bbox":%b,"iscrowd":0'
 _KINDS = (BOX, POLYGON, MASK, CUBOID)
 
 
@@ -133,6 +134,7 @@ class _Writer:
         self.ids = Ids(found, "annotation")
         self.categories = Categories(found.classes)
         self.image_id = 0
+        self._key = ""
 
     def ending(self) -> bytes:
         """The categories and what files said of the whole: known once all images have been read."""
@@ -142,6 +144,7 @@ class _Writer:
 
     def image(self, image: Image) -> tuple[bytes, str]:
         """The image's element, and its file's name."""
+        self._key = image.key
         self.image_id, text = image_element(image, self.image_ids)
         return text, image.name
 
@@ -153,7 +156,9 @@ class _Writer:
 
     def elements(self, image: Image, element: Callable[[Image, Mark, int], bytes | None]) -> list[bytes]:
         """One for each mark that can be said."""
-        ledger, written, texts = self.found.ledger, [], []
+        ledger = self.found.ledger
+        written: list[Mark] = []
+        texts: list[bytes] = []
         for place, mark in enumerate(image.marks):
             try:
                 text = element(image, mark, place)
@@ -165,7 +170,7 @@ class _Writer:
                 continue
             texts.append(text)
             written.append(mark)
-            ledger.wrote(mark.word)
+        wrote(ledger, written)
         no_answers(ledger, image, written, "COCO")
         return texts
 
@@ -195,6 +200,8 @@ class _Writer:
 
     def _annotation(self, image: Image, mark: Mark, place: int) -> bytes | None:
         kind = mark.kind
+        if mark.coco is NOTHING and mark.said is None and kind in (BOX, POLYGON):
+            return self._plain(image, mark, place)
         if kind not in _KINDS:
             return None
         said = mark.said if isinstance(mark.said, _Annotation) else None
@@ -215,6 +222,41 @@ class _Writer:
             return bytes(mark.coco)
         body = body or self._body(image, mark, said)
         return f'{{"id":{id},"image_id":{self.image_id},"category_id":{category},'.encode() + body
+
+    def _plain(self, image: Image, mark: Mark, place: int) -> bytes:
+        """The element of a box or polygon of which no COCO file has said anything: most of them."""
+        box = mark.bounding_box
+        if box is not None:
+            place_and_size = _encode((box.left, box.top, box.width, box.height))
+            segmentation, area = b"[]", box.width * box.height
+        else:
+            segmentation = mark.flat_text()
+            numbers = mark.flat()
+            if len(numbers) < 6:
+                raise ValueError("a polygon of fewer than 3 points")
+            xs, ys = numbers[::2], numbers[1::2]
+            left, top = min(xs), min(ys)
+            place_and_size = _encode((left, top, max(xs) - left, max(ys) - top))
+            segmentation, area = b"[%b]" % segmentation, marks.area_of(xs, ys)
+        name = mark.name
+        category = self.categories.ids.get(name)
+        if category is None:
+            classes = self.found.classes
+            category = self.categories.of(classes.by_name.get(name) or classes.add(name))
+        text = (
+            b'{"id":%d,"image_id":%d,"category_id":%d,"segmentation":%b,"area":%b,"bbox":%b,"iscrowd":0'
+            % (
+                self.ids.made(f"{self._key}\x1f{mark.feature_id or place}"),
+                self.image_id,
+                category,
+                segmentation,
+                _encode(area),
+                place_and_size,
+            )
+        )
+        if mark.confidence is not None:
+            text += b',"score":' + _encode(mark.confidence)
+        return text + b"}"
 
     def _unchanged(self, mark: Mark, said: _Annotation | None, category: int) -> bool:
         """Whether the annotation can go out as it came in."""

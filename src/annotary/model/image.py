@@ -41,6 +41,10 @@ TOOL_OF = {
 }
 TRAIN, VAL, TEST = "train", "val", "test"
 NOTHING = Raw(b"")
+NO_ANSWERS = (NOTHING, Raw(b"[]"))
+"""What the questions of a mark are where none is answered."""
+_POINTS, _POINT = b'"xy:{}', b'[{"x"'
+_encode = msgspec.json.Encoder().encode
 _raws = msgspec.json.Decoder(list[Raw]).decode
 _flat = msgspec.json.Decoder(list[float]).decode
 
@@ -88,7 +92,7 @@ class Mark(msgspec.Struct, gc=False, kw_only=True):
     @property
     def answered(self) -> bool:
         """Whether any question about the object is answered."""
-        return self.classifications is not NOTHING and memoryview(self.classifications).nbytes > len("[]")
+        return self.classifications not in NO_ANSWERS
 
     def answer_count(self) -> int:
         """How many questions about the object are answered."""
@@ -99,13 +103,23 @@ class Mark(msgspec.Struct, gc=False, kw_only=True):
         if self.ring is None:
             text = bytes(self.polygon or self.line)
             try:
-                self.ring = numbers = _flat(text.translate(None, b'"xy:{}'))
+                self.ring = numbers = _flat(text.translate(None, _POINTS))
             except msgspec.DecodeError:
                 raise ValueError("points that are not numbers") from None
             # The store repeats the first point as the last; other files have as many as they have.
-            if self.kind == POLYGON and numbers[:2] == numbers[-2:] and text.startswith(b'[{"x"'):
+            if self.kind == POLYGON and numbers[:2] == numbers[-2:] and text.startswith(_POINT):
                 del numbers[-2:]
         return self.ring
+
+    def flat_text(self) -> bytes:
+        """The same as JSON."""
+        text = bytes(self.polygon)
+        if self.ring is None and text.startswith(_POINT) and len(numbers := self.flat()) > 2:
+            flat = text.translate(None, _POINTS)
+            # Cut off where the last point begins again; most points are written as they were.
+            end = flat.rfind(b",", 0, flat.rfind(b","))
+            return flat[:end] + b"]" if flat.count(b",") + 1 > len(numbers) else flat
+        return _encode(self.flat())
 
 
 class Image(msgspec.Struct, gc=False, kw_only=True):

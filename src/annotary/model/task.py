@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from msgspec import UNSET, UnsetType
+
 from annotary.model.base import Value
 
 TaskStatus = Literal["QUEUED", "IN_PROGRESS", "COMPLETE", "FAILED", "CANCELED"]
@@ -11,11 +13,12 @@ FINAL: tuple[TaskStatus, ...] = ("COMPLETE", "FAILED", "CANCELED")
 
 
 class Artifact(Value):
-    """A finished file."""
+    """A finished file, or a folder of `count` files; `sha256` is then its manifest's, which has theirs."""
 
     path: str
     bytes: int
     sha256: str
+    count: int | UnsetType = UNSET
 
 
 class StoredFile(Value):
