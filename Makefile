@@ -57,6 +57,7 @@ soak: setup ## run the long tests
 	$(RUN) pytest -m soak
 
 serve: setup ## serve the demo store with its web page
+	@test -f $(DEMO)/annotary.db || $(BIN)/annotary demo $(DEMO)
 	@$(BIN)/annotary --at $(DEMO) serve
 
 lock: setup ## write requirements-dev.txt and the locks of the SDKs anew, with the newest releases

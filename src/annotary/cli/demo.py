@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from annotary.cli.printing import progress, show, show_json, table, typed
-from annotary.cli.session import Session, interruptible
+from annotary.cli.session import Session, Usage, interruptible
 from annotary.model.project import Summary
 
 FOLDER = "annotary-demo"
@@ -28,6 +28,8 @@ def demo(
     from annotary.engine.demo import ROWS, make_demo
 
     at = session.at or ""
+    if at.startswith(("http://", "https://")):
+        raise Usage("demo makes a store of its own: give a folder, or --at a postgresql:// URL")
     place = Path(folder or (FOLDER if "://" in at else at) or FOLDER)
     target = at if "://" in at else str(place)
     state = "run the same command again to go on"

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from annotary.cli.printing import show, show_json
-from annotary.cli.session import Session, Usage
+from annotary.cli.printing import show, show_json, typed
+from annotary.cli.session import Session, Usage, say
 
 LOOPBACK = "127.0.0.1"
 Port = Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes any that is free.")]
@@ -35,6 +35,8 @@ def serve(
             show_json({"url": url})
         else:
             show(f"annotary serves {session.shown_place} at {url}")
+            if not session.quiet:
+                say(f"it asks for an API key; make one: {typed(session, 'keys', 'create', 'NAME')}")
         sys.stdout.flush()
 
     serve(session.place, host=host, port=port, settings=settings_from(base_url=base_url), ready=ready)
