@@ -96,7 +96,7 @@ def test_global_options_stand_before_or_after(demo: Path, monkeypatch: pytest.Mo
     [
         ("file", "the store file cannot be made"),
         ("file/below", "cannot be made"),
-        ("http://127.0.0.1:8100", "this version works on stores"),
+        ("http://127.0.0.1:1", "cannot be reached"),
         ("mysql://host/db", "not a store: 'mysql://host/db'"),
     ],
 )

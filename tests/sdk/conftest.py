@@ -27,6 +27,7 @@ collect_ignore = ["programs", "published"]  # for other environments than this o
 HERE = Path(__file__).parent
 ENVIRONMENTS = ROOT / ".sdk"
 OLD, LATE_OLD, NEW = "3.52.0", "3.78.2", "7.17.0"
+ON_POSTGRES = pytest.param(NEW, "postgres", marks=pytest.mark.postgres)
 VERSIONS = (OLD, LATE_OLD, "5.2.1", "6.10.0", NEW)
 SECONDS = 240
 DAYS = (
@@ -100,10 +101,13 @@ def sdk_for(tmp_path: Path) -> MakeSdk:
 
 
 @pytest.fixture
-def server(store_url: str, tmp_path: Path) -> Iterator[Server]:
-    """A server on a fresh, empty store, on either database."""
-    annotary.Client(store_url).close()
-    with serving(store_url, tmp_path / "server.log") as server:
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
+    """A server on a fresh, empty store: in a folder, or on PostgreSQL where a test asks for that."""
+    target = str(tmp_path / "store")
+    if getattr(request, "param", "sqlite") == "postgres":
+        target = request.getfixturevalue("postgres_url")
+    annotary.Client(target).close()
+    with serving(target, tmp_path / "server.log") as server:
         yield server
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from annotary.model.export import DETAILS
 from tests._server import Server
 from tests.sdk import material
-from tests.sdk.conftest import NEW, OLD, MakeSdk
+from tests.sdk.conftest import NEW, OLD, ON_POSTGRES, MakeSdk
 
 Json = dict[str, Any]
 KEYS = ("first", "second", "third", "fourth")
@@ -26,7 +26,9 @@ RESERVED = {
 }
 
 
-@pytest.mark.parametrize("version", [OLD, NEW])
+@pytest.mark.parametrize(
+    ("version", "server"), [(OLD, "sqlite"), (NEW, "sqlite"), ON_POSTGRES], indirect=["server"]
+)
 def test_a_project_from_nothing_comes_out_as_it_went_in(
     version: str, server: Server, sdk_for: MakeSdk, tmp_path: Path
 ) -> None:

@@ -14,7 +14,7 @@ from annotary.model.export import filters_from
 from annotary.operations.slices import CreateSlice
 from annotary.store import Store
 from tests._server import Server, make_key, typed
-from tests.sdk.conftest import NEW, OLD, MakeSdk
+from tests.sdk.conftest import NEW, OLD, ON_POSTGRES, MakeSdk
 
 Json = dict[str, Any]
 STATUS = {"project_details": True}
@@ -36,7 +36,7 @@ def statuses(server: Server, project_id: str) -> dict[str, Json]:
     return {row["data_row"]["id"]: row["projects"][project_id] for row in rows}
 
 
-@pytest.mark.parametrize("version", [OLD, NEW])
+@pytest.mark.parametrize(("version", "server"), [(OLD, "sqlite"), ON_POSTGRES], indirect=["server"])
 def test_work_is_seen_by_everybody(version: str, server: Server, project: str, sdk_for: MakeSdk) -> None:
     before = statuses(server, project)
     labelled = [(row, share["labels"][0]["id"]) for row, share in before.items() if share["labels"]]

@@ -29,7 +29,6 @@ class Settings(Value):
     tasks_at_once: Positive = 2
     link_seconds: Positive = 24 * 3600
     mask_link_seconds: Positive = 30 * 24 * 3600
-    result_seconds: Positive = 7 * 24 * 3600
 
 
 def settings_from(environment: Mapping[str, str] = os.environ, **given: Any) -> Settings:

@@ -11,7 +11,7 @@ from annotary.model.ontology import Normalized, Option, Question, Tool
 from annotary.operations.feature_schemas import FindFeatureSchemas, GetFeatureSchema, PutFeatureSchema
 from annotary.operations.ontologies import CreateOntology, FindOntologies, FindUnusedOntologies, GetOntology
 from annotary.operations.projects import FindProjects
-from annotary.server.labelbox import shapes
+from annotary.server.labelbox import normalized, shapes
 from annotary.server.labelbox.context import Context, Json, resolves
 from annotary.server.labelbox.filters import listed
 
@@ -19,14 +19,14 @@ from annotary.server.labelbox.filters import listed
 @resolves("Query.ontology")
 def ontology(parent: Any, context: Context, where: Json) -> Json:
     """One ontology."""
-    return shapes.ontology(context.once(GetOntology(ontology_id=where["id"])), context.sdk)
+    return normalized.ontology(context.once(GetOntology(ontology_id=where["id"])), context.sdk)
 
 
 @resolves("Project.ontology")
 def of_project(parent: Json, context: Context) -> Json | None:
     """The ontology of a project."""
     id = parent["_project"].ontology_id
-    return None if id is None else shapes.ontology(context.once(GetOntology(ontology_id=id)), context.sdk)
+    return None if id is None else normalized.ontology(context.once(GetOntology(ontology_id=id)), context.sdk)
 
 
 @resolves("Ontology.projects")
@@ -54,7 +54,7 @@ def ontologies(
         for one in context.call(FindOntologies())
         if status in (None, "ALL") or (one.id in unused) == (status == "UNUSED")
     ]
-    return _page([shapes.ontology(one, context.sdk) for one in found], where, after, first)
+    return _page([normalized.ontology(one, context.sdk) for one in found], where, after, first)
 
 
 def _page(found: list[Json], where: Json | None, after: str | None, first: int | None) -> Json:
@@ -68,15 +68,15 @@ def _page(found: list[Json], where: Json | None, after: str | None, first: int |
 @resolves("Mutation.upsertOntology")
 def upsert_ontology(parent: Any, context: Context, data: Json) -> Json:
     """Make an ontology; features that are there already are named by their ids."""
-    normalized = normalized_of(data["normalized"])
-    new = CreateOntology(name=data["name"], normalized=normalized, media_type=data.get("mediaType"))
-    return shapes.ontology(context.call(new), context.sdk)
+    given = normalized_of(data["normalized"])
+    new = CreateOntology(name=data["name"], normalized=given, media_type=data.get("mediaType"))
+    return normalized.ontology(context.call(new), context.sdk)
 
 
 def normalized_of(text: str) -> Normalized:
     """A normalized ontology from its JSON; raises Invalid."""
-    normalized: Normalized = _converted(_parsed(text), Normalized)
-    return normalized
+    found: Normalized = _converted(_parsed(text), Normalized)
+    return found
 
 
 def _parsed(text: str) -> Any:
@@ -117,7 +117,7 @@ def _known(given: Any, kind: Any) -> Any:
 @resolves("Mutation.upsertRootSchemaNode")
 def upsert_feature_schema(parent: Any, context: Context, data: Json) -> Json:
     """Make a tool or a question by itself."""
-    return shapes.feature_schema(context.call(feature_of(data["normalized"])), context.sdk)
+    return normalized.feature_schema(context.call(feature_of(data["normalized"])), context.sdk)
 
 
 def feature_of(text: str, id: str | None = None) -> PutFeatureSchema:
@@ -134,7 +134,7 @@ def feature_schema(parent: Any, context: Context, where: Json) -> Json:
     id = where["featureSchemaId"]
     if not id:
         raise NotFound("name the feature schema")
-    return shapes.feature_schema(context.call(GetFeatureSchema(feature_schema_id=id)), context.sdk)
+    return normalized.feature_schema(context.call(GetFeatureSchema(feature_schema_id=id)), context.sdk)
 
 
 @resolves("Query.rootSchemaNodes")
@@ -148,4 +148,4 @@ def feature_schemas(
     """A page of the tools and questions whose name has a text in it."""
     unused = ((where or {}).get("filter") or {}).get("status") == "UNUSED"
     found = context.call(FindFeatureSchemas(unused=unused))
-    return _page([shapes.feature_schema(one, context.sdk) for one in found], where, after, first)
+    return _page([normalized.feature_schema(one, context.sdk) for one in found], where, after, first)
