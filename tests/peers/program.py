@@ -167,7 +167,7 @@ def write_labelformat(format: str, coco: Path, images: Path, folder: Path) -> No
         case "kitti":
             formats.KittiObjectDetectionOutput(output_folder=folder).save(label_input=given)
         case "cvat":
-            formats.CVATObjectDetectionOutput(output_file=folder / "annotations.xml").save(label_input=given)
+            formats.CVATObjectDetectionOutput(output_folder=folder).save(label_input=given)
         case _:
             raise ValueError(format)
 

@@ -12,39 +12,61 @@ import pytest
 import annotary
 from tests.peers.conftest import Peers
 
-Json = dict[str, Any]
+Classes = dict[str, int]
 
 
-def seen(folder: Path, into: Path, images: Path | None = None) -> tuple[Json, Any]:
-    """Objects by class of a data set, as annotary converts it to COCO; and its report."""
+def seen(folder: Path, into: Path, images: Path) -> tuple[Classes, dict[str, Any]]:
+    """Objects by class of a data set, as annotary converts it to COCO; and the ledger."""
     report = annotary.convert(folder, into, to="coco", images=images, options={"images": "skip"})
     document = json.loads(into.read_bytes())
     names = {one["id"]: one["name"] for one in document["categories"]}
-    classes = Counter(names[one["category_id"]] for one in document["annotations"])
-    return {"images": len(document["images"]), "classes": dict(classes)}, report
+    return dict(Counter(names[one["category_id"]] for one in document["annotations"])), report.losses
 
 
-def truth(coco20: Path) -> Json:
-    document = json.loads((coco20 / "instances.json").read_bytes())
+def truth(file: Path) -> Classes:
+    """What the original says."""
+    document = json.loads(file.read_bytes())
     names = {one["id"]: one["name"] for one in document["categories"]}
-    classes = Counter(names[one["category_id"]] for one in document["annotations"])
-    return {"images": len(document["images"]), "classes": dict(classes)}
+    return dict(Counter(names[one["category_id"]] for one in document["annotations"]))
 
 
 @pytest.mark.parametrize(
     ("program", "format"),
     [
         ("labelformat", "yolo"),
+        ("labelformat", "yolo-seg"),
         ("labelformat", "coco"),
-        ("supervision", "yolo"),
+        ("labelformat", "voc"),
+        ("labelformat", "cvat"),
         ("supervision", "coco"),
+        ("supervision", "voc"),
         ("globox", "coco"),
+        ("globox", "voc"),
         ("datumaro", "coco_instances"),
         ("datumaro", "yolo"),
+        ("datumaro", "voc_detection"),
+        ("datumaro", "datumaro"),
     ],
 )
-def test_boxes_and_classes(program: str, format: str, peers: Peers, coco20: Path, tmp_path: Path) -> None:
+def test_objects_and_classes(program: str, format: str, peers: Peers, coco20: Path, tmp_path: Path) -> None:
     theirs = tmp_path / "theirs"
-    peers("write", program, format, coco20 / "instances.json", coco20 / "images", theirs)
-    found, _ = seen(theirs, tmp_path / "ours.json", coco20 / "images")
-    assert found["classes"] == truth(coco20)["classes"]
+    file = coco20 / "instances.json"
+    peers("write", program, format, file, coco20 / "images", theirs)
+    found, losses = seen(theirs, tmp_path / "ours.json", coco20 / "images")
+    assert found == truth(file)
+    assert all(line["dropped"] == 0 for line in losses["balance"])
+
+
+@pytest.mark.parametrize(("program", "format"), [("supervision", "yolo"), ("datumaro", "cvat")])
+def test_what_they_cut_into_parts(
+    program: str, format: str, peers: Peers, coco20: Path, tmp_path: Path
+) -> None:
+    theirs = tmp_path / "theirs"
+    file = coco20 / "instances.json"
+    peers("write", program, format, file, coco20 / "images", theirs)
+    found, losses = seen(theirs, tmp_path / "ours.json", coco20 / "images")
+    wanted = truth(file)
+    assert found.keys() == wanted.keys()
+    # They write an object of several parts as several objects; none is fewer.
+    assert all(found[name] >= count for name, count in wanted.items())
+    assert all(line["dropped"] == 0 for line in losses["balance"])

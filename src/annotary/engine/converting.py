@@ -51,6 +51,11 @@ class Conversion:
     rows: int = 0
     annotations: int = 0
 
+    @property
+    def losses(self) -> dict[str, Any]:
+        """The ledger, as `--json` and `losses.json` show it."""
+        return self.findings.ledger.document()
+
 
 def convert(
     source: str | Path,

@@ -31,8 +31,8 @@ _FLAGGED = re.compile(r"\s+(-1|0|1)$")
 _ROOT = re.compile(
     rb"\A(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<annotation[\s>]", re.DOTALL
 )
-# LabelMe's old XML has the same root; its objects have polygons.
-_OTHER = re.compile(rb"<polygon>|<imagesize>|<nrows>")
+# LabelMe's old XML has the same root; its objects have polygons of points, where others number coordinates.
+_OTHER = re.compile(rb"<polygon>\s*<(pt|username|closed_date)|<imagesize>|<nrows>")
 _MOST = 64 << 20
 """No XML file of one image is larger, in bytes."""
 
