@@ -72,7 +72,7 @@ def _start(source: Source, path: str) -> bytes:
 
 def _is_names(source: Source, path: str) -> bool:
     name = path.rsplit("/", 1)[-1]
-    if path.count("/") > 1:
+    if path.count("/") > _DEEPEST:
         return False
     if name in ("classes.txt", "obj.names"):
         return True
@@ -81,6 +81,8 @@ def _is_names(source: Source, path: str) -> bool:
     )
 
 
+_DEEPEST = 4
+"""Names are looked for in so many folders in each other; below, YAML files are read for nothing."""
 _LINE = re.compile(rb"\d+(\s+[-+.\deE]+){4,}\s*(\n|\r|\Z)")
 
 
