@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from decimal import Decimal, InvalidOperation
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
@@ -13,6 +12,7 @@ import msgspec
 from msgspec import Raw
 
 from annotary.formats import Options, Reading, Source
+from annotary.formats._decimals import FAR, parsed
 from annotary.formats._disk import Groups, Seen
 from annotary.formats._json import Broken, shown
 from annotary.formats._voc_pixels import Found, Legend, legend_of, marks_of
@@ -35,7 +35,6 @@ _ROOT = re.compile(
 _OTHER = re.compile(rb"<polygon>|<imagesize>|<nrows>")
 _MOST = 64 << 20
 """No XML file of one image is larger, in bytes."""
-_FAR = 1e9
 
 
 def starts(start: bytes) -> bool:
@@ -232,7 +231,7 @@ def _whole(text: str) -> int:
         found = float(text)
     except ValueError:
         return 0
-    return int(found) if 0 < found < _FAR else 0
+    return int(found) if 0 < found < FAR else 0
 
 
 def _object(one: Element, at: int, path: str, image: Image, reading: Reading) -> Mark | None:
@@ -282,16 +281,8 @@ def _flags(one: Element) -> dict[str, Any]:
 
 def _box(one: Element) -> Box:
     """The box from its left to its right edge: VOC counts pixels from 1, and the last one is inside."""
-    numbers = []
-    for tag in ("xmin", "ymin", "xmax", "ymax"):
-        text = one.said("bndbox", tag)
-        try:
-            number = Decimal(text)
-        except InvalidOperation:
-            raise ValueError(f"<{tag}> is {shown(text)}; a number is wanted") from None
-        if not number.is_finite() or abs(number) > _FAR:
-            raise ValueError(f"<{tag}> is {shown(text)}; a number below {_FAR:.0f} is wanted")
-        numbers.append(number)
+    tags = ("xmin", "ymin", "xmax", "ymax")
+    numbers = [parsed(one.said("bndbox", tag), f"<{tag}>") for tag in tags]
     left, top, right, bottom = numbers[0] - 1, numbers[1] - 1, numbers[2], numbers[3]
     if right < left or bottom < top:
         raise ValueError("a box whose maximum is below its minimum")

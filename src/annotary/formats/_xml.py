@@ -22,6 +22,7 @@ LONGEST = 64 << 20
 _UNSAYABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _SPECIAL = re.compile("[&<>\r]")
 _QUOTED = re.compile('[&<>"\r\n\t]')
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 _NAME = re.compile(r"[A-Za-z_][\w.-]*")
 
 
@@ -81,7 +82,9 @@ def escaped(text: str) -> str:
 
 def quoted(text: str) -> str:
     """Text in double quotes."""
-    return _UNSAYABLE.sub("\ufffd", _QUOTED.sub(lambda found: f"&#{ord(found[0])};", text))
+    return _UNSAYABLE.sub(
+        "\ufffd", _QUOTED.sub(lambda found: _ENTITIES.get(found[0]) or f"&#{ord(found[0])};", text)
+    )
 
 
 def sayable(text: str) -> bool:

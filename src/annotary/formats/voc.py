@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from decimal import Decimal
 from math import ceil, floor
 from pathlib import PurePosixPath
 from typing import Annotated, Any
@@ -30,6 +29,7 @@ from annotary.errors import Invalid
 from annotary.formats import Format, Part, TrainingOptions
 from annotary.formats import _label_png as pictures
 from annotary.formats import _marks as marks
+from annotary.formats._decimals import ends, span
 from annotary.formats._disk import Later
 from annotary.formats._losses import drop, mark_id, no_answers
 from annotary.formats._names import Names
@@ -247,11 +247,11 @@ class _Writer:
                 self.ledger.approximated(mark.word, reason, mark_id(image, mark), before / covered)
             low_x, low_y, high_x, high_y = map(str, numbers)
         elif box is not None:
-            low_x, high_x = _span(box.left, box.width)
-            low_y, high_y = _span(box.top, box.height)
+            low_x, high_x = span(box.left, box.width, 1)
+            low_y, high_y = span(box.top, box.height, 1)
         else:
-            low_x, high_x = _ends(left, right)
-            low_y, high_y = _ends(top, bottom)
+            low_x, high_x = ends(left, right, 1)
+            low_y, high_y = ends(top, bottom, 1)
         return (
             f"\t\t\t<xmin>{low_x}</xmin>\n\t\t\t<ymin>{low_y}</ymin>\n"
             f"\t\t\t<xmax>{high_x}</xmax>\n\t\t\t<ymax>{high_y}</ymax>\n"
@@ -313,23 +313,6 @@ def _attributes(said: dict[str, Any]) -> str:
         if key not in FLAGS
     ]
     return markup(["attributes", rest], "\t\t") if rest else ""
-
-
-def _span(start: float, size: float) -> tuple[str, str]:
-    """The first and last pixel counted from 1; summed as decimals, so that the way back is exact."""
-    if round(start, 9) == start and round(size, 9) == size:
-        return _ends(start, start + size)
-    first = Decimal(repr(start))
-    return _text(format(first + 1, "f")), _text(format(first + Decimal(repr(size)), "f"))
-
-
-def _ends(low: float, high: float) -> tuple[str, str]:
-    """As `_span`, from end to end; beyond a billionth of a pixel numbers only say how they came about."""
-    return _text(repr(round(low + 1.0, 9))), _text(repr(round(high, 9)))
-
-
-def _text(number: str) -> str:
-    return number[:-2] if number.endswith(".0") else number
 
 
 FORMAT = Format(

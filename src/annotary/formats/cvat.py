@@ -1,0 +1,265 @@
+"""CVAT for images 1.1: one XML file of labels with their attributes, and of images with shapes and tags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from annotary.formats import Format, Part, TrainingOptions
+from annotary.formats import _marks as marks
+from annotary.formats._cvat_answers import Attribute, Labels, attributes_of, tags_of
+from annotary.formats._cvat_read import CUBOID_CORNERS, SUBSETS, folder, read, ring_of, split_of, starts
+from annotary.formats._decimals import number, span
+from annotary.formats._disk import Later
+from annotary.formats._losses import drop, mark_id
+from annotary.formats._names import Names
+from annotary.formats._runs import window_of
+from annotary.formats._xml import markup, quoted, sayable
+from annotary.model.image import POINT, WORDS, Image, ImageSet, Mark
+
+
+class Options(TrainingOptions, frozen=True):
+    """What every training format has."""
+
+    def one_file(self) -> bool:
+        """One file, unless copies of images are asked for; splits are CVAT's subsets."""
+        return self.images != "copy"
+
+
+class _Said(msgspec.Struct, gc=False):
+    """What is carried along with a mark or an image."""
+
+    attributes: dict[str, Any] = {}
+    cvat: dict[str, Any] = {}
+
+
+_said = msgspec.json.Decoder(_Said).decode
+_NOTHING = _Said()
+
+
+def write(found: ImageSet, options: Options) -> Iterator[Part]:
+    """The labels, known once all images have been read, then the images, which were put by."""
+    path = "" if options.one_file() else "annotations.xml"
+    writer = _Writer(found)
+    images = Later()
+    names = Names(found.ledger)
+    for image in found.images():
+        for piece in writer.image(image):
+            images.add(piece.encode())
+        if path:
+            yield from found.picture(image, f"images/{names.path(image.name, image.id)}")
+    yield Part(path, writer.head().encode())
+    for chunk in images.chunks():
+        yield Part(path, chunk)
+    yield Part(path, b"</annotations>\n")
+
+
+class _Writer:
+    """What is the same for all images of an export."""
+
+    def __init__(self, found: ImageSet) -> None:
+        self.found = found
+        self.ledger = found.ledger
+        self.labels = Labels(found.classes, found.carried)
+        self.number = 0
+
+    def head(self) -> str:
+        """The start of the file, labels and all."""
+        carried = self.found.carried.get("cvat", {})
+        kind = carried.get("kind", "task")
+        try:
+            own = "".join(markup(one, "      ") for one in carried.get("members", ()))
+            rest = "".join(markup(one, "    ") for one in carried.get("rest", ()))
+        except (ValueError, TypeError) as error:
+            self.ledger.changed("repaired", "file", f"what it carried for CVAT: {error}", self.found.name)
+            own, rest = "", ""
+        own = own or "      <mode>annotation</mode>\n"
+        kind = kind if kind in ("task", "project", "job") else "task"
+        labels = self.labels.lines("      ")
+        return (
+            '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n  <version>1.1</version>\n  <meta>\n'
+            f"    <{kind}>\n{own}{labels}    </{kind}>\n{rest}  </meta>\n"
+        )
+
+    def image(self, image: Image) -> Iterator[str]:
+        """One image's element."""
+        carried = _said(image.coco).cvat if b'"cvat"' in bytes(image.coco) else {}
+        name = str(carried.get("name", image.name))
+        if not sayable(name):
+            self.ledger.changed("renamed", "image", "signs that XML cannot say", image.id or name)
+        subset = carried.get("subset")
+        if image.split and (not isinstance(subset, str) or split_of(subset) != image.split):
+            subset = SUBSETS[image.split]
+        said = {
+            "id": carried.get("id", self.number),
+            "name": name,
+            "subset": subset,
+            "task_id": carried.get("task_id"),
+            "width": image.width or None,
+            "height": image.height or None,
+            "annotary_name": image.external_id if image.external_id not in ("", name) else None,
+            "annotary_key": image.global_key or None,
+            "annotary_address": image.row_data
+            if image.row_data not in ("", name, image.external_id)
+            else None,
+        }
+        self.number += 1
+        yield f"  <image{_written(said)}>\n"
+        for label, tag in tags_of(image.answers, self.ledger, image.name):
+            self.labels.met(label, tag, tag=True)
+            yield _closed("tag", {"label": label, "source": "manual"}, tag)
+        self.ledger.wrote("answer", image.answer_count())
+        yield from self._shapes(image)
+        yield "  </image>\n"
+
+    def _shapes(self, image: Image) -> Iterator[str]:
+        """The shapes in order; points of one shape are together again."""
+        held: list[tuple[float, float]] = []
+        first: tuple[Mark, _Said] | None = None
+        for mark in image.marks:
+            said = _said(mark.coco) if mark.coco and b'"cvat"' in bytes(mark.coco) else self._flags(mark)
+            together = said.cvat.get("together")
+            if first is not None and (
+                mark.kind != POINT or together is None or first[1].cvat.get("together") != together
+            ):
+                yield self._points(image, *first, held)
+                first = None
+            if mark.kind == POINT and mark.point is not None:
+                self._count(mark)
+                held = [*held, (mark.point.x, mark.point.y)] if first else [(mark.point.x, mark.point.y)]
+                first = first or (mark, said)
+                continue
+            try:
+                tag, geometry = self._drawn(image, mark, said.cvat)
+            except ValueError as error:
+                drop(self.ledger, image, mark, str(error))
+                continue
+            self._count(mark)
+            yield self._shape(image, mark, said, tag, geometry)
+        if first is not None:
+            yield self._points(image, *first, held)
+
+    def _flags(self, mark: Mark) -> _Said:
+        return _said(mark.coco) if mark.coco and b'"attributes"' in bytes(mark.coco) else _NOTHING
+
+    def _count(self, mark: Mark) -> None:
+        self.ledger.wrote(mark.word)
+        self.ledger.wrote("answer", mark.answer_count())
+
+    def _points(self, image: Image, mark: Mark, said: _Said, held: list[tuple[float, float]]) -> str:
+        return self._shape(
+            image, mark, said, "points", {"points": _pairs([one for pair in held for one in pair])}
+        )
+
+    def _shape(self, image: Image, mark: Mark, said: _Said, tag: str, geometry: dict[str, Any]) -> str:
+        if not sayable(mark.name):
+            self.ledger.changed("renamed", "class", "signs that XML cannot say", mark.name)
+        if mark.confidence is not None:
+            self.ledger.changed("repaired", mark.word, "its confidence is left out", mark_id(image, mark))
+        found = attributes_of(mark.classifications, self.ledger, mark_id(image, mark))
+        self.labels.met(mark.name, found)
+        rest = said.cvat.get("rest")
+        more = (
+            {key: one for key, one in rest.items() if key not in geometry} if isinstance(rest, dict) else {}
+        )
+        written = {
+            "label": mark.name,
+            "source": more.pop("source", "manual"),
+            "occluded": int(said.attributes.get("occluded") in (True, 1, "1", "true")),
+            **geometry,
+            "z_order": more.pop("z_order", 0),
+            **more,
+        }
+        return _closed(tag, written, found)
+
+    def _drawn(self, image: Image, mark: Mark, said: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        """An element's tag and geometry; ValueError where CVAT has none."""
+        match WORDS.get(mark.kind):
+            case "box":
+                return "box", _corners(mark)
+            case "polyline":
+                return "polyline", {"points": _pairs(mark.flat())}
+            case "polygon":
+                flat = mark.flat()
+                if len(flat) < 6:
+                    raise ValueError("a polygon of fewer than 3 points")
+                return _as_given(said, flat) or ("polygon", {"points": _pairs(flat)})
+            case "cuboid":
+                numbers = marks.cuboid_corners(mark).reshape(-1).tolist()
+                return "cuboid", dict(zip(CUBOID_CORNERS, map(number, numbers), strict=True))
+            case "mask":
+                return "mask", self._window(image, mark)
+        raise ValueError(f"CVAT has no {mark.word}")
+
+    def _window(self, image: Image, mark: Mark) -> dict[str, Any]:
+        """A mask's run-lengths in the smallest box around it."""
+        if not image.width or not image.height:
+            raise ValueError("the image's size is not known")
+        drawn_in_parts = marks.parts(mark) is not None
+        found = marks.run_lengths(mark, image, self.found.pixels)
+        if not found.area():
+            raise ValueError("it covers no pixel")
+        if drawn_in_parts:
+            self.ledger.approximated(mark.word, "painted in whole pixels", mark_id(image, mark))
+        left, top, part = found.part()
+        window = window_of(part)
+        assert window is not None
+        return {
+            "rle": ", ".join(map(str, window.counts)),
+            "left": left + window.left,
+            "top": top + window.top,
+            "width": window.width,
+            "height": window.height,
+        }
+
+
+def _corners(mark: Mark) -> dict[str, str]:
+    box = mark.bounding_box
+    assert box is not None
+    (left, right), (top, bottom) = span(box.left, box.width), span(box.top, box.height)
+    return {"xtl": left, "ytl": top, "xbr": right, "ybr": bottom}
+
+
+def _as_given(said: dict[str, Any], flat: list[float]) -> tuple[str, dict[str, Any]] | None:
+    """The rotated box, ellipse or cuboid that a polygon came from, unless it has been changed since."""
+    given = said.get("given")
+    try:
+        tag, geometry = given  # type: ignore[misc]
+        ring = ring_of(tag, geometry)
+    except (ValueError, TypeError, KeyError):
+        return None
+    if len(ring) != len(flat) or any(abs(a - b) > 1e-6 for a, b in zip(ring, flat, strict=True)):
+        return None
+    return tag, geometry
+
+
+def _pairs(flat: list[float]) -> str:
+    texts = [number(one) for one in flat]
+    return ";".join(f"{x},{y}" for x, y in zip(texts[::2], texts[1::2], strict=True))
+
+
+def _written(said: dict[str, Any]) -> str:
+    return "".join(f' {key}="{quoted(str(one))}"' for key, one in said.items() if one is not None)
+
+
+def _closed(tag: str, said: dict[str, Any], found: list[Attribute]) -> str:
+    """An element below an image, with its attributes."""
+    lines = "".join(
+        f'      <attribute name="{quoted(one.name)}">{quoted(one.value)}</attribute>\n' for one in found
+    )
+    return f"    <{tag}{_written(said)}>\n{lines}    </{tag}>\n"
+
+
+FORMAT = Format(
+    title="CVAT for images 1.1",
+    options=Options,
+    write=write,
+    read=read,
+    images=True,
+    starts=starts,
+    folder=folder,
+    ending=".xml",
+    says="boxes, rotated boxes, polygons, lines, points, ellipses, cuboids, masks, tags, attributes, z-order",
+)
