@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 import annotary
+from annotary import formats
 from annotary.engine import sinks, sources
 from annotary.engine.sources import FolderSource, ZipSource, picture_size
 from annotary.formats import Part
@@ -296,3 +297,27 @@ def test_yaml_that_makes_objects_is_not_obeyed(tmp_path: Path) -> None:
     with pytest.raises(annotary.AnnotaryError):
         annotary.convert(source, tmp_path / "out.json", to="coco", format="yolo")
     assert set(os.listdir()) == before
+
+
+LAUGHS = b"""<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "bbbbbbbbbb"><!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;">
+<!ENTITY d "&c;&c;&c;&c;&c;&c;&c;&c;&c;">]>"""
+OUTSIDE = b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY d SYSTEM "file:///etc/hostname">]>'
+BODIES = {
+    "voc": ("Annotations/a.xml", b"<annotation><filename>&d;</filename><object></object></annotation>"),
+    "cvat": (
+        "annotations.xml",
+        b"<annotations><version>1.1</version><image name='&d;'></image></annotations>",
+    ),
+}
+
+
+@pytest.mark.parametrize("head", [LAUGHS, OUTSIDE], ids=["bomb", "outside"])
+@pytest.mark.parametrize("name", BODIES)
+def test_xml_entities_are_refused(tmp_path: Path, name: str, head: bytes, bounded: None) -> None:
+    path, body = BODIES[name]
+    if name not in formats.names():
+        pytest.skip(f"the format {name} is not installed")
+    source = archive(tmp_path / "set.zip", {path: head + body})
+    with pytest.raises(annotary.AnnotaryError, match=r"set\.zip.*(ntit|DTD|DOCTYPE)"):
+        annotary.convert(source, tmp_path / "out.json", to="coco", format=name)
+    assert not (tmp_path / "out.json").exists()
