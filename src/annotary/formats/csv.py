@@ -90,6 +90,8 @@ def read(source: Source, options: Options, reading: Reading) -> Iterator[Image]:
             held.add([(key, _encode([place, *row]))])
         for at, group in enumerate(held.each()):
             image = _read_image(columns, held.of(group), reading)
+            if not image.width and (size := source.size_of(image.local)) is not None:
+                image.width, image.height = size
             image.number = at
             yield image
     finally:

@@ -248,6 +248,8 @@ def read(source: Source, options: Options, reading: Reading) -> Iterator[Image]:
             for number, row in enumerate(_rows(given, reading)):
                 image = _image(row, f"row {number}", reading)
                 if image is not None:
+                    if not image.width and (size := source.size_of(image.local)) is not None:
+                        image.width, image.height = size
                     image.number = number
                     yield image
         except (arrow.ArrowException, OSError) as error:
