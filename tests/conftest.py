@@ -18,6 +18,12 @@ ROOT = Path(__file__).parent.parent
 hypothesis.settings.register_profile("annotary", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("annotary")
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--regold` writes the golden files anew, to be read in the difference before they are committed."""
+    parser.addoption("--regold", action="store_true", help="write tests/formats/golden anew")
+
+
 DATABASES = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
 
 

@@ -1,7 +1,11 @@
-"""What formats write of two rows of the sample, byte by byte: a folder of `golden/` a format."""
+"""What formats write of two rows of the sample, byte by byte: a folder of `golden/` a format.
+
+A new format gets an empty folder there and one run with `--regold`.
+"""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +37,15 @@ def files(where: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_byte_is_as_it_was(project: Any, name: str, tmp_path: Path) -> None:
+def test_every_byte_is_as_it_was(
+    project: Any, name: str, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
     export = project.export(format=name).open(counted=True)
     path = tmp_path / f"sample{export.format.ending}" if export.one_file else tmp_path
     sinks.deliver(export.parts, path, lines=export.lines, one_file=export.one_file, name="sample")
+    if pytestconfig.getoption("--regold"):
+        shutil.rmtree(GOLDEN / name)
+        for place, data in files(tmp_path).items():
+            (GOLDEN / name / place).parent.mkdir(parents=True, exist_ok=True)
+            (GOLDEN / name / place).write_bytes(data)
     assert files(tmp_path) == files(GOLDEN / name)

@@ -13,6 +13,7 @@ from annotary.model.base import to_json
 from annotary.model.image import Class, Classes, Image, ImageSet
 
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
+_encode = msgspec.json.Encoder().encode
 _IMAGE_OWN = frozenset(("id", "file_name", "width", "height"))
 
 
@@ -85,12 +86,21 @@ class Categories:
         return to_json(made).encode()
 
 
-def image_element(image: Image, ids: Ids) -> tuple[int, bytes]:
-    """An image's id and its element of `images`: the one it came with, where its id is kept."""
+def image_element(image: Image, ids: Ids, *, split: bool = False) -> tuple[int, bytes]:
+    """An image's id and its element of `images`: the one it came with, where its id is kept.
+
+    `split` adds a member of this name, where the file does not say it otherwise.
+    """
     said: dict[str, Raw] = _members(image.coco) if image.coco else {}
     carried = msgspec.json.decode(said["id"]) if "id" in said else None
     id = ids.of(carried, image.key)
-    if said and id == carried:
+    if split and image.split:
+        name = Raw(_encode(image.split))
+        split = said.get("split") != name
+        said = {**said, "split": name}
+    else:
+        split = False
+    if carried is not None and id == carried and not split:
         return id, bytes(image.coco)
     size = f'"width":{image.width},"height":{image.height}'
     head = f'{{"id":{id},"file_name":{to_json(image.name)},{size}'

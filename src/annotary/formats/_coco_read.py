@@ -15,7 +15,7 @@ from annotary.formats._json import Broken, shown
 from annotary.formats._members import Slice, members
 from annotary.model.corpus import Problem
 from annotary.model.geometry import Box
-from annotary.model.image import BOX, MASK, NOTHING, POLYGON, Image, Mark
+from annotary.model.image import BOX, MASK, NOTHING, POLYGON, TEST, TRAIN, VAL, Image, Mark
 
 _ARRAYS = frozenset(("images", "annotations", "categories"))
 
@@ -25,7 +25,7 @@ class _Ref(msgspec.Struct, gc=False):
 
 
 class Picture(msgspec.Struct, gc=False):
-    """An element of `images`."""
+    """An element of `images`; `split` is annotary's own."""
 
     id: int | str
     file_name: str
@@ -33,6 +33,7 @@ class Picture(msgspec.Struct, gc=False):
     height: int = 0
     coco_url: str = ""
     flickr_url: str = ""
+    split: Any = ""
 
 
 class Category(msgspec.Struct):
@@ -209,6 +210,7 @@ def _images(
             width=max(one.width, 0),
             height=max(one.height, 0),
             marks=found,
+            split=one.split if one.split in (TRAIN, VAL, TEST) else "",
             coco=Raw(data),
             place=place,
             local=one.file_name,

@@ -216,7 +216,7 @@ class Labels:
         """The element of all labels."""
         listed = [self._label(one) for one in self._classes]
         rest = [one for name, one in self._known_tags().items() if name not in self._classes.by_name]
-        return markup(["labels", [one.element() for one in (*listed, *rest)] or ""], indent)
+        return markup(["labels", [one.element() for one in (*listed, *rest)] or ""], indent, "  ")
 
 
 def label_of(element: Element) -> tuple[str, str, dict[str, Any]]:

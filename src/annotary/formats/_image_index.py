@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 from typing import Any
 
 import msgspec
@@ -17,12 +17,17 @@ from annotary.model.image import Image
 
 INDEX = "images.csv"
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".jfif")
+_QUOTED = re.compile(r'["\r\n]')
+_ENDINGS = (*PICTURES, *(one.upper() for one in PICTURES))
 _COLUMNS = ("file", "width", "height", "name", "key", "address")
 
 
 def picture_name(image: Image, stem: str) -> str:
     """The name of an image's file: a stem with the image's own ending, if it has one."""
-    ending = PurePosixPath(image.name).suffix
+    name = image.name
+    # Not by pathlib: there is a name for every image.
+    at = name.rfind(".")
+    ending = name[at:] if at > name.rfind("/") + 1 else ""
     return stem + (ending if ending.lower() in PICTURES else ".jpg")
 
 
@@ -34,17 +39,17 @@ class Index:
 
     def add(self, image: Image, path: str) -> None:
         """Enter an image by the path of its picture."""
-        line = io.StringIO()
-        row = (
-            path,
-            image.width or "",
-            image.height or "",
-            image.external_id,
-            image.global_key,
-            image.row_data,
-        )
-        csv.writer(line, lineterminator="\n").writerow(row)
-        self._rows.add(line.getvalue().encode("utf-8", "surrogatepass"))
+        width, height = str(image.width or ""), str(image.height or "")
+        row = (path, width, height, image.external_id, image.global_key, image.row_data)
+        text = ",".join(row)
+        if text.count(",") == len(row) - 1 and not _QUOTED.search(text):
+            # What the writer would say, a tenth of an export's time sooner.
+            text += "\n"
+        else:
+            line = io.StringIO()
+            csv.writer(line, lineterminator="\n").writerow(row)
+            text = line.getvalue()
+        self._rows.add(text.encode("utf-8", "surrogatepass"))
 
     def parts(self) -> Iterator[Part]:
         """The index as a file."""
@@ -74,6 +79,32 @@ def indexed(image: Image, path: str, index: Groups) -> None:
         image.external_id, image.global_key, image.row_data = name, key, address
         if width.isdigit() and height.isdigit():
             image.width, image.height = int(width), int(height)
+
+
+class Elsewhere:
+    """Pictures that lie in another folder than their format's own, by their names with or without folders."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        # Where the last one was: the next one is most likely there too.
+        self._last = (0, "")
+
+    def find(self, stem: str) -> str:
+        """The path of the picture whose own path, less its ending, ends like this; empty where none does."""
+        folders = stem.split("/")
+        depth, ending = self._last
+        if ending and (found := self._there(folders[depth:], ending)):
+            return found
+        for depth in range(len(folders)):
+            for ending in _ENDINGS:
+                if found := self._there(folders[depth:], ending):
+                    self._last = (depth, ending)
+                    return found
+        return ""
+
+    def _there(self, folders: list[str], ending: str) -> str:
+        path = "/".join(folders) + ending
+        return path if folders and self._source.located(path) else ""
 
 
 class _Stream(io.RawIOBase):

@@ -62,11 +62,12 @@ class Legend(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The pixels of one object: its place in the XML file from 1 (0: it is not there), its class."""
+    """The pixels of one object: its place in the XML file from 1 (0: it is not there), class, own number."""
 
     place: int
     name: str
     rle: Rle
+    value: int = 0
 
 
 def colour(value: int) -> Colour:
@@ -165,10 +166,10 @@ def marks_of(
             height, width = one.labels.shape
             raise ValueError(f"a picture of {width} x {height} pixels of an image of {size[1]} x {size[0]}")
     found: list[Found] = []
-    void = 0
+    void = int((shown_classes.labels == HIGHEST).sum()) if shown_classes is not None else 0
     for value, mask in pictures.masks_of((numbers or shown_classes).labels).items():  # type: ignore[union-attr]
         if value == HIGHEST:
-            void = mask.area()
+            void = void or mask.area()
             continue
         if numbers is None:
             assert shown_classes is not None
@@ -177,13 +178,16 @@ def marks_of(
         name = ""
         if shown_classes is not None:
             inside = np.bincount(shown_classes.labels[mask.mask()], minlength=HIGHEST + 1)
+            if inside[HIGHEST] == mask.area():
+                continue
             inside[HIGHEST] = 0
             most = int(inside.argmax())
             name = legend.name(most, shown_classes.palette)
         listed = value <= len(names) and (
             not name or names[value - 1] in (name, "") or name.startswith("class ")
         )
-        found.append(Found(value if listed else 0, names[value - 1] if listed else name or "object", mask))
+        shown = names[value - 1] if listed else name or "object"
+        found.append(Found(value if listed else 0, shown, mask, value))
     return found, void
 
 

@@ -319,7 +319,10 @@ def _with_pixels(
         if one.place:
             made[one.place - 1] = _masked(marks[one.place - 1], one)
         else:
-            made.append(Mark(kind=MASK, name=one.name, rle=one.rle))
+            made.append(Mark(kind=MASK, name=one.name, rle=one.rle, id=f"{stem}, object {one.value}"))
+            if one.value not in (0, len(made)):
+                reason = "an object's number became its place among the objects"
+                reading.ledger.changed("renamed", "mask", reason, made[-1].id)
     return made
 
 

@@ -55,21 +55,21 @@ class Element:
         return [self.tag, inside, self.attributes] if self.attributes else [self.tag, inside]
 
 
-def markup(plain: Any, indent: str) -> str:
+def markup(plain: Any, indent: str, step: str = "\t") -> str:
     """What `Element.plain` gave, as XML lines; ValueError where it is something else."""
     match plain:
         case [str(tag), str() | list() as inside, *rest] if _NAME.fullmatch(tag) and len(rest) < 2:
             said = rest[0] if rest else {}
         case _:
             raise ValueError(f"not an element: {shown(plain)}")
-    if len(indent) > DEEPEST:
+    if len(indent) > DEEPEST * len(step):
         raise ValueError(f"more than {DEEPEST} elements in each other")
     if not isinstance(said, dict) or not all(_NAME.fullmatch(str(key)) for key in said):
         raise ValueError(f"not attributes: {shown(said)}")
     head = tag + "".join(f' {key}="{quoted(str(value))}"' for key, value in said.items())
     if isinstance(inside, str):
         return f"{indent}<{head}>{escaped(inside)}</{tag}>\n" if inside else f"{indent}<{head}/>\n"
-    lines = "".join(markup(one, indent + indent[:1]) for one in inside)
+    lines = "".join(markup(one, indent + step, step) for one in inside)
     return f"{indent}<{head}>\n{lines}{indent}</{tag}>\n"
 
 

@@ -8,7 +8,7 @@ from annotary.formats import Part, Reading, Source
 from annotary.formats import _geometry as geometry
 from annotary.formats._image_index import Index, picture_name
 from annotary.formats._json import shown
-from annotary.formats._losses import drop, mark_id, no_answers
+from annotary.formats._losses import drop, mark_id, no_answers, wrote
 from annotary.formats._names import Names
 from annotary.formats._yolo_files import DETECT, data_yaml, files
 from annotary.model.geometry import Box
@@ -19,6 +19,7 @@ ROUND = 1e-3
 OUTLINES = "more numbers than a box has: an outline, which yolo-seg and yolo-obb read (give that format)"
 FEW = "fewer numbers than the four of a box"
 _FAR = 1e9
+_FOUR = "%d %.8f %.8f %.8f %.8f"
 Numbers = Callable[[ImageSet, Image, Mark], Sequence[float]]
 """The shares of an image that a mark is written as; ValueError says why it is not."""
 Shape = Callable[[list[float], Image], Mark]
@@ -63,14 +64,14 @@ def _lines(found: ImageSet, image: Image, numbers: Numbers, title: str, confiden
         except ValueError as error:
             drop(ledger, image, mark, str(error))
             continue
-        line = ("%d" + " %.8f" * len(made)) % (classes.index(mark.name), *made)
+        line = (_FOUR if len(made) == 4 else "%d" + " %.8f" * len(made)) % (classes.index(mark.name), *made)
         if confidence and mark.confidence is not None:
             line += f" {mark.confidence:.8g}"
         elif mark.confidence is not None:
             ledger.changed("repaired", mark.word, "its confidence is left out", mark_id(image, mark))
         lines.append(line)
         written.append(mark)
-        ledger.wrote(mark.word)
+    wrote(ledger, written)
     no_answers(ledger, image, written, title)
     return ("\n".join(lines) + "\n").encode() if lines else b""
 

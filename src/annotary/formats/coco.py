@@ -72,7 +72,7 @@ _KINDS = (BOX, POLYGON, MASK, CUBOID)
 
 def write(found: ImageSet, options: Options) -> Iterator[Part]:
     """Images as they come; annotations follow from a temporary file; then what says of the whole."""
-    writer = _Writer(found)
+    writer = _Writer(found, splits=options.one_file())
     if options.layout == "results":
         yield from _results(found, writer)
         return
@@ -128,13 +128,14 @@ def _one_file(found: ImageSet, writer: _Writer) -> Iterator[Part]:
 class _Writer:
     """What is the same for all files of one export: ids, categories."""
 
-    def __init__(self, found: ImageSet) -> None:
+    def __init__(self, found: ImageSet, *, splits: bool) -> None:
         self.found = found
         self.image_ids = Ids(found, "image")
         self.ids = Ids(found, "annotation")
         self.categories = Categories(found.classes)
         self.image_id = 0
         self._key = ""
+        self.splits = splits
 
     def ending(self) -> bytes:
         """The categories and what files said of the whole: known once all images have been read."""
@@ -145,7 +146,7 @@ class _Writer:
     def image(self, image: Image) -> tuple[bytes, str]:
         """The image's element, and its file's name."""
         self._key = image.key
-        self.image_id, text = image_element(image, self.image_ids)
+        self.image_id, text = image_element(image, self.image_ids, split=self.splits)
         return text, image.name
 
     def annotations(self, image: Image, out: Later) -> None:

@@ -70,8 +70,8 @@ class _Writer:
         carried = self.found.carried.get("cvat", {})
         kind = carried.get("kind", "task")
         try:
-            own = "".join(markup(one, "      ") for one in carried.get("members", ()))
-            rest = "".join(markup(one, "    ") for one in carried.get("rest", ()))
+            own = "".join(markup(one, "      ", "  ") for one in carried.get("members", ()))
+            rest = "".join(markup(one, "    ", "  ") for one in carried.get("rest", ()))
         except (ValueError, TypeError) as error:
             self.ledger.changed("repaired", "file", f"what it carried for CVAT: {error}", self.found.name)
             own, rest = "", ""

@@ -167,7 +167,7 @@ class _Writer:
         line.address = image.row_data if image.row_data != image.name else ""
         kept = self._kept(image)
         written: list[Mark] = []
-        if image.width and image.height:
+        if 0 < image.width * image.height <= MAX_PIXELS:
             line.class_picture, line.object_picture = f"{folder}classes/{path}", f"{folder}objects/{path}"
             painted = pictures.paint((one for _, one in kept), image.height, image.width)
             values, numbers = [], []
@@ -203,6 +203,8 @@ class _Writer:
         """A mark's pixels; ValueError says why it has none."""
         if not image.width or not image.height:
             raise ValueError("the image's size is not known")
+        if image.width * image.height > MAX_PIXELS:
+            raise ValueError(f"the image has more than {MAX_PIXELS:,} pixels")
         if mark.kind not in (MASK, POLYGON):
             if mark.kind in (BOX, CUBOID) and not self.options.fill:
                 raise ValueError("it has no pixels of its own; fill paints it")

@@ -8,17 +8,11 @@ from typing import Annotated
 from msgspec import Meta
 
 from annotary.formats import Format, Part, Reading, Source, TrainingOptions
-from annotary.formats import _marks as marks
+from annotary.formats._around import around
 from annotary.formats._losses import mark_id
 from annotary.formats._yolo_files import DETECT, task_of
 from annotary.formats._yolo_lines import OUTLINES, ROUND, box, read_set, write_set
-from annotary.model.image import BOX, CUBOID, MASK, POLYGON, Image, ImageSet, Mark
-
-_WORDS = {
-    POLYGON: "a polygon became the box around it",
-    MASK: "a mask became the box around it",
-    CUBOID: "a cuboid became the box around it",
-}
+from annotary.model.image import Image, ImageSet, Mark
 
 
 class Options(TrainingOptions, frozen=True):
@@ -54,16 +48,13 @@ def _is_detection(source: Source) -> bool:
 
 def _numbers(found: ImageSet, image: Image, mark: Mark) -> tuple[float, float, float, float]:
     """Centre and size of the box around a mark, as shares of the image; raises ValueError."""
-    kind = mark.kind
-    if kind not in _WORDS and kind != BOX:
-        raise ValueError(f"YOLO detection has no {mark.word}")
-    left, top, right, bottom = marks.corners(mark, image, found.pixels)
     width, height = image.width, image.height
-    if kind != BOX:
-        around = (right - left) * (bottom - top)
-        # What fills a shape is inside its box: shared area over the area of both is the share it fills.
-        iou = marks.area(mark, image, found.pixels) / around if around and kind != CUBOID else None
-        found.ledger.approximated(mark.word, _WORDS[kind], mark_id(image, mark), iou)
+    box = mark.bounding_box
+    if box is not None:
+        left, top = box.left, box.top
+        right, bottom = left + box.width, top + box.height
+    else:
+        left, top, right, bottom = around(found, image, mark, "YOLO detection")
     if left < -ROUND or top < -ROUND or right > width + ROUND or bottom > height + ROUND:
         if left > width or top > height or right < 0 or bottom < 0:
             raise ValueError("it lies outside its image")
