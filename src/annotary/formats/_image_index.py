@@ -18,6 +18,7 @@ from annotary.model.image import Image
 INDEX = "images.csv"
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".jfif")
 _QUOTED = re.compile(r'["\r\n]')
+_ENDINGS = (*PICTURES, *(one.upper() for one in PICTURES))
 _COLUMNS = ("file", "width", "height", "name", "key", "address")
 
 
@@ -78,6 +79,32 @@ def indexed(image: Image, path: str, index: Groups) -> None:
         image.external_id, image.global_key, image.row_data = name, key, address
         if width.isdigit() and height.isdigit():
             image.width, image.height = int(width), int(height)
+
+
+class Elsewhere:
+    """Pictures that lie in another folder than their format's own, by their names with or without folders."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        # Where the last one was: the next one is most likely there too.
+        self._last = (0, "")
+
+    def find(self, stem: str) -> str:
+        """The path of the picture whose own path, less its ending, ends like this; empty where none does."""
+        folders = stem.split("/")
+        depth, ending = self._last
+        if ending and (found := self._there(folders[depth:], ending)):
+            return found
+        for depth in range(len(folders)):
+            for ending in _ENDINGS:
+                if found := self._there(folders[depth:], ending):
+                    self._last = (depth, ending)
+                    return found
+        return ""
+
+    def _there(self, folders: list[str], ending: str) -> str:
+        path = "/".join(folders) + ending
+        return path if folders and self._source.located(path) else ""
 
 
 class _Stream(io.RawIOBase):

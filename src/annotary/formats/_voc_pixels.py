@@ -137,8 +137,8 @@ def _labelmap(data: bytes, reading: Reading) -> Legend:
     ]
     values = [value_of(said) if said is not None else 0 for _, said in names]
     numbered = len(set(values)) == len(values) and all(0 < one < _NUMBERED for one in values)
-    for place, (name, _) in enumerate(names):
-        reading.classes.add(name, values[place] - 1 if numbered else None)
+    for at, (name, _) in enumerate(names):
+        reading.classes.add(name, values[at] - 1 if numbered else None)
     by_value = {values[place] if numbered else place + 1: name for place, (name, _) in enumerate(names)}
     known = {said: name for said, name in colours.items() if (name, said) in names}
     return Legend(by_value, known)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from xml.etree.ElementTree import ParseError
 
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import DefusedXMLParser
+from defusedxml import DefusedXmlException  # type: ignore[import-untyped]
+from defusedxml.ElementTree import DefusedXMLParser  # type: ignore[import-untyped]
 
 from annotary.formats._json import Broken, shown
 
@@ -23,7 +23,7 @@ _UNSAYABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _SPECIAL = re.compile("[&<>\r]")
 _QUOTED = re.compile('[&<>"\r\n\t]')
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
-_NAME = re.compile(r"[A-Za-z_][\w.-]*")
+_NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 
 
 class Element:
@@ -55,21 +55,21 @@ class Element:
         return [self.tag, inside, self.attributes] if self.attributes else [self.tag, inside]
 
 
-def markup(plain: Any, indent: str) -> str:
+def markup(plain: Any, indent: str, step: str = "\t") -> str:
     """What `Element.plain` gave, as XML lines; ValueError where it is something else."""
     match plain:
         case [str(tag), str() | list() as inside, *rest] if _NAME.fullmatch(tag) and len(rest) < 2:
             said = rest[0] if rest else {}
         case _:
             raise ValueError(f"not an element: {shown(plain)}")
-    if len(indent) > DEEPEST:
+    if len(indent) > DEEPEST * len(step):
         raise ValueError(f"more than {DEEPEST} elements in each other")
     if not isinstance(said, dict) or not all(_NAME.fullmatch(str(key)) for key in said):
         raise ValueError(f"not attributes: {shown(said)}")
     head = tag + "".join(f' {key}="{quoted(str(value))}"' for key, value in said.items())
     if isinstance(inside, str):
         return f"{indent}<{head}>{escaped(inside)}</{tag}>\n" if inside else f"{indent}<{head}/>\n"
-    lines = "".join(markup(one, indent + indent[:1]) for one in inside)
+    lines = "".join(markup(one, indent + step, step) for one in inside)
     return f"{indent}<{head}>\n{lines}{indent}</{tag}>\n"
 
 
@@ -85,6 +85,11 @@ def quoted(text: str) -> str:
     return _UNSAYABLE.sub(
         "\ufffd", _QUOTED.sub(lambda found: _ENTITIES.get(found[0]) or f"&#{ord(found[0])};", text)
     )
+
+
+def is_name(text: str) -> bool:
+    """Whether a tag or an attribute may be called so."""
+    return _NAME.fullmatch(text) is not None
 
 
 def sayable(text: str) -> bool:

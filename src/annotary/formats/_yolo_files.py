@@ -9,7 +9,7 @@ from typing import Any
 
 from annotary.formats import Part, Reading, Source
 from annotary.formats._disk import Groups
-from annotary.formats._image_index import PICTURES, indexed, read_index
+from annotary.formats._image_index import PICTURES, Elsewhere, indexed, read_index
 from annotary.formats._json import shown
 from annotary.model.corpus import Problem
 from annotary.model.image import TEST, TRAIN, VAL, Classes, Image
@@ -19,7 +19,6 @@ DETECT, SEGMENT, OBB = "detect", "segment", "obb"
 _TASKS = {one: one for one in (DETECT, SEGMENT, OBB)}
 _TASK = re.compile(rb"(?m)^task\s*:\s*[\"']?(\w+)")
 _SPLITS = {"train": TRAIN, "val": VAL, "valid": VAL, "validation": VAL, "test": TEST}
-_ENDINGS = (*PICTURES, *(one.upper() for one in PICTURES))
 _SMALL = 4 << 20
 """No data.yaml and no list of names is larger, in bytes."""
 _PATHS, _LABELS, _LINES = 200_000, 2000, 200
@@ -161,7 +160,7 @@ def _found(source: Source, paths: Groups, index: Groups, reading: Reading) -> It
             yield _image(source, path, number, index), label if there else ""
             number += 1
     known = {label: path for path, label in ((str(one), _label_of(str(one))) for one in index.each())}
-    elsewhere = _Elsewhere(source)
+    elsewhere = Elsewhere(source)
     for path in source.paths():
         if path.endswith(".txt") and not seen.of(path) and _in_labels(path):
             picture = known.get(path)
@@ -172,32 +171,6 @@ def _found(source: Source, paths: Groups, index: Groups, reading: Reading) -> It
             yield _image(source, picture, number, index, local), path
             number += 1
     seen.close()
-
-
-class _Elsewhere:
-    """Pictures that lie in another folder than YOLO's own, by their names with or without folders."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        # Where the last one was: the next one is most likely there too.
-        self._last = (0, "")
-
-    def find(self, stem: str) -> str:
-        """The path of the picture that has this path of YOLO's less its ending; empty where none has."""
-        folders = stem.split("/")
-        depth, ending = self._last
-        if ending and (found := self._there(folders[depth:], ending)):
-            return found
-        for depth in range(len(folders)):
-            for ending in _ENDINGS:
-                if found := self._there(folders[depth:], ending):
-                    self._last = (depth, ending)
-                    return found
-        return ""
-
-    def _there(self, folders: list[str], ending: str) -> str:
-        path = "/".join(folders) + ending
-        return path if folders and self._source.located(path) else ""
 
 
 def _in_labels(path: str) -> bool:

@@ -8,17 +8,11 @@ from typing import Annotated
 from msgspec import Meta
 
 from annotary.formats import Format, Part, Reading, Source, TrainingOptions
-from annotary.formats import _marks as marks
+from annotary.formats._around import around
 from annotary.formats._losses import mark_id
 from annotary.formats._yolo_files import DETECT, task_of
 from annotary.formats._yolo_lines import OUTLINES, ROUND, box, read_set, write_set
-from annotary.model.image import CUBOID, MASK, POLYGON, WORDS, Image, ImageSet, Mark
-
-_WORDS = {
-    POLYGON: "a polygon became the box around it",
-    MASK: "a mask became the box around it",
-    CUBOID: "a cuboid became the box around it",
-}
+from annotary.model.image import Image, ImageSet, Mark
 
 
 class Options(TrainingOptions, frozen=True):
@@ -52,28 +46,6 @@ def _is_detection(source: Source) -> bool:
     return task_of(source) == DETECT
 
 
-def _around(found: ImageSet, image: Image, mark: Mark) -> marks.Corners:
-    """The box around anything else, and in the ledger what share of it is filled."""
-    kind = mark.kind
-    if kind not in _WORDS:
-        raise ValueError(f"YOLO detection has no {mark.word}")
-    if kind == POLYGON:
-        numbers = mark.flat()
-        if not numbers:
-            raise ValueError("a polygon without a point")
-        xs, ys = numbers[::2], numbers[1::2]
-        left, top, right, bottom = min(xs), min(ys), max(xs), max(ys)
-        filled = marks.area_of(xs, ys)
-    else:
-        left, top, right, bottom = marks.corners(mark, image, found.pixels)
-        filled = marks.area(mark, image, found.pixels) if kind != CUBOID else 0.0
-    around = (right - left) * (bottom - top)
-    # What fills a shape is inside its box: shared area over the area of both is the share it fills.
-    iou = filled / around if around and kind != CUBOID else None
-    found.ledger.approximated(WORDS[kind], _WORDS[kind], mark_id(image, mark), iou)
-    return left, top, right, bottom
-
-
 def _numbers(found: ImageSet, image: Image, mark: Mark) -> tuple[float, float, float, float]:
     """Centre and size of the box around a mark, as shares of the image; raises ValueError."""
     width, height = image.width, image.height
@@ -82,7 +54,7 @@ def _numbers(found: ImageSet, image: Image, mark: Mark) -> tuple[float, float, f
         left, top = box.left, box.top
         right, bottom = left + box.width, top + box.height
     else:
-        left, top, right, bottom = _around(found, image, mark)
+        left, top, right, bottom = around(found, image, mark, "YOLO detection")
     if left < -ROUND or top < -ROUND or right > width + ROUND or bottom > height + ROUND:
         if left > width or top > height or right < 0 or bottom < 0:
             raise ValueError("it lies outside its image")

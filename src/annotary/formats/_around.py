@@ -1,0 +1,39 @@
+"""The box around whatever has an extent, for formats that have boxes only."""
+
+from __future__ import annotations
+
+from annotary.formats import _marks as marks
+from annotary.formats._losses import mark_id
+from annotary.formats._marks import Corners
+from annotary.model.image import CUBOID, MASK, POLYGON, WORDS, Image, ImageSet, Mark
+
+_REASONS = {
+    POLYGON: "a polygon became the box around it",
+    MASK: "a mask became the box around it",
+    CUBOID: "a cuboid became the box around it",
+}
+
+
+def around(found: ImageSet, image: Image, mark: Mark, format: str) -> Corners:
+    """Left, top, right, bottom around anything but a box, and in the ledger what share of it is filled.
+
+    Raises ValueError for what has no extent.
+    """
+    kind = mark.kind
+    if kind not in _REASONS:
+        raise ValueError(f"{format} has no {mark.word}")
+    if kind == POLYGON:
+        numbers = mark.flat()
+        if not numbers:
+            raise ValueError("a polygon without a point")
+        xs, ys = numbers[::2], numbers[1::2]
+        left, top, right, bottom = min(xs), min(ys), max(xs), max(ys)
+        filled = marks.area_of(xs, ys)
+    else:
+        left, top, right, bottom = marks.corners(mark, image, found.pixels)
+        filled = marks.area(mark, image, found.pixels) if kind != CUBOID else 0.0
+    whole = (right - left) * (bottom - top)
+    # What fills a shape is inside its box: shared area over the area of both is the share it fills.
+    iou = filled / whole if whole and kind != CUBOID else None
+    found.ledger.approximated(WORDS[kind], _REASONS[kind], mark_id(image, mark), iou)
+    return left, top, right, bottom
