@@ -25,6 +25,8 @@ from annotary.formats._image_index import (
 from annotary.formats._json import shown
 from annotary.formats._losses import drop, mark_id, no_answers
 from annotary.formats._names import Names
+from annotary.model.base import to_json
+from annotary.model.corpus import Problem
 from annotary.model.geometry import Box
 from annotary.model.image import BOX, NOTHING, TEST, TRAIN, VAL, Classes, Image, ImageSet, Mark
 
@@ -72,6 +74,7 @@ def write(found: ImageSet, options: Options) -> Iterator[Part]:
     """A label file for each image, its picture if it has one, then the index of images and the classes."""
     names = Names(found.ledger)
     index = Index()
+    types = _Types(found.classes)
     for image in found.images():
         folder = _FOLDERS.get(image.split, image.split)
         stem = names.path(image.name, image.id, ending="")
@@ -81,7 +84,7 @@ def write(found: ImageSet, options: Options) -> Iterator[Part]:
         written: list[Mark] = []
         for mark in image.marks:
             try:
-                lines.append(_line(found, image, mark))
+                lines.append(_line(found, types, image, mark))
             except ValueError as error:
                 drop(found.ledger, image, mark, str(error))
                 continue
@@ -91,31 +94,45 @@ def write(found: ImageSet, options: Options) -> Iterator[Part]:
         yield Part(f"{folder}/label_2/{stem}.txt", "".join(lines).encode("utf-8", "replace"))
         yield from found.picture(image, picture)
     yield from index.parts()
-    yield Part(CLASSES, _class_list(found.classes).encode("utf-8", "replace"))
+    yield Part(CLASSES, types.listed().encode("utf-8", "replace"))
 
 
-def _class_list(classes: Classes) -> str:
-    """A line a number; those that no class has are empty."""
-    lines: list[str] = []
-    for one in classes:
-        lines += [""] * (one.index - len(lines))
-        lines.append(_type(one.name))
-    return "".join(f"{line}\n" for line in lines)
+class _Types:
+    """Classes as label files can say them: one word each, no number, and different."""
+
+    def __init__(self, classes: Classes) -> None:
+        self._classes = classes
+        self._by_name: dict[str, str] = {}
+        self._taken: set[str] = set()
+
+    def of(self, name: str) -> str:
+        """The type of a class; programs take a line apart at its spaces."""
+        if (known := self._by_name.get(name)) is not None:
+            return known
+        self._classes.index(name)
+        plain = "_".join(name.split()) or "_"
+        made = plain + "_" if _WHOLLY.fullmatch(plain) else plain
+        number = 1
+        while made in self._taken or (made != name and made in self._classes.by_name):
+            number += 1
+            made = f"{plain}_({number})"
+        self._taken.add(made)
+        self._by_name[name] = made
+        return made
+
+    def listed(self) -> str:
+        """A line a class number, empty where no class has it: the type, and its name where it differs."""
+        lines: list[str] = []
+        for one in self._classes:
+            lines += [""] * (one.index - len(lines))
+            made = self.of(one.name)
+            lines.append(made if made == one.name else f"{made}\t{to_json(one.name)}")
+        return "".join(f"{line}\n" for line in lines)
 
 
-def _type(name: str) -> str:
-    """A class's name as a label file can say it: in one line, and not ending like a number."""
-    words = name.split()
-    plain = " ".join(words)
-    if plain != name or not words or _WHOLLY.fullmatch(words[-1]):
-        return "_".join(words) + ("_" if not words or _WHOLLY.fullmatch("_".join(words)) else "")
-    return name
-
-
-def _line(found: ImageSet, image: Image, mark: Mark) -> str:
+def _line(found: ImageSet, types: _Types, image: Image, mark: Mark) -> str:
     said = _read_said(mark)
-    name = _type(mark.name)
-    found.classes.index(mark.name)
+    name = types.of(mark.name)
     if name != mark.name:
         found.ledger.changed("renamed", mark.word, "KITTI cannot say this name", mark_id(image, mark))
     box = mark.bounding_box
@@ -190,25 +207,41 @@ def _is_label(path: str) -> bool:
 def read(source: Source, options: Options, reading: Reading) -> Iterator[Image]:
     """Images in the order of their label files, then those without one."""
     del options
-    _read_classes(source, reading)
+    names = _read_classes(source, reading)
     paths = Groups()
     try:
         paths.add(_entries(source))
         index = read_index(source, paths)
         try:
             for number, (stem, label, picture) in enumerate(_found(source, paths, index)):
-                yield _image(source, stem, label, picture, index, number, reading)
+                image = _image(source, stem, label, picture, index)
+                image.number = number
+                if label:
+                    image.marks = list(_marks(source, label, names, reading))
+                yield image
         finally:
             index.close()
     finally:
         paths.close()
 
 
-def _read_classes(source: Source, reading: Reading) -> None:
+def _read_classes(source: Source, reading: Reading) -> dict[str, str]:
+    """Adds the classes of the list; the names of those types that are not their class's name."""
     text = source.neighbour(CLASSES)
-    for at, line in enumerate((text or b"").decode("utf-8", "replace").splitlines()):
-        if line.strip():
-            reading.classes.add(line.strip(), at)
+    names: dict[str, str] = {}
+    for at, line in enumerate((text or b"").decode("utf-8", "replace").split("\n")):
+        made, tab, said = line.partition("\t")
+        if not made.strip():
+            continue
+        try:
+            name = msgspec.json.decode(said, type=str) if tab else made.strip()
+        except msgspec.DecodeError as error:
+            place = f"{CLASSES}, line {at + 1}"
+            reading.report(Problem(place=place, value=shown(said), reason=f"a name in JSON: {error}"))
+            continue
+        reading.classes.add(name, at)
+        names[made.strip()] = name
+    return names
 
 
 def _entries(source: Source) -> Iterator[tuple[int | str, bytes]]:
@@ -248,24 +281,27 @@ def _found(source: Source, paths: Groups, index: Groups) -> Iterator[tuple[str, 
     seen.close()
 
 
-def _image(
-    source: Source, stem: str, label: str, picture: str, index: Groups, number: int, reading: Reading
-) -> Image:
+def _image(source: Source, stem: str, label: str, picture: str, index: Groups) -> Image:
     folders = stem.split("/")
     split = next((_SPLITS[one] for one in folders[:-1] if one in _SPLITS), "")
     inside = [one for one in folders[:-1] if one and one not in _SPLITS]
     ending = PurePosixPath(picture).suffix or ".png"
     name = "/".join((*inside, folders[-1] + ending))
-    image = Image(number=number, external_id=name, row_data=name, split=split, place=label or picture)
+    image = Image(external_id=name, row_data=name, split=split, place=label or picture)
     image.local = picture
     indexed(image, picture, index)
     if not image.width and picture and (size := source.size_of(picture)) is not None:
         image.width, image.height = size
-    if label:
-        text = b"".join(source.open(label)).decode("utf-8", "replace")
-        made = [_mark(line, f"{label}, line {at}", reading) for at, line in enumerate(text.splitlines(), 1)]
-        image.marks = [one for one in made if one is not None]
     return image
+
+
+def _marks(source: Source, label: str, names: dict[str, str], reading: Reading) -> Iterator[Mark]:
+    text = b"".join(source.open(label)).decode("utf-8", "replace")
+    for at, line in enumerate(text.splitlines(), 1):
+        mark = _mark(line, f"{label}, line {at}", reading)
+        if mark is not None:
+            mark.name = names.get(mark.name, mark.name)
+            yield mark
 
 
 def _parts(line: str) -> re.Match[str] | None:
