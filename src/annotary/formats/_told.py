@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ class _Told(msgspec.Struct, gc=False):
     voc: Any = None
     cvat: Any = None
     labelme: Any = None
+    open_images: Any = None
     panoptic: Any = None
     segment_id: Any = None
     iscrowd: Any = None
@@ -30,7 +32,11 @@ class Told:
     def __init__(self, raw: Raw, *keys: bytes) -> None:
         # Most annotations are large, and have none of these: looking for a key costs less than decoding.
         text = bytes(raw) if raw else b""
-        self._found = _told(text) if any(key in text for key in keys) else _NOTHING
+        self._found = _NOTHING
+        if any(key in text for key in keys):
+            # What is carried need not even be an object.
+            with suppress(msgspec.DecodeError, RecursionError):
+                self._found = _told(text)
 
     def mapping(self, key: str) -> dict[str, Any]:
         """An object; empty where it is none."""
