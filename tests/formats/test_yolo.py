@@ -39,7 +39,7 @@ def test_the_size_of_a_picture_elsewhere(name: str, tmp_path: Path) -> None:
     picture.parent.mkdir(parents=True)
     Image.new("L", (200, 100)).save(picture, "PNG")
     source = a_set(tmp_path / "set", a="1 0.5 0.5 0.1 0.2\n")
-    found, ledger = coco(source, tmp_path, images=tmp_path / "pictures")
+    found, ledger = coco(source, tmp_path, images=str(tmp_path / "pictures"))
     (image,) = found["images"]
     assert (image["file_name"], image["width"], image["height"]) == (picture.name, 200, 100)
     assert [one["bbox"] for one in found["annotations"]] == [[90, 40, 20, 20]]

@@ -63,7 +63,7 @@ def convert(
     *,
     to: str,
     format: str | None = None,
-    images: Path | None = None,
+    images: str | Path | None = None,
     options: dict[str, Any] | None = None,
     strict: bool = False,
     on_problem: Literal["stop", "skip"] = "stop",
@@ -74,7 +74,7 @@ def convert(
     if form.write is None:
         raise Invalid(f"{to} is a format to read, not to write")
     chosen = options_of(to, options or {})
-    sources = list(opened([source], images, format))
+    sources = list(opened([source], Path(images) if images is not None else None, format))
     given = [(one, format or recognised(one)) for one in sources]
     ontology = next((one for one, name in given if name == ONTOLOGY and len(given) > 1), None)
     sources = [one for one, name in given if ontology is None or name != ONTOLOGY]

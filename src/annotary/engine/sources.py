@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import warnings
 import zipfile
 import zlib
@@ -73,8 +74,11 @@ class FileSource:
 def below(folders: Iterable[Path], path: str) -> Path | None:
     """The file of a relative path in the first folder that has it, never outside; None where none has."""
     for folder in folders:
-        root = folder.resolve()
         try:
+            # Most images are not there: that is known at once, and without what it takes to be sure.
+            if not os.path.lexists(os.path.join(folder, path)):
+                continue
+            root = folder.resolve()
             found = (root / path).resolve()
             if found.is_relative_to(root) and found.is_file():
                 return found

@@ -124,6 +124,18 @@ def tags_as_answer(tags: list[Element], kinds: dict[str, dict[str, str]]) -> Raw
 # Labels
 
 
+def _listed(found: Any) -> list[Any]:
+    return found if isinstance(found, list) else []
+
+
+def _is_element(found: Any) -> bool:
+    try:
+        markup(found, "")
+    except ValueError:
+        return False
+    return True
+
+
 class _Label:
     """A label as it will be listed."""
 
@@ -132,11 +144,11 @@ class _Label:
         self.name = name
         self.color = color
         self.type = str(given.get("type", type))
-        self.rest = [one for one in given.get("rest", ()) if isinstance(one, list)]
+        self.rest = [one for one in _listed(given.get("rest")) if _is_element(one)]
         self.attributes: dict[str, dict[str, Any]] = {}
-        for one in given.get("attributes", ()):
+        for one in _listed(given.get("attributes")):
             if isinstance(one, dict) and isinstance(one.get("name"), str):
-                values = [str(value) for value in one.get("values", ())]
+                values = [str(value) for value in _listed(one.get("values"))]
                 self.attributes[one["name"]] = {**one, "values": values}
 
     def met(self, one: Attribute) -> None:

@@ -44,7 +44,7 @@ CUBOID_CORNERS = tuple(
     f"{axis}{corner}{face}" for face in "12" for corner in ("tl", "tr", "bl", "br") for axis in "xy"
 )
 """A cuboid's front, then its back; the order of `cuboid_corners`."""
-_GEOMETRY = {
+GEOMETRY = {
     "box": ("xtl", "ytl", "xbr", "ybr", "rotation"),
     "ellipse": ("cx", "cy", "rx", "ry", "rotation"),
     "cuboid": CUBOID_CORNERS,
@@ -53,6 +53,7 @@ _GEOMETRY = {
     "points": ("points",),
     "mask": ("rle", "left", "top", "width", "height"),
 }
+"""The attributes that say where a shape is."""
 _WORDS = {"points": "point"}
 _ROOT = re.compile(
     rb"\A(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<annotations[\s>]", re.DOTALL
@@ -188,7 +189,7 @@ class _Reader:
         place = self.place(one, image.external_id)
         said: dict[str, Any] = {}
         try:
-            if one.tag not in _GEOMETRY:
+            if one.tag not in GEOMETRY:
                 raise ValueError(f"a {shown(one.tag)} is not read")
             if not label:
                 raise ValueError("it names no label")
@@ -198,7 +199,7 @@ class _Reader:
             return []
         if one.tag in ("ellipse", "cuboid"):
             self._approximated(one.tag, place)
-        own = (*_GEOMETRY[one.tag], "label", "occluded")
+        own = (*GEOMETRY[one.tag], "label", "occluded")
         rest = {key: text for key, text in given.items() if key not in own}
         rest = {key: text for key, text in rest.items() if (key, text) not in _USUAL}
         if rest:
@@ -237,7 +238,7 @@ def _drawn(one: Element, at: int, image: Image, said: dict[str, Any]) -> list[Ma
         case "mask":
             return [Mark(kind=MASK, rle=_pixels(given, image))]
         case "box" if parsed(given.get("rotation", "0"), "rotation") == 0:
-            left, top, right, bottom = (parsed(given.get(key, ""), key) for key in _GEOMETRY["box"][:4])
+            left, top, right, bottom = (parsed(given.get(key, ""), key) for key in GEOMETRY["box"][:4])
             if right < left or bottom < top:
                 raise ValueError("a box whose right or bottom comes before its left or top")
             width, height = float(right - left), float(bottom - top)
@@ -245,7 +246,7 @@ def _drawn(one: Element, at: int, image: Image, said: dict[str, Any]) -> list[Ma
                 Mark(kind=BOX, bounding_box=Box(left=float(left), top=float(top), width=width, height=height))
             ]
         case "box" | "ellipse" | "cuboid":
-            numbers = {key: given[key] for key in _GEOMETRY[one.tag] if key in given}
+            numbers = {key: given[key] for key in GEOMETRY[one.tag] if key in given}
             said["given"] = [one.tag, numbers]
             return [Mark(kind=POLYGON, ring=ring_of(one.tag, numbers))]
     points = _points(given.get("points", ""))
@@ -276,7 +277,7 @@ def ring_of(tag: str, given: dict[str, str]) -> list[float]:
 
     Rotations are in degrees, clockwise on the screen.
     """
-    keys = _GEOMETRY.get(tag, ())
+    keys = GEOMETRY.get(tag, ())
     numbers = [float(parsed(str(given.get(key, "0" if key == "rotation" else "")), key)) for key in keys]
     if tag == "cuboid":
         found: list[float] = geometry.convex_hull(np.array(numbers).reshape(-1, 2)).reshape(-1).tolist()
@@ -302,7 +303,7 @@ def _pixels(given: dict[str, str], image: Image) -> rle.Rle:
         raise ValueError("the image's size is not known")
     try:
         counts = tuple(int(one) for one in given.get("rle", "").split(","))
-        left, top, width, height = (int(float(given[key])) for key in _GEOMETRY["mask"][1:])
+        left, top, width, height = (int(float(given[key])) for key in GEOMETRY["mask"][1:])
     except (ValueError, KeyError, OverflowError):
         raise ValueError("a mask has rle, left, top, width and height, all whole numbers") from None
     if max(abs(one) for one in (left, top, width, height)) > FAR:

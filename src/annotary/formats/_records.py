@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from annotary.formats import _marks as marks
-from annotary.formats._losses import drop
+from annotary.formats._losses import drop, mark_id
 from annotary.formats._rle import Rle
 from annotary.formats._stored import DIGEST, GEOMETRY, current, digest
 from annotary.model.annotation import Ends
@@ -42,6 +42,7 @@ KINDS: dict[str, str] = {
     "relationship": ARROW,
 }
 """The kinds as tables spell them."""
+_NO_OBJECT = "what was carried with it is no object, and is left out"
 _NEAR = 1e-6
 """So far may a cuboid's corners be from those that follow from its centre, rotation and size."""
 _SCHEMA = ("feature_schema_id", "value")
@@ -116,7 +117,7 @@ def record(mark: Mark, image: Image, found: ImageSet) -> Record:
     if word != "relationship":
         made.box = _box(mark, image, found)
     if mark.coco:
-        made.carried = _carried(mark)
+        made.carried = _carried(mark, image, found)
     return made
 
 
@@ -165,9 +166,13 @@ def _without(one: Any) -> Any:
     return [_without(value) for value in one] if isinstance(one, list) else one
 
 
-def _carried(mark: Mark) -> str:
+def _carried(mark: Mark, image: Image, found: ImageSet) -> str:
     """What a COCO file said beside what the record says."""
-    said = dict(_members(mark.coco))
+    try:
+        said = _members(mark.coco)
+    except (msgspec.DecodeError, RecursionError):
+        found.ledger.changed("repaired", mark.word, _NO_OBJECT, mark_id(image, mark))
+        return ""
     said.pop(DIGEST, None)
     if mark.kind in (POLYGON, MASK):
         said.pop("segmentation", None)
@@ -265,6 +270,18 @@ def checked_answers(text: str) -> Raw:
     except RecursionError:
         raise ValueError("answers nested too deeply") from None
     return Raw(text.encode())
+
+
+def carried_of(found: ImageSet, image: Image) -> str:
+    """What a COCO file said of an image; empty where that is nothing, or no object."""
+    if not image.coco:
+        return ""
+    try:
+        _members(image.coco)
+    except (msgspec.DecodeError, RecursionError):
+        found.ledger.changed("repaired", "image", _NO_OBJECT, image.name)
+        return ""
+    return bytes(image.coco).decode()
 
 
 def object_of(text: str) -> Raw:

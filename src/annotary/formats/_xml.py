@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from xml.etree.ElementTree import ParseError
 
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import DefusedXMLParser
+from defusedxml import DefusedXmlException  # type: ignore[import-untyped]
+from defusedxml.ElementTree import DefusedXMLParser  # type: ignore[import-untyped]
 
 from annotary.formats._json import Broken, shown
 
@@ -23,7 +23,7 @@ _UNSAYABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _SPECIAL = re.compile("[&<>\r]")
 _QUOTED = re.compile('[&<>"\r\n\t]')
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
-_NAME = re.compile(r"[A-Za-z_][\w.-]*")
+_NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 
 
 class Element:
@@ -85,6 +85,11 @@ def quoted(text: str) -> str:
     return _UNSAYABLE.sub(
         "\ufffd", _QUOTED.sub(lambda found: _ENTITIES.get(found[0]) or f"&#{ord(found[0])};", text)
     )
+
+
+def is_name(text: str) -> bool:
+    """Whether a tag or an attribute may be called so."""
+    return _NAME.fullmatch(text) is not None
 
 
 def sayable(text: str) -> bool:

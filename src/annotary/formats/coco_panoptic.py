@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import PurePosixPath
-from typing import Any
 
 import msgspec
 from msgspec import Raw
@@ -25,10 +24,12 @@ from annotary.formats._names import Names
 from annotary.formats._panoptic_read import HIGHEST, folder, read, starts
 from annotary.formats._rle import Rle
 from annotary.formats._stored import DIGEST, GEOMETRY
+from annotary.formats._told import Told
 from annotary.model.base import to_json
 from annotary.model.image import MASK, NOTHING, POLYGON, TEST, TRAIN, VAL, Image, ImageSet, Mark
 
 _REPLACED = frozenset(("id", "segment_id", "image_id", "category_id", "iscrowd", *GEOMETRY, DIGEST))
+_OWN = frozenset(("image_id", "file_name", "segments_info"))
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
@@ -38,24 +39,6 @@ class Options(TrainingOptions, frozen=True):
     def one_file(self) -> bool:
         """Pictures are files of their own."""
         return False
-
-
-class _Said(msgspec.Struct, gc=False):
-    """What a segment or a COCO annotation came with."""
-
-    segment_id: int = 0
-    iscrowd: int = 0
-    area: Raw = NOTHING
-    bbox: Raw = NOTHING
-
-
-class _SaidOfImage(msgspec.Struct, gc=False):
-    panoptic: dict[str, Any] = {}
-
-
-_NOTHING = _Said()
-_said = msgspec.json.Decoder(_Said).decode
-_said_of_image = msgspec.json.Decoder(_SaidOfImage).decode
 
 
 def write(found: ImageSet, options: Options) -> Iterator[Part]:
@@ -100,8 +83,8 @@ class _Writer:
                     written.append(mark)
                 else:
                     drop(self.ledger, image, mark, "other objects cover all of it")
-            said = _said_of_image(image.coco).panoptic if b'"panoptic"' in bytes(image.coco) else {}
-            rest = "".join(f",{to_json(key)}:{to_json(one)}" for key, one in said.items())
+            said = Told(image.coco, b'"panoptic"').mapping("panoptic")
+            rest = "".join(f",{to_json(key)}:{to_json(one)}" for key, one in said.items() if key not in _OWN)
             head = f'{{"image_id":{id},"file_name":{to_json(path)}{rest},"segments_info":['
             element = head.encode() + b",\n".join(segments) + b"]}"
             annotations.add((b"" if annotations.empty else b",\n") + element)
@@ -134,8 +117,9 @@ class _Writer:
     def _segment(self, image: Image, mark: Mark, number: int, seen: Rle, whole: Rle) -> bytes:
         """What is said of a segment: area and box as they came, unless a part of it is hidden."""
         self.ledger.wrote(mark.word)
-        said = _said(mark.coco) if mark.coco else _NOTHING
-        area, box = bytes(said.area), bytes(said.bbox)
+        said = Told(mark.coco, b'"segment_id"', b'"iscrowd"')
+        given = _members(mark.coco) if mark.coco else {}
+        area, box = bytes(given.get("area", NOTHING)), bytes(given.get("bbox", NOTHING))
         visible = seen.area()
         if visible != (before := whole.area()):
             share = visible / before
@@ -157,10 +141,9 @@ class _Writer:
             b"area": area or b"%d" % visible,
             b"bbox": box or msgspec.json.encode(list(seen.box() or (0, 0, 0, 0))),
         }
-        if mark.coco:
-            for key, value in _members(mark.coco).items():
-                if key not in _REPLACED:
-                    members[to_json(key).encode()[1:-1]] = bytes(value)
+        for key, value in given.items():
+            if key not in _REPLACED:
+                members[to_json(key).encode()[1:-1]] = bytes(value)
         return b"{" + b",".join(b'"%b":%b' % one for one in members.items()) + b"}"
 
     def ending(self) -> Iterator[Part]:
@@ -185,7 +168,7 @@ class _Writer:
 def _numbers(image: Image, kept: list[Mark]) -> list[int]:
     """The ids of segments: those that came in, else by a hash of what lasts, each once in its picture."""
     found: list[int] = []
-    given = [_said(mark.coco).segment_id if mark.coco else 0 for mark in kept]
+    given = [Told(mark.coco, b'"segment_id"').segment_id for mark in kept]
     taken = {one for one in given if 0 < one <= HIGHEST}
     used: set[int] = set()
     for place, (mark, number) in enumerate(zip(kept, given, strict=True)):

@@ -56,8 +56,8 @@ def _image(out: Lines, found: ImageSet, image: Image) -> None:
     about = (*tables.named(found, image), image.width or "", image.height or "", image.split)
     objects = list(tables.records(found, image))
     answers = tables.answers(image.answers)
-    if not objects or answers or image.coco:
-        carried = bytes(image.coco).decode() if image.coco else ""
+    carried = tables.carried_of(found, image)
+    if not objects or answers or carried:
         out.add(*about, IMAGE, *("",) * 9, answers, carried)
     for one in objects:
         box = [number(side) for side in one.box] if one.box else [""] * 4

@@ -5,18 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
 from annotary.formats import Format, Part, TrainingOptions
 from annotary.formats import _marks as marks
 from annotary.formats._cvat_answers import Attribute, Labels, attributes_of, tags_of
-from annotary.formats._cvat_read import CUBOID_CORNERS, SUBSETS, folder, read, ring_of, split_of, starts
+from annotary.formats._cvat_read import (
+    CUBOID_CORNERS,
+    GEOMETRY,
+    SUBSETS,
+    folder,
+    read,
+    ring_of,
+    split_of,
+    starts,
+)
 from annotary.formats._decimals import number, span
 from annotary.formats._disk import Later
 from annotary.formats._losses import drop, mark_id
 from annotary.formats._names import Names
 from annotary.formats._runs import window_of
-from annotary.formats._xml import markup, quoted, sayable
+from annotary.formats._told import Told
+from annotary.formats._xml import is_name, markup, quoted, sayable
 from annotary.model.image import POINT, WORDS, Image, ImageSet, Mark
 
 
@@ -26,17 +34,6 @@ class Options(TrainingOptions, frozen=True):
     def one_file(self) -> bool:
         """One file, unless copies of images are asked for; splits are CVAT's subsets."""
         return self.images != "copy"
-
-
-class _Said(msgspec.Struct, gc=False):
-    """What is carried along with a mark or an image."""
-
-    attributes: dict[str, Any] = {}
-    cvat: dict[str, Any] = {}
-
-
-_said = msgspec.json.Decoder(_Said).decode
-_NOTHING = _Said()
 
 
 def write(found: ImageSet, options: Options) -> Iterator[Part]:
@@ -69,6 +66,7 @@ class _Writer:
         """The start of the file, labels and all."""
         carried = self.found.carried.get("cvat", {})
         kind = carried.get("kind", "task")
+        labels = self.labels.lines("      ")
         try:
             own = "".join(markup(one, "      ", "  ") for one in carried.get("members", ()))
             rest = "".join(markup(one, "    ", "  ") for one in carried.get("rest", ()))
@@ -77,7 +75,6 @@ class _Writer:
             own, rest = "", ""
         own = own or "      <mode>annotation</mode>\n"
         kind = kind if kind in ("task", "project", "job") else "task"
-        labels = self.labels.lines("      ")
         return (
             '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n  <version>1.1</version>\n  <meta>\n'
             f"    <{kind}>\n{own}{labels}    </{kind}>\n{rest}  </meta>\n"
@@ -85,7 +82,7 @@ class _Writer:
 
     def image(self, image: Image) -> Iterator[str]:
         """One image's element."""
-        carried = _said(image.coco).cvat if b'"cvat"' in bytes(image.coco) else {}
+        carried = Told(image.coco, b'"cvat"').mapping("cvat")
         name = str(carried.get("name", image.name))
         if not sayable(name):
             self.ledger.changed("renamed", "image", "signs that XML cannot say", image.id or name)
@@ -117,12 +114,12 @@ class _Writer:
     def _shapes(self, image: Image) -> Iterator[str]:
         """The shapes in order; points of one shape are together again."""
         held: list[tuple[float, float]] = []
-        first: tuple[Mark, _Said] | None = None
+        first: tuple[Mark, Told] | None = None
         for mark in image.marks:
-            said = _said(mark.coco) if mark.coco and b'"cvat"' in bytes(mark.coco) else self._flags(mark)
-            together = said.cvat.get("together")
+            said = Told(mark.coco, b'"cvat"', b'"attributes"')
+            together = said.mapping("cvat").get("together")
             if first is not None and (
-                mark.kind != POINT or together is None or first[1].cvat.get("together") != together
+                mark.kind != POINT or together is None or first[1].mapping("cvat").get("together") != together
             ):
                 yield self._points(image, *first, held)
                 first = None
@@ -132,7 +129,7 @@ class _Writer:
                 first = first or (mark, said)
                 continue
             try:
-                tag, geometry = self._drawn(image, mark, said.cvat)
+                tag, geometry = self._drawn(image, mark, said.mapping("cvat"))
             except ValueError as error:
                 drop(self.ledger, image, mark, str(error))
                 continue
@@ -141,33 +138,32 @@ class _Writer:
         if first is not None:
             yield self._points(image, *first, held)
 
-    def _flags(self, mark: Mark) -> _Said:
-        return _said(mark.coco) if mark.coco and b'"attributes"' in bytes(mark.coco) else _NOTHING
-
     def _count(self, mark: Mark) -> None:
         self.ledger.wrote(mark.word)
         self.ledger.wrote("answer", mark.answer_count())
 
-    def _points(self, image: Image, mark: Mark, said: _Said, held: list[tuple[float, float]]) -> str:
+    def _points(self, image: Image, mark: Mark, said: Told, held: list[tuple[float, float]]) -> str:
         return self._shape(
             image, mark, said, "points", {"points": _pairs([one for pair in held for one in pair])}
         )
 
-    def _shape(self, image: Image, mark: Mark, said: _Said, tag: str, geometry: dict[str, Any]) -> str:
+    def _shape(self, image: Image, mark: Mark, said: Told, tag: str, geometry: dict[str, Any]) -> str:
         if not sayable(mark.name):
             self.ledger.changed("renamed", "class", "signs that XML cannot say", mark.name)
         if mark.confidence is not None:
             self.ledger.changed("repaired", mark.word, "its confidence is left out", mark_id(image, mark))
         found = attributes_of(mark.classifications, self.ledger, mark_id(image, mark))
         self.labels.met(mark.name, found)
-        rest = said.cvat.get("rest")
-        more = (
-            {key: one for key, one in rest.items() if key not in geometry} if isinstance(rest, dict) else {}
-        )
+        rest = said.mapping("cvat").get("rest")
+        more = {
+            key: one
+            for key, one in (rest.items() if isinstance(rest, dict) else ())
+            if is_name(key) and key not in (*geometry, "label", "occluded")
+        }
         written = {
             "label": mark.name,
             "source": more.pop("source", "manual"),
-            "occluded": int(said.attributes.get("occluded") in (True, 1, "1", "true")),
+            "occluded": int(said.mapping("attributes").get("occluded") in (True, 1, "1", "true")),
             **geometry,
             "z_order": more.pop("z_order", 0),
             **more,
@@ -232,7 +228,7 @@ def _as_given(said: dict[str, Any], flat: list[float]) -> tuple[str, dict[str, A
         return None
     if len(ring) != len(flat) or any(abs(a - b) > 1e-6 for a, b in zip(ring, flat, strict=True)):
         return None
-    return tag, geometry
+    return tag, {key: geometry[key] for key in GEOMETRY[tag] if key in geometry}
 
 
 def _pairs(flat: list[float]) -> str:

@@ -109,7 +109,7 @@ def _line(found: ImageSet, image: Image, file_name: str) -> dict[str, Any]:
         "width": image.width,
         "height": image.height,
         "answers": tables.answers(image.answers),
-        "carried": bytes(image.coco).decode(),
+        "carried": tables.carried_of(found, image),
         "objects": objects,
     }
 

@@ -13,9 +13,10 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from annotary.formats import Format, Part, TrainingOptions
 from annotary.formats import _marks as marks
@@ -23,6 +24,7 @@ from annotary.formats._labelme_read import PICTURES, SPECIAL, circle_ring, deriv
 from annotary.formats._losses import drop, mark_id
 from annotary.formats._names import Names
 from annotary.formats._png import render_mask_8bit
+from annotary.formats._told import Told
 from annotary.model.image import POINT, WORDS, Image, ImageSet, Mark
 
 VERSION = "5.5.0"
@@ -36,13 +38,6 @@ class Options(TrainingOptions, frozen=True):
     def one_file(self) -> bool:
         """Always a folder."""
         return False
-
-
-class _Said(msgspec.Struct, gc=False):
-    labelme: dict[str, Any] = {}
-
-
-_said = msgspec.json.Decoder(_Said).decode
 
 
 def write(found: ImageSet, options: Options) -> Iterator[Part]:
@@ -160,8 +155,8 @@ class _Writer:
                 flat = mark.flat()
                 if len(flat) < 6:
                     raise ValueError("a polygon of fewer than 3 points")
-                circle = said.get("circle")
-                if circle is not None and _same_circle(circle, flat):
+                circle = _given(said.get("circle"))
+                if len(circle) == 2 and _same_circle(circle, flat):
                     return "circle", circle, None
                 return "polygon", _pairs(flat), None
             case "cuboid":
@@ -185,14 +180,14 @@ class _Writer:
             [float(left), float(top)],
             [float(left + part.shape[1] - 1), float(top + part.shape[0] - 1)],
         ]
-        given = said.get("points")
-        if isinstance(given, list) and _whole(given) == _whole(points):
+        given = _given(said.get("points"))
+        if given and [[int(one) for one in pair] for pair in given] == points:
             points = given
         return "mask", points, base64.b64encode(render_mask_8bit(part)).decode()
 
 
 def _carried(raw: msgspec.Raw) -> dict[str, Any]:
-    return _said(raw).labelme if raw and b'"labelme"' in bytes(raw) else {}
+    return Told(raw, b'"labelme"').mapping("labelme")
 
 
 def _rest(said: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
@@ -205,23 +200,25 @@ def _pairs(flat: list[float]) -> list[list[float]]:
     return [[x, y] for x, y in zip(flat[::2], flat[1::2], strict=True)]
 
 
-def _whole(points: list[list[float]]) -> list[list[int]]:
-    return [[int(number) for number in one] for one in points]
+def _given(points: Any) -> list[list[float]]:
+    """Points as they are carried; none where they are something else."""
+    try:
+        return msgspec.convert(points, list[Annotated[list[float], Meta(min_length=2, max_length=2)]])
+    except msgspec.ValidationError:
+        return []
 
 
 def _corners(mark: Mark, said: dict[str, Any]) -> list[list[float]]:
     """Top left and bottom right, or the corners as they were drawn."""
     left, top, right, bottom = marks.corners(mark)
-    given = said.get("points")
-    if isinstance(given, list) and given:
+    if given := _given(said.get("points")):
         xs, ys = [one[0] for one in given], [one[1] for one in given]
         if max(abs(min(xs) - left), abs(min(ys) - top), abs(max(xs) - right), abs(max(ys) - bottom)) < 1e-6:
-            found: list[list[float]] = given
-            return found
+            return given
     return [[left, top], [right, bottom]]
 
 
-def _same_circle(circle: Any, flat: list[float]) -> bool:
+def _same_circle(circle: list[list[float]], flat: list[float]) -> bool:
     ring = circle_ring(circle)
     return len(ring) == len(flat) and all(abs(a - b) < 1e-6 for a, b in zip(ring, flat, strict=True))
 

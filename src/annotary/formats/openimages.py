@@ -42,6 +42,7 @@ from annotary.formats._openimages_read import (
     folder,
     read,
 )
+from annotary.formats._told import Told
 from annotary.model.image import BOX, CUBOID, MASK, POLYGON, TEST, TRAIN, VAL, Image, ImageSet, Mark
 from annotary.model.ledger import Ledger
 
@@ -65,14 +66,6 @@ class Options(TrainingOptions, frozen=True):
         return False
 
 
-class _Said(msgspec.Struct, gc=False):
-    """What is carried with a mark or an image."""
-
-    attributes: dict[str, Any] = {}
-    open_images: dict[str, Any] = {}
-    iscrowd: int = 0
-
-
 class _Answer(msgspec.Struct):
     name: str = ""
     confidence: float | None = None
@@ -84,9 +77,8 @@ class _Question(msgspec.Struct):
     checklist_answers: list[_Answer] | None = None
 
 
-_said = msgspec.json.Decoder(_Said).decode
 _questions = msgspec.json.Decoder(list[_Question]).decode
-_NOTHING = _Said()
+_KEYS = (b'"attributes"', b'"open_images"', b'"iscrowd"')
 
 
 def write(found: ImageSet, options: Options) -> Iterator[Part]:
@@ -165,7 +157,7 @@ class _Writer:
         id = self.names.path(image.name, image.id, ending="")
         split = _FOLDERS[image.split or TRAIN]
         ending = PurePosixPath(image.name).suffix
-        said = _said(image.coco).open_images if image.coco else {}
+        said = Told(image.coco, *_KEYS).mapping(KEY)
         address = image.row_data if image.row_data != image.external_id else ""
         own = (image.width or "", image.height or "", image.external_id, image.global_key)
         about = [said.get(name, 0 if name == "Rotation" else "") for name in ABOUT]
@@ -209,29 +201,31 @@ class _Writer:
                 self.ledger.approximated("answer", reason, image.name)
 
     def _mark(self, image: Image, mark: Mark, place: int, id: str, split: str) -> Iterator[Part]:
-        said = _said(mark.coco) if mark.coco else _NOTHING
+        said = Told(mark.coco, *_KEYS)
+        attributes = said.mapping("attributes")
         if mark.kind in (POLYGON, MASK):
-            yield from self._mask(image, mark, place, said.attributes, id, split)
+            yield from self._mask(image, mark, place, attributes, id, split)
             known: tuple[str, ...] = _MASK_ATTRIBUTES
         elif mark.kind in (BOX, CUBOID):
             self._box(image, mark, said, id, split)
             known = tuple(FLAGS.values())
         else:
             raise ValueError(f"Open Images has no {mark.word}")
-        if any(one not in known for one in said.attributes):
+        if any(one not in known for one in attributes):
             reason = "Open Images has no column for other attributes"
             self.ledger.changed("repaired", mark.word, reason, mark_id(image, mark))
 
-    def _box(self, image: Image, mark: Mark, said: _Said, id: str, split: str) -> None:
+    def _box(self, image: Image, mark: Mark, said: Told, id: str, split: str) -> None:
         left, top, right, bottom = marks.corners(mark, image)
         shares = self._shares(image, mark, (left, right, top, bottom), (image.width, image.height))
         if mark.kind == CUBOID:
             self.ledger.approximated(mark.word, "a cuboid became the box around it", mark_id(image, mark))
         confidence = "1" if mark.confidence is None else repr(float(mark.confidence))
-        flags = [_flag(said.attributes.get(name)) for name in FLAGS.values()]
+        attributes = said.mapping("attributes")
+        flags = [_flag(attributes.get(name)) for name in FLAGS.values()]
         if said.iscrowd:
             flags[list(FLAGS).index("IsGroupOf")] = "1"
-        source = said.open_images.get("Source", "xclick")
+        source = said.mapping(KEY).get("Source", "xclick")
         label = self._label(mark.name)
         self._row(_BOXES, split, id, source, label, confidence, *shares, *flags)
 

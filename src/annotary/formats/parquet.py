@@ -169,7 +169,7 @@ def _row(found: ImageSet, image: Image, objects: list[Record]) -> dict[str, Any]
         "split": image.split or None,
         "objects": [_object(found, one) for one in objects],
         "answers": tables.answers(image.answers) or None,
-        "carried": bytes(image.coco).decode() if image.coco else None,
+        "carried": tables.carried_of(found, image) or None,
     }
 
 

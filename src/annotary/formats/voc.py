@@ -16,13 +16,11 @@ VOC counts pixels from 1 and a box includes its last one: xmin = left + 1, xmax 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from math import ceil, floor
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
-import msgspec
 from msgspec import Meta
 
 from annotary.errors import Invalid
@@ -34,6 +32,7 @@ from annotary.formats._disk import Later
 from annotary.formats._losses import drop, mark_id, no_answers
 from annotary.formats._names import Names
 from annotary.formats._rle import Rle
+from annotary.formats._told import Told
 from annotary.formats._voc_pixels import HIGHEST, colour
 from annotary.formats._voc_read import FLAGS, PICTURES, derived_name, folder, read, starts
 from annotary.formats._xml import escaped, markup, sayable
@@ -71,25 +70,6 @@ class Options(TrainingOptions, frozen=True):
     def one_file(self) -> bool:
         """Always a folder."""
         return False
-
-
-class _Said(msgspec.Struct, gc=False):
-    """What is carried with a mark: flags as Datumaro and CVAT put them into COCO files, and the rest."""
-
-    attributes: dict[str, Any] = {}
-    voc: list[Any] = []
-    iscrowd: int = 0
-
-
-class _SaidOfImage(msgspec.Struct, gc=False):
-    voc: list[Any] = []
-
-
-_said = msgspec.json.Decoder(_Said).decode
-_said_of_image = msgspec.json.Decoder(_SaidOfImage).decode
-# Whether there is anything to decode: most annotations of a COCO file are large, and have none of these.
-_SAYS = re.compile(rb'"(?:attributes|voc)"|"iscrowd":\s*1')
-_NOTHING = _Said()
 
 
 def write(found: ImageSet, options: Options) -> Iterator[Part]:
@@ -169,7 +149,7 @@ class _Writer:
     # The XML file
 
     def _head(self, image: Image, stem: str, picture: str, *, segmented: bool) -> str:
-        said = _said_of_image(image.coco).voc if b'"voc"' in bytes(image.coco) else []
+        said = Told(image.coco, b'"voc"').items("voc")
         file_name = picture.rsplit("/", 1)[-1]
         try:
             own = {one[0]: markup(one, "\t") for one in said if one[0] in ("folder", "depth")}
@@ -200,10 +180,10 @@ class _Writer:
 
     def _object(self, image: Image, mark: Mark, *, exact: bool) -> str:
         """An object's lines; ValueError says why there are none. `exact`: its pixels are written too."""
-        said = _said(mark.coco) if mark.coco and _SAYS.search(bytes(mark.coco)) else _NOTHING
+        said = Told(mark.coco, b'"attributes"', b'"voc"', b'"iscrowd":1', b'"iscrowd": 1')
         name = self.spelt.get(mark.name) or self._spell(mark.name)
         box = self._box(image, mark, exact)
-        flags = said.attributes
+        flags = said.mapping("attributes")
         difficult = _flag(flags.get("difficult"))
         if said.iscrowd:
             difficult = "1"
@@ -213,7 +193,11 @@ class _Writer:
         if mark.confidence is not None:
             more += f"\t\t<confidence>{mark.confidence!r}</confidence>\n"
         rest = _attributes(flags) if flags else ""
-        rest += "".join(markup(one, "\t\t") for one in said.voc) if said.voc else ""
+        try:
+            rest += "".join(markup(one, "\t\t") for one in said.items("voc"))
+        except ValueError as error:
+            reason = f"what it carried for VOC: {error}"
+            self.ledger.changed("repaired", mark.word, reason, mark_id(image, mark))
         return (
             f"\t<object>\n\t\t<name>{name}</name>\n\t\t<pose>{pose}</pose>\n"
             f"\t\t<truncated>{_flag(flags.get('truncated'))}</truncated>\n"

@@ -101,25 +101,28 @@ class Mark(msgspec.Struct, gc=False, kw_only=True):
     def flat(self) -> list[float]:
         """A polygon's or polyline's x, y, x, y, ..., its first point not again as the last; or ValueError."""
         if self.ring is None:
-            text = bytes(self.polygon or self.line)
-            try:
-                self.ring = numbers = _flat(text.translate(None, _POINTS))
-            except msgspec.DecodeError:
-                raise ValueError("points that are not numbers") from None
-            # The store repeats the first point as the last; other files have as many as they have.
-            if self.kind == POLYGON and numbers[:2] == numbers[-2:] and text.startswith(_POINT):
-                del numbers[-2:]
-        return self.ring
+            self._take_apart()
+        return self.ring  # type: ignore[return-value] # it has just been made
 
     def flat_text(self) -> bytes:
         """The same as JSON."""
-        text = bytes(self.polygon)
-        if self.ring is None and text.startswith(_POINT) and len(numbers := self.flat()) > 2:
-            flat = text.translate(None, _POINTS)
-            # Cut off where the last point begins again; most points are written as they were.
-            end = flat.rfind(b",", 0, flat.rfind(b","))
-            return flat[:end] + b"]" if flat.count(b",") + 1 > len(numbers) else flat
-        return _encode(self.flat())
+        text = self._take_apart() if self.ring is None else b""
+        return text or _encode(self.ring)
+
+    def _take_apart(self) -> bytes:
+        """Make the ring of a polygon or polyline; its text without the last point, if that is the first."""
+        text = bytes(self.polygon or self.line)
+        flat = text.translate(None, _POINTS)
+        try:
+            self.ring = numbers = _flat(flat)
+        except msgspec.DecodeError:
+            raise ValueError("points that are not numbers") from None
+        # The store repeats the first point as the last; other files have as many as they have.
+        if self.kind == POLYGON and numbers[:2] == numbers[-2:] and text.startswith(_POINT):
+            del numbers[-2:]
+            if numbers:
+                return flat[: flat.rfind(b",", 0, flat.rfind(b","))] + b"]"
+        return flat
 
 
 class Image(msgspec.Struct, gc=False, kw_only=True):

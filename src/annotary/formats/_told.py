@@ -1,0 +1,60 @@
+"""What is carried along with marks and images, in keys that another file may have filled with anything."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+
+class _Told(msgspec.Struct, gc=False):
+    attributes: Any = None
+    voc: Any = None
+    cvat: Any = None
+    labelme: Any = None
+    open_images: Any = None
+    panoptic: Any = None
+    segment_id: Any = None
+    iscrowd: Any = None
+
+
+_told = msgspec.json.Decoder(_Told).decode
+_NOTHING = _Told()
+
+
+class Told:
+    """The carried keys that formats read; whatever is of another kind than it should be is empty."""
+
+    __slots__ = ("_found",)
+
+    def __init__(self, raw: Raw, *keys: bytes) -> None:
+        # Most annotations are large, and have none of these: looking for a key costs less than decoding.
+        text = bytes(raw) if raw else b""
+        self._found = _NOTHING
+        if any(key in text for key in keys):
+            # What is carried need not even be an object.
+            with suppress(msgspec.DecodeError, RecursionError):
+                self._found = _told(text)
+
+    def mapping(self, key: str) -> dict[str, Any]:
+        """An object; empty where it is none."""
+        found = getattr(self._found, key)
+        return found if isinstance(found, dict) else {}
+
+    def items(self, key: str) -> list[Any]:
+        """An array; empty where it is none."""
+        found = getattr(self._found, key)
+        return found if isinstance(found, list) else []
+
+    @property
+    def segment_id(self) -> int:
+        """The id of a panoptic segment; 0 where there is none."""
+        found = self._found.segment_id
+        return found if isinstance(found, int) and not isinstance(found, bool) else 0
+
+    @property
+    def iscrowd(self) -> bool:
+        """Whether it is a crowd."""
+        return self._found.iscrowd in (1, True)
