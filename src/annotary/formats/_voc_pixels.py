@@ -139,11 +139,7 @@ def _labelmap(data: bytes, reading: Reading) -> Legend:
     numbered = len(set(values)) == len(values) and all(0 < one < _NUMBERED for one in values)
     for at, (name, _) in enumerate(names):
         reading.classes.add(name, values[at] - 1 if numbered else None)
-<<<<<<< HEAD
-    by_value = {values[at] if numbered else at + 1: name for at, (name, _) in enumerate(names)}
-=======
     by_value = {values[place] if numbered else place + 1: name for place, (name, _) in enumerate(names)}
->>>>>>> formats
     known = {said: name for said, name in colours.items() if (name, said) in names}
     return Legend(by_value, known)
 
