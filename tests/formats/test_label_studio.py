@@ -316,3 +316,19 @@ def test_pictures_beside_the_tasks(shared: Path, tmp_path: Path) -> None:
     assert len(tasks) == 7
     assert sum(len(group["result"]) for one in tasks for group in one["annotations"]) == 25
     assert len(list((tmp_path / "out/images").iterdir())) == 7
+
+
+@pytest.mark.parametrize(
+    ("id", "kept"), [(5, True), (-5, True), ("t-1", True), (True, False), (10**40, False)]
+)
+def test_task_ids_come_back(id: Any, kept: bool, tmp_path: Path) -> None:
+    (one,), _ = converted(tmp_path, [task(box(), id=id)], "label-studio")
+    assert (one["id"] == id and type(one["id"]) is type(id)) == kept
+    assert isinstance(one["id"], int | str)
+
+
+def test_a_file_nested_too_deeply_is_refused(tmp_path: Path) -> None:
+    text = json.dumps([task(box(), meta={"deep": 17})]).replace("17", "[" * 3000 + "]" * 3000)
+    (tmp_path / "given.json").write_text(text)
+    with pytest.raises(annotary.Refused, match="nested deeper"):
+        annotary.convert(tmp_path / "given.json", tmp_path / "out.json", to="coco")

@@ -16,15 +16,16 @@ from annotary.formats import Options, Reading, Source
 from annotary.formats import _geometry as geometry
 from annotary.formats import _rle as rle
 from annotary.formats._cvat_answers import answers_of, label_of, tags_as_answer
-from annotary.formats._decimals import FAR, parsed
+from annotary.formats._decimals import FAR, number, parsed
 from annotary.formats._disk import Seen
 from annotary.formats._json import Broken, shown
 from annotary.formats._runs import Window, mask_of_window
 from annotary.formats._xml import Element, children
 from annotary.model.corpus import Problem
-from annotary.model.geometry import Box, Point
+from annotary.model.geometry import Box, Cuboid, Face, Point, cuboid_gap
 from annotary.model.image import (
     BOX,
+    CUBOID,
     MASK,
     NOTHING,
     POINT,
@@ -54,6 +55,8 @@ GEOMETRY = {
     "mask": ("rle", "left", "top", "width", "height"),
 }
 """The attributes that say where a shape is."""
+IN_SPACE = "annotary_cuboid"
+_SPACE = {"center": "xy", "rotation": "xyz", "size": "xyz"}
 _WORDS = {"points": "point"}
 _ROOT = re.compile(
     rb"\A(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<annotations[\s>]", re.DOTALL
@@ -197,9 +200,9 @@ class _Reader:
         except ValueError as error:
             self.reading.ledger.refused(_WORDS.get(one.tag, one.tag), str(error), place)
             return []
-        if one.tag in ("ellipse", "cuboid"):
+        if one.tag in ("ellipse", "cuboid") and made[0].kind == POLYGON:
             self._approximated(one.tag, place)
-        own = (*GEOMETRY[one.tag], "label", "occluded")
+        own = (*GEOMETRY[one.tag], "label", "occluded", IN_SPACE)
         rest = {key: text for key, text in given.items() if key not in own}
         rest = {key: text for key, text in rest.items() if (key, text) not in _USUAL}
         if rest:
@@ -245,6 +248,8 @@ def _drawn(one: Element, at: int, image: Image, said: dict[str, Any]) -> list[Ma
             return [
                 Mark(kind=BOX, bounding_box=Box(left=float(left), top=float(top), width=width, height=height))
             ]
+        case "cuboid" if IN_SPACE in given:
+            return [Mark(kind=CUBOID, cuboid=_cuboid(given))]
         case "box" | "ellipse" | "cuboid":
             numbers = {key: given[key] for key in GEOMETRY[one.tag] if key in given}
             said["given"] = [one.tag, numbers]
@@ -260,6 +265,32 @@ def _drawn(one: Element, at: int, image: Image, said: dict[str, Any]) -> list[Ma
     if len(points) < 2 * least:
         raise ValueError(f"a {one.tag} of fewer than {least} points")
     return [Mark(kind=POLYGON if one.tag == "polygon" else POLYLINE, ring=points)]
+
+
+def in_space(mark: Mark) -> str:
+    """A cuboid's centre, rotation vector and size, eight numbers."""
+    said = msgspec.json.decode(mark.cuboid)
+    numbers = [said[key][axis] for key, axes in _SPACE.items() for axis in axes]
+    return ",".join(number(float(one)) for one in numbers)
+
+
+def _cuboid(given: dict[str, str]) -> Raw:
+    """A cuboid in space with its corners as they are drawn; ValueError where these do not go together."""
+    numbers = [float(parsed(one, IN_SPACE)) for one in given[IN_SPACE].split(",")]
+    names = [(key, axis) for key, axes in _SPACE.items() for axis in axes]
+    if len(numbers) != len(names):
+        raise ValueError(f"{IN_SPACE} has {len(numbers)} numbers, not {len(names)}")
+    said: dict[str, Any] = {key: {} for key in _SPACE}
+    for (key, axis), one in zip(names, numbers, strict=True):
+        said[key][axis] = one
+    drawn = [float(parsed(given.get(key, ""), key)) for key in CUBOID_CORNERS]
+    corners = [{"x": x, "y": y} for x, y in zip(drawn[::2], drawn[1::2], strict=True)]
+    for face, some in (("front", corners[:4]), ("back", corners[4:])):
+        said[face] = dict(zip(Face.__struct_fields__, some, strict=True))
+    found = msgspec.convert({**said, "projection": "orthographic"}, Cuboid)
+    if cuboid_gap(found) > 0.01:
+        raise ValueError(f"{IN_SPACE} is not that of its corners")
+    return Raw(msgspec.json.encode(found))
 
 
 def _points(text: str) -> list[float]:

@@ -29,6 +29,8 @@ _START = re.compile(
     rb'\A[\xef\xbb\xbf\s]*\{\s*"(dm_format_version|media_type|infos|categories|items|ann_types)"\s*:'
 )
 _SHAPE = re.compile(rb'"dm_format_version"\s*:|"categories"\s*:\s*\{|"items"\s*:\s*\[\s*\{\s*"id"')
+_MOST = 1 << 20
+"""No image has more pixels a side."""
 _ARRAYS = frozenset(("items",))
 _HEAD = ("dm_format_version", "media_type", "ann_types")
 
@@ -167,7 +169,7 @@ class _Reader:
             local=next((one for one in tries if self.source.located(one)), tries[0]),
         )
         size = picture.size[::-1] if picture.size else self.source.size_of(made.local)
-        if size is not None and min(size) > 0:
+        if size is not None and all(0 < side < _MOST for side in size):
             made.width, made.height = size
         for at, one in enumerate(item.annotations):
             self._take(one, f"{place}.annotations[{at}]", at)

@@ -24,7 +24,8 @@ def span(start: float, size: float, first: int = 0) -> tuple[str, str]:
 
 def ends(low: float, high: float, first: int = 0) -> tuple[str, str]:
     """As `span`, from end to end; beyond a billionth of a pixel numbers only say how they came about."""
-    return plain(repr(round(low + first, 9))), plain(repr(round(high, 9)))
+    # Fixed digits, cut, take a third of the time of rounding to the shortest number.
+    return f"{low + first:.9f}".rstrip("0").rstrip("."), f"{high:.9f}".rstrip("0").rstrip(".")
 
 
 def number(value: float) -> str:

@@ -11,8 +11,10 @@ from annotary.formats._cvat_answers import Attribute, Labels, attributes_of, tag
 from annotary.formats._cvat_read import (
     CUBOID_CORNERS,
     GEOMETRY,
+    IN_SPACE,
     SUBSETS,
     folder,
+    in_space,
     read,
     ring_of,
     split_of,
@@ -183,8 +185,7 @@ class _Writer:
                     raise ValueError("a polygon of fewer than 3 points")
                 return _as_given(said, flat) or ("polygon", {"points": _pairs(flat)})
             case "cuboid":
-                numbers = marks.cuboid_corners(mark).reshape(-1).tolist()
-                return "cuboid", dict(zip(CUBOID_CORNERS, map(number, numbers), strict=True))
+                return "cuboid", _cuboid(mark)
             case "mask":
                 return "mask", self._window(image, mark)
         raise ValueError(f"CVAT has no {mark.word}")
@@ -216,6 +217,12 @@ def _corners(mark: Mark) -> dict[str, str]:
     assert box is not None
     (left, right), (top, bottom) = span(box.left, box.width), span(box.top, box.height)
     return {"xtl": left, "ytl": top, "xbr": right, "ybr": bottom}
+
+
+def _cuboid(mark: Mark) -> dict[str, str]:
+    """The eight corners; what they follow from is said too, in an attribute that CVAT passes over."""
+    corners = [number(round(one, 9)) for one in marks.cuboid_corners(mark).reshape(-1).tolist()]
+    return {**dict(zip(CUBOID_CORNERS, corners, strict=True)), IN_SPACE: in_space(mark)}
 
 
 def _as_given(said: dict[str, Any], flat: list[float]) -> tuple[str, dict[str, Any]] | None:

@@ -36,6 +36,8 @@ from annotary.model.image import (
 TASKS = "tasks.json"
 _POINT = 0.5
 """The width of a key point in per cent of the image, where its file says none."""
+_LARGEST = 1 << 53
+"""Ids are below: what every program can count."""
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _questions = msgspec.json.Decoder(list[dict[str, Any]]).decode
 
@@ -95,11 +97,19 @@ class _Task:
             except ValueError as error:
                 drop(self.ledger, image, mark, str(error))
         self._answers_about_image()
-        made: Json = {"id": ids.of(self.carried.pop("id", None), image.key), "data": self._data()}
+        made: Json = {"id": self._id(ids), "data": self._data()}
         made["annotations"], made["predictions"] = self._told()
         if meta := self._meta():
             made["meta"] = meta
         return {**made, **self.carried}
+
+    def _id(self, ids: Ids) -> int | str:
+        """The task's id: the one it came with, if it is one."""
+        said = self.carried.pop("id", None)
+        if isinstance(said, str):
+            return said
+        number = said if isinstance(said, int) and not isinstance(said, bool) else None
+        return ids.of(number if number is not None and abs(number) < _LARGEST else None, self.image.key)
 
     def _data(self) -> Json:
         address = self.image.row_data or self.image.name

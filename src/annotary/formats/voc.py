@@ -16,6 +16,7 @@ VOC counts pixels from 1 and a box includes its last one: xmin = left + 1, xmax 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from math import ceil, floor
 from pathlib import PurePosixPath
@@ -35,7 +36,7 @@ from annotary.formats._rle import Rle
 from annotary.formats._told import Told
 from annotary.formats._voc_pixels import HIGHEST, colour
 from annotary.formats._voc_read import FLAGS, PICTURES, derived_name, folder, read, starts
-from annotary.formats._xml import escaped, markup, sayable
+from annotary.formats._xml import escaped, markup
 from annotary.model.base import to_json
 from annotary.model.image import (
     BOX,
@@ -55,6 +56,9 @@ _WORDS = {
     MASK: "a mask became the box around it",
     CUBOID: "a cuboid became the box around it",
 }
+
+
+_UNSAID = re.compile("[:\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 
 
 class Options(TrainingOptions, frozen=True):
@@ -138,10 +142,7 @@ class _Writer:
         if "background" not in self.found.classes.by_name:
             lines.append("background:0,0,0::\n")
         for one in self.found.classes:
-            name = one.name
-            if any(sign in name for sign in ":\r\n") or name.startswith("#") or name != name.strip():
-                self.ledger.changed("renamed", "class", "labelmap.txt cannot say this name", name)
-                name = "".join("_" if sign in ":\r\n" else sign for sign in name).strip().lstrip("#") or "_"
+            name = self._named(one.name)
             red, green, blue = colour(one.index + 1)
             lines.append(f"{name}:{red},{green},{blue}::\n")
         return Part("labelmap.txt", "".join(lines).encode("utf-8", "replace"))
@@ -206,10 +207,16 @@ class _Writer:
 
     def _spell(self, name: str) -> str:
         self.found.classes.index(name)
-        if not sayable(name):
-            self.ledger.changed("renamed", "class", "signs that XML cannot say", name)
-        # White space around a text does not survive programs that lay XML out anew.
-        self.spelt[name] = made = escaped(name)
+        self.spelt[name] = made = escaped(self._named(name))
+        return made
+
+    def _named(self, name: str) -> str:
+        """A class's name as XML and labelmap.txt both can say it."""
+        made = _UNSAID.sub("_", name).strip() or "_"
+        made = f"_{made[1:]}" if made.startswith("#") else made
+        if made != name and name not in self.spelt:
+            self.ledger.changed("renamed", "class", "labelmap.txt or XML cannot say this name", name)
+            self.spelt[name] = escaped(made)
         return made
 
     def _box(self, image: Image, mark: Mark, exact: bool) -> str:
