@@ -38,7 +38,7 @@ def files(task: Any) -> dict[str, bytes]:
 
 
 def test_a_coco_file_goes_in_and_out_with_its_ids(client: annotary.Client, coco: Path) -> None:
-    report = client.import_files(coco, project="Harbour")
+    report = client.load(coco, project="Harbour")
     assert (report.rows, report.annotations, report.problems) == (2, 2, ())
     (project,) = client.get_projects()
     (text,) = files(project.export(format="coco")).values()
@@ -50,7 +50,7 @@ def test_a_coco_file_goes_in_and_out_with_its_ids(client: annotary.Client, coco:
 def test_a_folder_goes_in_and_out(client: annotary.Client, coco: Path, tmp_path: Path) -> None:
     folder = tmp_path / "yolo"
     annotary.convert(coco, folder, to="yolo")
-    report = client.import_files(folder, project="Harbour")
+    report = client.load(folder, project="Harbour")
     assert (report.rows, report.annotations) == (2, 2)
     (project,) = client.get_projects()
     found = files(project.export(format="yolo", options={"images": "skip"}))
@@ -59,7 +59,7 @@ def test_a_folder_goes_in_and_out(client: annotary.Client, coco: Path, tmp_path:
 
 
 def test_the_ledger_comes_with_an_export(client: annotary.Client, coco: Path) -> None:
-    client.import_files(coco, project="Harbour")
+    client.load(coco, project="Harbour")
     (project,) = client.get_projects()
     export = project.export(format="yolo").open()
     assert sum(len(part.data) for part in export.parts)
@@ -74,14 +74,14 @@ def test_the_ledger_comes_with_an_export(client: annotary.Client, coco: Path) ->
 
 
 def test_strict_refuses_before_anything_is_written(client: annotary.Client, coco: Path) -> None:
-    client.import_files(coco, project="Harbour")
+    client.load(coco, project="Harbour")
     (project,) = client.get_projects()
     with pytest.raises(annotary.Lossy, match="polygon would be approximated"):
         list(project.export(format="yolo", strict=True).open().parts)
 
 
 def test_predictions_out_of_a_file_are_measured(client: annotary.Client, coco: Path, tmp_path: Path) -> None:
-    client.import_files(coco, project="Harbour")
+    client.load(coco, project="Harbour")
     (project,) = client.get_projects()
     results = tmp_path / "results.json"
     predicted = [{"image_id": 7, "category_id": 3, "bbox": [10, 10, 20, 30], "score": 0.9}]
