@@ -64,10 +64,11 @@ def images() -> list[Image]:
         answers=raw([weather]),
         marks=[
             Mark(kind=BOX, name="car", feature_id="b1",
-                 bounding_box=Box(left=1.5, top=2, width=4, height=3.25), classifications=raw([radio, text])),
+                 bounding_box=Box(left=1.5, top=2.0, width=4.0, height=3.25),
+                 classifications=raw([radio, text])),
             Mark(kind=POLYGON, name="tree", feature_id="p1", ring=[1.0, 1.0, 6.5, 1.0, 4.0, 7.25]),
             Mark(kind=POLYLINE, name="lane", feature_id="l1", ring=[0.0, 11.0, 8.0, 5.5, 15.0, 11.0]),
-            Mark(kind=POINT, name="light", feature_id="t1", point=Point(x=3.5, y=4)),
+            Mark(kind=POINT, name="light", feature_id="t1", point=Point(x=3.5, y=4.0)),
             Mark(kind=MASK, name="road", feature_id="m1", rle=rle.of_mask(ring)),
             Mark(kind=CUBOID, name="van", feature_id="c1", cuboid=raw(cuboid)),
             Mark(kind=ARROW, name="belongs to", feature_id="r1",
@@ -91,8 +92,8 @@ def images() -> list[Image]:
             Mark(kind=MASK, name="=1+1 \"<b>\"", feature_id="h1", parts=parts,
                  coco=raw({"id": 7, "area": 13.5, "iscrowd": 0, "attributes": {"truncated": True},
                            "segmentation": parts})),
-            Mark(kind=BOX, name="line\nbreak, \u2028", feature_id="h2",
-                 bounding_box=Box(left=-1, top=0, width=20, height=5)),
+            Mark(kind=BOX, name="soft \u2028break, <x>", feature_id="h2",
+                 bounding_box=Box(left=-1.0, top=0.0, width=20.0, height=5.0)),
         ],
     )  # fmt: skip
     scored = Image(
@@ -104,9 +105,9 @@ def images() -> list[Image]:
         split="train",
         marks=[
             Mark(kind=BOX, name="car", feature_id="s1", confidence=0.875,
-                 bounding_box=Box(left=0, top=0, width=10, height=10)),
+                 bounding_box=Box(left=0.0, top=0.0, width=10.0, height=10.0)),
             Mark(kind=BOX, name="car", feature_id="s2", confidence=1.0,
-                 bounding_box=Box(left=1 / 3, top=2 / 3, width=1, height=1)),
+                 bounding_box=Box(left=1 / 3, top=2 / 3, width=1.0, height=1.0)),
         ],
     )  # fmt: skip
     return [everything, empty, hostile, scored]
@@ -178,4 +179,4 @@ class Found:
     @property
     def refused(self) -> list[tuple[str, str]]:
         """Reasons and places of what was left out."""
-        return [(one.reason, id) for one in self.ledger.losses for id in one.ids]
+        return [(one.reason, id) for one in self.ledger.losses if one.action == "dropped" for id in one.ids]

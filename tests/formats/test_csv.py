@@ -11,7 +11,8 @@ import annotary
 from annotary.engine.recognising import recognised
 from annotary.engine.sources import FileSource
 from annotary.formats import _marks as marks
-from annotary.model.image import BOND, MASK, Classes
+from annotary.model.geometry import Box
+from annotary.model.image import BOND, BOX, MASK, Classes, Image, Mark
 from tests.formats.everything import Found, images, stored, written
 
 HEAD = "image,kind,class,left,top,width,height,geometry,confidence,answers,carried\n"
@@ -171,6 +172,7 @@ def test_fields_longer_than_the_csv_module_expects(tmp_path: Path) -> None:
     ring = ", ".join(f"{one} {one % 7}" for one in range(60_000))
     found = read(f'{HEAD}a,polygon,x,,,,,"POLYGON (({ring}))"\n', tmp_path)
     assert len(found.images[0].marks[0].flat()) == 120_000
+    assert csv.field_size_limit() == 131_072  # as others have it
 
 
 def test_it_is_recognised_by_its_columns(tmp_path: Path) -> None:
@@ -186,8 +188,16 @@ def test_it_is_recognised_by_its_columns(tmp_path: Path) -> None:
 def test_the_csv_module_reads_it() -> None:
     files, _ = written("csv")
     rows = list(csv.DictReader(io.StringIO(files[""].decode(), newline="")))
-    assert [row["class"] for row in rows if row["kind"] == "box"][1] == "line\nbreak, \u2028"
+    assert [row["class"] for row in rows if row["kind"] == "box"][1] == "soft \u2028break, <x>"
     assert {len(row) for row in rows} == {19}
+
+
+@pytest.mark.parametrize("name", ["line\nbreak", "a\rb", "\r\n", '"', ",", " padded ", "nul\0", "\u2028"])
+def test_any_name_comes_back(name: str, tmp_path: Path) -> None:
+    mark = Mark(kind=BOX, name=name, bounding_box=Box(left=1, top=1, width=1, height=1))
+    files, _ = written("csv", [Image(external_id=name, marks=[mark])], Classes())
+    found = Found("csv", stored(files, tmp_path / "set.csv"))
+    assert [(image.external_id, image.marks[0].name) for image in found.images] == [(name, name)]
 
 
 def test_pandas_polars_and_duckdb_read_it(tmp_path: Path) -> None:

@@ -188,9 +188,10 @@ def test_other_scores_are_carried(tmp_path: Path) -> None:
     assert [loss.action for loss in done.findings.ledger.losses] == ["repaired"]
 
 
-def test_yolo_is_not_taken_for_kitti(tmp_path: Path) -> None:
-    """A polygon of seven corners has as many numbers as a line of KITTI."""
-    source = a_set(tmp_path / "set", "0 " + " ".join(["0.5"] * 14), folder="labels")
+@pytest.mark.parametrize("numbers", [14, 16, 80])
+def test_yolo_is_not_taken_for_kitti(numbers: int, tmp_path: Path) -> None:
+    """A polygon of seven corners has as many numbers as a line of KITTI, one of more has more."""
+    source = a_set(tmp_path / "set", "0 " + " ".join(["0.5"] * numbers), folder="labels")
     (source / "data.yaml").write_text("names: [car]\n")
     (one,) = opened([source])
     assert recognised(one) == "yolo-seg"

@@ -57,13 +57,12 @@ class _Stream(io.RawIOBase):
 
 def lines(pieces: Iterable[bytes], path: str, report: Report) -> Iterator[tuple[str, list[str]]]:
     """Each line that is not empty with its place; what is no CSV is a problem, and the end."""
-    csv.field_size_limit(LONGEST)
     text = io.TextIOWrapper(_Stream(pieces), "utf-8-sig", newline="")  # type: ignore[type-var]
     reader = csv.reader(text, strict=True)
     prefix = f"{path}, " if path else ""
     at = 1
     try:
-        for row in reader:
+        while (row := _next(reader)) is not None:
             if row:
                 yield f"{prefix}line {at}", row
             at = reader.line_num + 1
@@ -78,6 +77,15 @@ def lines(pieces: Iterable[bytes], path: str, report: Report) -> Iterator[tuple[
         )
     except csv.Error as error:
         report(Problem(place=f"{prefix}line {at}", value=path or "CSV", reason=f"not CSV: {error}"))
+
+
+def _next(reader: Iterator[list[str]]) -> list[str] | None:
+    """The next line; None at the end. The csv module's limit is everybody's, so it is given back."""
+    before = csv.field_size_limit(LONGEST)
+    try:
+        return next(reader, None)
+    finally:
+        csv.field_size_limit(before)
 
 
 def header(start: bytes) -> list[str]:

@@ -109,7 +109,7 @@ def read(source: Source, options: Options, reading: Reading) -> Iterator[Image]:
     """Images in order of their files, each with its shapes."""
     del options
     labels = source.neighbour("labels.txt")
-    for line in (labels or b"").decode("utf-8", "replace").splitlines():
+    for line in (labels or b"").decode("utf-8", "replace").split("\n"):
         if line.strip() and line.strip() not in SPECIAL:
             reading.classes.add(line.strip())
     one_file = next(iter(source.chunks()), None) is not None

@@ -158,7 +158,7 @@ class _Files:
 
     def _sizes(self) -> None:
         data = self.source.neighbour(META) or b""
-        for line in data.decode("utf-8", "replace").splitlines():
+        for line in data.decode("utf-8", "replace").split("\n"):
             if found := _META_LINE.match(line.strip()):
                 id = re.sub(r"\\(.)", r"\1", found[1]) if found[1] is not None else found[2]
                 self.sizes.add([(id, to_json([found[4], found[3]]).encode())])

@@ -93,7 +93,7 @@ def legend_of(source: Source, reading: Reading) -> Legend:
         return _labelmap(data, reading)
     for path in _LISTS:
         if (data := source.neighbour(path)) is not None:
-            names = [one.strip() for one in data.decode("utf-8", "replace").splitlines() if one.strip()]
+            names = [one.strip() for one in data.decode("utf-8", "replace").split("\n") if one.strip()]
             # LabelMe's programs list what is to be ignored first, and then the background.
             names = [one for one in names if one != "__ignore__"]
             if names and names[0] in ("_background_", "background"):
@@ -118,7 +118,7 @@ def legend_of(source: Source, reading: Reading) -> Legend:
 def _labelmap(data: bytes, reading: Reading) -> Legend:
     colours: dict[Colour, str] = {}
     names: list[tuple[str, Colour | None]] = []
-    for at, line in enumerate(data.decode("utf-8", "replace").splitlines(), 1):
+    for at, line in enumerate(data.decode("utf-8", "replace").split("\n"), 1):
         if not line.strip() or line.startswith("#"):
             continue
         name, _, rest = line.partition(":")

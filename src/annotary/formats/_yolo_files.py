@@ -123,7 +123,7 @@ def _read_names(source: Source, paths: Groups, reading: Reading) -> None:
         if path.endswith((".yaml", ".yml")):
             _take_yaml(text, path, reading)
         else:
-            for line in text.decode("utf-8", "replace").splitlines():
+            for line in text.decode("utf-8", "replace").split("\n"):
                 if line.strip():
                     reading.classes.add(line.strip())
         return

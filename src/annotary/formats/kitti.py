@@ -193,7 +193,7 @@ def folder(source: Source) -> bool:
         start = next(iter(source.open(path)), b"").decode("utf-8", "replace").lstrip()
         if start:
             found = _parts(start.splitlines()[0])
-            return found is not None and _WHOLLY.fullmatch(found["name"]) is None
+            return found is not None and _WHOLLY.fullmatch(found["name"].split()[0]) is None
         empty = empty or "label_2" in path.split("/")
         if texts > _TEXTS:
             break
