@@ -39,13 +39,11 @@ def truth(file: Path) -> Classes:
         ("labelformat", "voc"),
         ("labelformat", "cvat"),
         ("supervision", "coco"),
-        ("supervision", "voc"),
         ("globox", "coco"),
         ("globox", "voc"),
         ("datumaro", "coco_instances"),
         ("datumaro", "yolo"),
         ("datumaro", "voc_detection"),
-        ("datumaro", "datumaro"),
     ],
 )
 def test_objects_and_classes(program: str, format: str, peers: Peers, coco20: Path, tmp_path: Path) -> None:
@@ -57,7 +55,10 @@ def test_objects_and_classes(program: str, format: str, peers: Peers, coco20: Pa
     assert all(line["dropped"] == 0 for line in losses["balance"])
 
 
-@pytest.mark.parametrize(("program", "format"), [("supervision", "yolo"), ("datumaro", "cvat")])
+@pytest.mark.parametrize(
+    ("program", "format"),
+    [("supervision", "yolo"), ("supervision", "voc"), ("datumaro", "cvat"), ("datumaro", "datumaro")],
+)
 def test_what_they_cut_into_parts(
     program: str, format: str, peers: Peers, coco20: Path, tmp_path: Path
 ) -> None:
