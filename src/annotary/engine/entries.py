@@ -353,3 +353,14 @@ def data_row_id(row: Row, dataset: str, org: str) -> str:
     if given.global_key:
         return derived_id(org, "data row", str(given.global_key))
     return derived_id(org, "data row", dataset, str(given.external_id or ""), given.row_data)
+
+
+def join(present: list[Share], more: list[Share]) -> None:
+    """Add what another line says of the same data row."""
+    for share in more:
+        same = next((one for one in present if one.place is share.place), None)
+        if same is None:
+            present.append(share)
+        else:
+            same.labels += share.labels
+            same.predictions += share.predictions

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from annotary.engine import metadata
 from annotary.engine.aside import Aside
-from annotary.engine.entries import Entry, Origin, Share, balanced, data_row_id
+from annotary.engine.entries import Entry, Origin, Share, balanced, data_row_id, join
 from annotary.engine.features import Unfit
 from annotary.engine.findings import Findings
 from annotary.engine.pages import Finder, Page, page_of
@@ -181,7 +181,7 @@ class Importer:
             if same is entry:
                 continue
             if self.merges:
-                _join(same.shares, entry.shares)
+                join(same.shares, entry.shares)
             else:
                 reason = f"the same data row stands twice, first at {same.place}"
                 self._problem(entry.place, Unfit("data_row", entry.id, reason))
@@ -230,7 +230,7 @@ class Importer:
                 own = given.global_key if isinstance(given.global_key, str) and given.global_key else None
                 found[key] = Entry(one.row, one.extras, one.place, given.id, own, shares=shares)
             elif self.merges:
-                _join(found[key].shares, shares)
+                join(found[key].shares, shares)
             else:
                 reason = f"the same data row stands twice, first at {found[key].place}"
                 self._problem(one.place, Unfit("data_row", given.id or given.row_data, reason))
@@ -384,17 +384,6 @@ class Importer:
 
 def _labels(labels: tuple[Label, ...], extras: Extras) -> list[tuple[Label, Extras]]:
     return [(label, below(extras, index)) for index, label in enumerate(labels)]
-
-
-def _join(present: list[Share], more: list[Share]) -> None:
-    """Add what another line says of the same data row."""
-    for share in more:
-        same = next((one for one in present if one.place is share.place), None)
-        if same is None:
-            present.append(share)
-        else:
-            same.labels += share.labels
-            same.predictions += share.predictions
 
 
 def _text(given: Any) -> str | None:
