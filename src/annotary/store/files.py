@@ -22,7 +22,7 @@ from annotary.store.database import Database
 from annotary.store.schema import file_pieces, files
 
 FOLDER = "files"
-BLOCK = 256 * 1024
+BLOCK = 1 << 20
 """So many bytes are read and sent at once."""
 _PIECE = 1 << 20
 _chunks = msgspec.json.Decoder(list[tuple[int, int]])
