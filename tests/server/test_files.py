@@ -132,7 +132,8 @@ def test_a_range_of_what_has_changed_is_the_whole(http: httpx.Client) -> None:
 @settings(max_examples=40)
 @given(
     said=st.one_of(
-        st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=40),
+        # The client itself refuses white space at the ends.
+        st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=40).map(str.strip),
         st.from_regex(r"bytes=[0-9]{0,20}-[0-9]{0,20}", fullmatch=True),
     )
 )
