@@ -33,10 +33,13 @@ def routes(service: Service) -> list[BaseRoute]:
 
 def _route(service: Service, operation: type[Operation[Any]]) -> Route:
     async def endpoint(request: Request) -> Response:
-        given = await _given(request, operation)
+        body = await request.body()
 
         def carried_out() -> tuple[Any, Any]:
             engine = service.engine_of(request)
+            # Who may not ask learns nothing of how to ask.
+            engine.require(operation.needs, operation.__name__)
+            given = _given(request, operation, body)
             asked = built(operation, given, strict=operation.route.method not in BODILESS)
             return asked, engine.call(asked)
 
@@ -51,12 +54,9 @@ def _route(service: Service, operation: type[Operation[Any]]) -> Route:
     return Route(ROOT + path, endpoint, methods=[method], name=operation.__name__)
 
 
-async def _given(request: Request, operation: type[Operation[Any]]) -> dict[str, Any]:
+def _given(request: Request, operation: type[Operation[Any]], body: bytes) -> dict[str, Any]:
     """The fields of an operation out of the path, and the query or the body; raises Invalid."""
-    if operation.route.method in BODILESS:
-        given = _of_query(request)
-    else:
-        given = await body_of(request)
+    given = _of_query(request) if operation.route.method in BODILESS else _of_body(request, body)
     placed = {name: param(request, name) for name in request.path_params}
     for name in placed:
         if name in given:
@@ -75,7 +75,10 @@ def _of_query(request: Request) -> dict[str, Any]:
 
 async def body_of(request: Request) -> dict[str, Any]:
     """The JSON object of a request's body; raises Invalid."""
-    body = await request.body()
+    return _of_body(request, await request.body())
+
+
+def _of_body(request: Request, body: bytes) -> dict[str, Any]:
     kind = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
     if body and kind != JSON:
         raise Invalid(f"content-type: {kind!r} is not understood; send {JSON}")

@@ -17,10 +17,12 @@ from starlette.types import Scope
 
 from annotary.engine.core import Engine
 from annotary.errors import AnnotaryError, Invalid
+from annotary.operations import Operation
 from annotary.operations.feature_schemas import (
     DeleteFeatureSchema,
     FindFeatureSchemas,
     InsertFeature,
+    PutFeatureSchema,
     RenameFeatureSchema,
     RestoreFeature,
     WithdrawFeature,
@@ -158,25 +160,26 @@ def restore_feature(engine: Engine, request: Request, body: Json) -> Answer:
 
 
 Handler = Callable[[Engine, Request, Json], Answer]
-TABLE: tuple[tuple[str, str, Handler], ...] = (
-    ("GET", "/feature-schemas/unused", unused_features),
-    ("PUT", "/feature-schemas/{id}", put_feature),
-    ("PATCH", "/feature-schemas/{id}/definition", rename_feature),
-    ("DELETE", "/feature-schemas/{id}", delete_feature),
-    ("GET", "/ontologies/unused", unused_ontologies),
-    ("GET", "/ontologies/{id}", ontology),
-    ("DELETE", "/ontologies/{id}", delete_ontology),
-    ("POST", "/ontologies/{id}/feature-schemas/{feature}", insert_feature),
-    ("DELETE", "/ontologies/{id}/feature-schemas/{feature}", withdraw_feature),
-    ("PATCH", "/ontologies/{id}/feature-schemas/{feature}/unarchive", restore_feature),
+TABLE: tuple[tuple[str, str, type[Operation[Any]], Handler], ...] = (
+    ("GET", "/feature-schemas/unused", FindFeatureSchemas, unused_features),
+    ("PUT", "/feature-schemas/{id}", PutFeatureSchema, put_feature),
+    ("PATCH", "/feature-schemas/{id}/definition", RenameFeatureSchema, rename_feature),
+    ("DELETE", "/feature-schemas/{id}", DeleteFeatureSchema, delete_feature),
+    ("GET", "/ontologies/unused", FindUnusedOntologies, unused_ontologies),
+    ("GET", "/ontologies/{id}", GetOntology, ontology),
+    ("DELETE", "/ontologies/{id}", DeleteOntology, delete_ontology),
+    ("POST", "/ontologies/{id}/feature-schemas/{feature}", InsertFeature, insert_feature),
+    ("DELETE", "/ontologies/{id}/feature-schemas/{feature}", WithdrawFeature, withdraw_feature),
+    ("PATCH", "/ontologies/{id}/feature-schemas/{feature}/unarchive", RestoreFeature, restore_feature),
 )
 
 
 def routes(service: Service) -> list[BaseRoute]:
     """The SDK's paths."""
     made: list[BaseRoute] = [
-        SdkRoute(f"{ROOT}{path}", _endpoint(service, handler), methods=[method], name=handler.__name__)
-        for method, path, handler in TABLE
+        SdkRoute(f"{ROOT}{path}", _endpoint(service, operation, handler), methods=[method], name=name)
+        for method, path, operation, handler in TABLE
+        for name in [operation.__name__]
     ]
 
     async def created_rows(request: Request) -> Response:
@@ -189,11 +192,19 @@ def routes(service: Service) -> list[BaseRoute]:
     return [*made, Route(f"{PLACE}{CREATED}/{{id}}", created_rows, methods=["GET", "HEAD"])]
 
 
-def _endpoint(service: Service, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(
+    service: Service, operation: type[Operation[Any]], handler: Handler
+) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
-        body = await _body(request)
+        body = await request.body()
+
+        def carried_out() -> Answer:
+            engine = service.engine_of(request)
+            engine.require(operation.needs, operation.__name__)
+            return handler(engine, request, _object(body))
+
         try:
-            status, found = await service.threaded(lambda: handler(service.engine_of(request), request, body))
+            status, found = await service.threaded(carried_out)
         except AnnotaryError as error:
             # The SDK shows its users the member `message`, at the top.
             return JSONResponse({"message": str(error), "code": error.code}, error.status)
@@ -202,9 +213,8 @@ def _endpoint(service: Service, handler: Handler) -> Callable[[Request], Awaitab
     return answer
 
 
-async def _body(request: Request) -> Json:
-    """A body of JSON, which the SDK sends with GET too."""
-    text = await request.body()
+def _object(text: bytes) -> Json:
+    """A body of JSON, which the SDK sends with GET too; raises Invalid."""
     if not text.strip():
         return {}
     try:
