@@ -9,6 +9,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -18,10 +19,13 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 import annotary
+import annotary.server.transfers
 from annotary.client import remote
 from annotary.engine.core import Engine
+from annotary.formats import Part
 from annotary.server.rest import ROOT
 from annotary.server.settings import Settings
+from annotary.store.files import BLOCK, Files
 from tests._live import Live, live
 from tests.conftest import DATABASES
 from tests.engine.world import Clock, World, box, mask
@@ -85,6 +89,64 @@ def test_an_upload_that_is_not_whole_or_too_large_is_not_kept(server: Live, http
         assert http.post(f"{ROOT}/files", content=pieces()).status_code == 413
     folder = server.service.engine.store.files.folder
     assert folder is None or not list(folder.glob(".*"))
+
+
+def settle(server: Live) -> None:
+    """Wait until no request is being answered."""
+    deadline = time.monotonic() + 30
+    while server.service.metrics.open and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not server.service.metrics.open
+
+
+def test_a_download_that_was_left_is_not_read_on(
+    server: Live, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else ten cut downloads of a large file would read it ten times, and hold what they read."""
+    blocks, block = 48, bytes(BLOCK)
+    engine = Engine(server.service.engine.store)
+    pieces = (block for _ in range(blocks))
+    file = engine.store.files.make(pieces, name="large", media_type="text/plain", now=engine.now())
+    path, read, given = f"{ROOT}/files/{file.id}", [], Files.read
+
+    def counted(*asked: Any) -> Iterator[bytes]:
+        for block in given(*asked):
+            read.append(len(block))
+            yield block
+
+    monkeypatch.setattr(Files, "read", counted)
+    with contextlib.suppress(httpx.TransportError), http.stream("GET", path) as answer:
+        assert next(answer.iter_raw())
+    settle(server)
+    assert len(read) < blocks // 2
+
+
+def test_rows_that_nobody_takes_are_not_made(
+    server: Live, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, closed = [], []
+
+    def endless() -> Iterator[Part]:
+        try:
+            for number in range(5_000):
+                made.append(number)
+                yield Part("", bytes(1 << 18))
+        finally:
+            closed.append(True)
+
+    def opened(*given: object) -> SimpleNamespace:
+        return SimpleNamespace(lines=True, parts=endless())
+
+    monkeypatch.setattr(annotary.server.transfers, "open_export", opened)
+    body = {"query": {"scope": {"kind": "project", "id": "streets"}}}
+    with (
+        contextlib.suppress(httpx.TransportError),
+        http.stream("POST", f"{ROOT}/exports/rows", json=body) as answer,
+    ):
+        assert next(answer.iter_raw())
+    settle(server)
+    assert closed
+    assert len(made) < 1_000
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from annotary.errors import Invalid, NotFound, Unauthenticated
 from annotary.model.task import StoredFile
 from annotary.server.service import Service, param
 from annotary.server.signing import Grant
+from annotary.server.streams import Listener
 from annotary.store.files import BLOCK
 
 PLACE = "/files/"
@@ -143,8 +144,8 @@ class FileAnswer(Response):
         # Read before the answer begins: a file that is gone is an error then, not a short file.
         ready = [] if scope["method"] == "HEAD" else await self._service.threaded(_some, blocks)
         await _start(send, status, headers)
-        if scope["method"] != "HEAD":
-            while ready:
+        async with Listener(receive) as listener:
+            while ready and not listener.gone:
                 for block in ready:
                     await send({"type": "http.response.body", "body": block, "more_body": True})
                 ready = await self._service.threaded(_some, blocks)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -11,6 +13,34 @@ from annotary.server.service import Service
 
 WANTED = 128 * 1024
 """So many bytes are gathered before they are sent, after the first piece, which goes out at once."""
+
+
+class Listener:
+    """Whether who asked is still there, for the time of a `with` block; to be begun with the answer.
+
+    Servers take the rest of an answer from the application and drop it when nobody listens any more.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+
+    async def __aenter__(self) -> Listener:
+        self._waiting = asyncio.create_task(self._until_gone())
+        return self
+
+    async def __aexit__(self, *reason: object) -> None:
+        self._waiting.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._waiting
+
+    async def _until_gone(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    @property
+    def gone(self) -> bool:
+        """Whether nobody listens any more."""
+        return self._waiting.done()
 
 
 class Stream(Response):
@@ -32,9 +62,10 @@ class Stream(Response):
                     (b"cache-control", b"no-store, no-transform"),
                 ]
                 await send({"type": "http.response.start", "status": 200, "headers": headers})
-                while ready and scope["method"] != "HEAD":
-                    await send({"type": "http.response.body", "body": ready, "more_body": True})
-                    ready = await self._service.threaded(self._some, WANTED)
+                async with Listener(receive) as listener:
+                    while ready and scope["method"] != "HEAD" and not listener.gone:
+                        await send({"type": "http.response.body", "body": ready, "more_body": True})
+                        ready = await self._service.threaded(self._some, WANTED)
                 await send({"type": "http.response.body"})
             finally:
                 close = getattr(self._pieces, "close", None)
