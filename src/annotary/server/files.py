@@ -41,7 +41,8 @@ class Files:
         self._engine = engine
 
     def keep(self, pieces: Iterable[bytes], name: str, media_type: str) -> StoredFile:
-        """Store a file, to be kept until it is removed; raises TooLarge."""
+        """Store a file, to be kept until it is removed; raises Denied to readers, TooLarge."""
+        self._engine.require("member", "an upload")
         return self._engine.store.files.make(
             pieces,
             name=name,

@@ -296,7 +296,7 @@ def review_queue(parent: Any, context: Context, where: Json, data: Json) -> Json
     """Every row that is labelled is reviewed; a lower share cannot be had."""
     if data["quotaFactor"] != 1:
         raise Denied("every labelled row goes to review here; the quota is 1")
-    return {"id": where["project"]["id"]}
+    return {"id": context.call(GetProject(project_id=where["project"]["id"])).id}
 
 
 @resolves("Mutation.extendReservations")
