@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import get_args, get_type_hints
 
+import measured
+
 from annotary.formats import load, names
 from annotary.model.export import ExportParams
 
@@ -82,7 +84,12 @@ def _help(words: list[str]) -> str:
     return "\n".join(lines).replace("python -c", "annotary")
 
 
-PARTS: dict[str, Callable[[], str]] = {"params": params, "formats": formats, "commands": commands}
+PARTS: dict[str, Callable[[], str]] = {
+    "params": params,
+    "formats": formats,
+    "kinds": measured.table,
+    "commands": commands,
+}
 
 
 def filled(text: str) -> str:

@@ -135,7 +135,6 @@ def test_splits_hold_every_image_once(sample: Any, name: str, tmp_path: Path) ->
 # Every kind of the model, classes without objects, scores, splits, hostile names
 
 # Label Studio's tasks name only the classes that are drawn; their list is in a project's settings.
-NO_CLASSES = ("label-studio",)
 OBJECTS = ("box", "polygon", "polyline", "point", "mask", "cuboid", "relationship")
 
 
@@ -181,7 +180,7 @@ def test_images_without_objects_and_classes_without_any_survive(name: str, tmp_p
     assert len(found.images) == len(everything.images())
     names = [one.name for one in found.classes]
     given = [one.name for one in everything.classes()]
-    assert [one for one in names if one in given] == ([] if name in NO_CLASSES else given)
+    assert [one for one in names if one in given] == given
 
 
 @pytest.mark.parametrize("name", WRITERS)

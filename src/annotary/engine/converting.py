@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -22,14 +23,14 @@ from annotary.engine.loading import import_sources
 from annotary.engine.manifest import beside
 from annotary.engine.places import Places
 from annotary.engine.recognising import opened, recognised
-from annotary.engine.sources import FileSource
+from annotary.engine.sources import FileSource, Several
 from annotary.engine.splitting import checked
 from annotary.errors import Invalid, Refused
-from annotary.formats import Format, Part, Source, TrainingOptions, load, options_of, reading
+from annotary.formats import Format, Part, Reading, Source, TrainingOptions, load, options_of, reading
 from annotary.model.base import to_json
 from annotary.model.corpus import Problem
 from annotary.model.export import DETAILS, ExportQuery, ProjectScope, params_from
-from annotary.model.image import Classes, Image, classes_of
+from annotary.model.image import TEST, TRAIN, VAL, Classes, Image, classes_of
 from annotary.model.ontology import Normalized, Ontology
 from annotary.model.project import Project
 from annotary.model.task import Artifact
@@ -85,8 +86,8 @@ def convert(
         )
     (name,) = named
     done = Conversion(name, to)
-    if load(name).images and isinstance(chosen, TrainingOptions) and len(sources) == 1:
-        _directly(done, sources[0], Path(destination), form, chosen, strict, on_problem, progress)
+    if load(name).images and isinstance(chosen, TrainingOptions):
+        _directly(done, sources, Path(destination), form, chosen, strict, on_problem, progress)
     else:
         said = _ontology(ontology if ontology is not None else _ontology_beside(sources))
         target = (Path(destination), form, chosen, options or {})
@@ -120,7 +121,7 @@ def ontology_name(name: str) -> str:
 
 def _directly(
     done: Conversion,
-    source: Source,
+    sources: list[Source],
     destination: Path,
     form: Format,
     options: TrainingOptions,
@@ -131,16 +132,16 @@ def _directly(
     checked(options)
     if strict:
         trial = Conversion(done.format, done.to)
-        for _ in _parts(trial, source, form, options, on_problem, lambda rows: None):
+        for _ in _parts(trial, sources, form, options, on_problem, lambda rows: None):
             pass
         refuse_losses(trial.findings.ledger)
-    parts = _parts(done, source, form, options, on_problem, progress)
-    _deliver(done, parts, destination, source.name, form, options)
+    parts = _parts(done, sources, form, options, on_problem, progress)
+    _deliver(done, parts, destination, sources[0].name, form, options)
 
 
 def _parts(
     done: Conversion,
-    source: Source,
+    sources: list[Source],
     form: Format,
     options: TrainingOptions,
     on_problem: str,
@@ -149,36 +150,55 @@ def _parts(
     reader = load(done.format)
     read = reader.read
     assert read is not None and form.write is not None
-    findings = done.findings
-
-    def report(problem: Problem) -> None:
-        findings.report(replace(problem, place=f"{source.name}, {problem.place}".rstrip(", ")))
-        if on_problem == "stop":
-            raise Refused(
-                f"nothing was written: {source.name}, {problem.place}: {problem.reason}: {problem.value}",
-                findings.problems,
-            )
-
-    classes = Classes(options.class_index)
-    first = reading(report, findings.notify, findings.ledger)._replace(classes=classes)
+    findings, classes = done.findings, Classes(options.class_index)
+    carried: dict[str, Any] = {}
     times: list[bool] = []
+
+    def told(source: Source) -> Reading:
+        def report(problem: Problem) -> None:
+            findings.report(replace(problem, place=f"{source.name}, {problem.place}".rstrip(", ")))
+            if on_problem == "stop":
+                raise Refused(
+                    f"nothing was written: {source.name}, {problem.place}: {problem.reason}: {problem.value}",
+                    findings.problems,
+                )
+
+        return reading(report, findings.notify, findings.ledger)
 
     def images() -> Iterator[Image]:
         # Only the first time through is told of.
-        to = first if not times else reading(lambda one: None, lambda one: None)._replace(classes=classes)
         counting = not times
         times.append(True)
-        for number, image in enumerate(read(source, reader.options(), to)):
-            if counting:
-                done.rows += 1
-                done.annotations += len(image.marks)
-                if number % 64 == 0:
-                    progress(done.rows)
-            yield image
+        for source in sources:
+            to = told(source) if counting else reading(lambda one: None, lambda one: None)
+            split = split_of_name(source.name) if len(sources) > 1 else ""
+            for image in read(source, reader.options(), to._replace(classes=classes, carried=carried)):
+                image.split = image.split or split
+                if counting:
+                    if done.rows % 64 == 0:
+                        progress(done.rows)
+                    done.rows += 1
+                    done.annotations += len(image.marks)
+                yield image
 
-    name = Path(source.name).name
-    found = of_reader(name, images, classes, first.carried, findings.ledger, source, options)
+    name = Path(sources[0].name).name
+    among = sources[0] if len(sources) == 1 else Several(sources)
+    found = of_reader(name, images, classes, carried, findings.ledger, among, options)
     yield from form.write(found, options)
+
+
+def split_of_name(name: str) -> str:
+    """The split that one of several files is of, by its name.
+
+    >>> split_of_name("annotations/instances_val2017.json"), split_of_name("trains.json")
+    ('val', '')
+    """
+    found = _SPLIT_NAME.search(Path(name).name.lower())
+    return "" if found is None else _SPLITS[found[1]]
+
+
+_SPLITS = {"train": TRAIN, "training": TRAIN, "val": VAL, "valid": VAL, "validation": VAL, "test": TEST}
+_SPLIT_NAME = re.compile(r"(?<![a-z])(train(?:ing)?|val(?:id(?:ation)?)?|test)(?![a-z])")
 
 
 def _deliver(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from annotary.engine.sources import FileSource, FolderSource, ZipSource, json_files
+from annotary.engine.sources import FileSource, FolderSource, ZipSource, label_files
 from annotary.errors import Invalid, Refused
 from annotary.formats import Format, Source, load, names
 from annotary.formats._json import Broken, first_document
@@ -31,9 +31,16 @@ def opened(
         if (format is not None and load(format).folder is not None) or claimed(whole, _folder(whole)):
             yield whole
         elif path.is_dir():
-            yield from (FileSource(one, images) for one in json_files(path))
+            yield from (FileSource(one, images) for one in label_files(path, _tables()))
         else:
             raise Invalid(f"{path} is an archive of no known format; unpack it, or give --format")
+
+
+def _tables() -> tuple[str, ...]:
+    """The endings of formats of one file that is not JSON."""
+    every = (load(name) for name in names())
+    found = {form.ending for form in every if form.starts is not None and form.read is not None}
+    return tuple(sorted(found - {".json", ".ndjson"}))
 
 
 def is_archive(path: Path) -> bool:

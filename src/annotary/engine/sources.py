@@ -7,11 +7,12 @@ import os
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from annotary.errors import Invalid, NotFound
+from annotary.formats import Source
 from annotary.model.base import to_json
 from annotary.store.files import Files
 
@@ -27,6 +28,7 @@ DEEPEST = 40
 """No folder deeper in others is looked into."""
 HEADER = 1 << 20
 """The size of a picture in an archive is found in so many of its first bytes, or not at all."""
+_JSON = (".json", ".jsonl", ".ndjson")
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
@@ -69,6 +71,38 @@ class FileSource:
     def located(self, path: str) -> str:
         """The path of a picture beside it or in the folder of images."""
         return str(below(self.folders, path) or "")
+
+
+class Several:
+    """Files of one data set; their pictures are beside any of them."""
+
+    def __init__(self, files: Sequence[Source]) -> None:
+        self.files = files
+        self.name = files[0].name
+
+    def chunks(self) -> Iterator[bytes]:
+        """Nothing: each is read for itself."""
+        yield from ()
+
+    def neighbour(self, path: str) -> bytes | None:
+        """A file beside any of them; None where there is none."""
+        return next((data for one in self.files if (data := one.neighbour(path)) is not None), None)
+
+    def paths(self) -> Iterable[str]:
+        """Their own names."""
+        return (path for one in self.files for path in one.paths())
+
+    def open(self, path: str) -> Iterator[bytes]:
+        """One of them, or a file beside one; raises Invalid where it cannot be read."""
+        return next((one for one in self.files if one.located(path)), self.files[0]).open(path)
+
+    def size_of(self, path: str) -> tuple[int, int] | None:
+        """Width and height of a picture beside one of them."""
+        return next((size for one in self.files if (size := one.size_of(path)) is not None), None)
+
+    def located(self, path: str) -> str:
+        """The path of a picture beside one of them; empty where there is none."""
+        return next((place for one in self.files if (place := one.located(path))), "")
 
 
 def below(folders: Iterable[Path], path: str) -> Path | None:
@@ -346,17 +380,20 @@ def _unpacked(file: IO[bytes]) -> IO[bytes]:
     return file
 
 
-def json_files(folder: Path) -> list[Path]:
-    """The JSON files of a folder in order of name; raises Invalid where it has none."""
-    inside = sorted(one for one in folder.rglob("*") if one.is_file() and _is_json(one))
-    if not inside:
-        raise Invalid(
-            f"{folder} is of no known format: it has no .json, .jsonl or .ndjson file (nor .gz, .zst),"
-            " and no format that reads folders knows its own in it"
-        )
-    return inside
+def label_files(folder: Path, tables: tuple[str, ...]) -> list[Path]:
+    """The JSON files of a folder in order of name, else those with the endings of tables.
+
+    Raises Invalid where it has neither.
+    """
+    files = sorted(one for one in folder.rglob("*") if one.is_file())
+    for endings in (_JSON, tables):
+        if inside := [one for one in files if _bare(one.name).endswith(endings)]:
+            return inside
+    raise Invalid(
+        f"{folder} is of no known format: it has no .json, .jsonl, .ndjson, {', '.join(tables)} file"
+        " (nor these with .gz, .zst), and no format that reads folders knows its own in it"
+    )
 
 
-def _is_json(path: Path) -> bool:
-    name = path.name.removesuffix(".gz").removesuffix(".zst")
-    return name.endswith((".json", ".jsonl", ".ndjson"))
+def _bare(name: str) -> str:
+    return name.removesuffix(".gz").removesuffix(".zst")

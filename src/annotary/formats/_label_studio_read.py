@@ -89,6 +89,7 @@ class _Task:
         """The image with everything on it."""
         made = self._named(number)
         self._take_sizes(made)
+        self._take_classes()
         groups = self._groups()
         for place in self._bare():
             self.ledger.refused("annotation", "not the annotation, only its number", place)
@@ -135,10 +136,20 @@ class _Task:
             local=next((one for one in tries if one and self.source.located(one)), name),
         )
 
-    def _own(self) -> dict[str, str]:
+    def _told(self) -> Json:
+        """What annotary said of the task when it wrote it."""
         meta = self.task.get("meta")
         own = meta.get(OWN) if isinstance(meta, dict) else None
-        return {key: one for key, one in own.items() if isinstance(one, str)} if isinstance(own, dict) else {}
+        return own if isinstance(own, dict) else {}
+
+    def _own(self) -> dict[str, str]:
+        return {key: one for key, one in self._told().items() if isinstance(one, str)}
+
+    def _take_classes(self) -> None:
+        names = self._told().get("classes")
+        for name in names if isinstance(names, list) else ():
+            if isinstance(name, str):
+                self.reading.classes.add(name)
 
     def _take_sizes(self, image: Image) -> None:
         for _, _, group in self._groups():
@@ -147,9 +158,7 @@ class _Task:
                 if found.width:
                     self.size = found
                     return
-        meta = self.task.get("meta")
-        own = meta.get(OWN) if isinstance(meta, dict) else None
-        if isinstance(own, dict):
+        if own := self._told():
             self.size = _size(own.get("width"), own.get("height"))
         if not self.size.width and (found_size := self.source.size_of(image.local)) is not None:
             self.size = Size(*found_size)

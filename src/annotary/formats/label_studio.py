@@ -56,13 +56,39 @@ def write(found: ImageSet, options: Options) -> Iterator[Part]:
     ids = Ids(found, "task")
     names = Names(found.ledger)
     comma = b"[\n"
-    for image in found.images():
-        yield Part(path, comma + msgspec.json.encode(_Task(found, image).task(ids)))
+    for task in _with_classes(found, ids):
+        yield Part(path, comma + msgspec.json.encode(task))
         comma = b",\n"
     yield Part(path, b"[]\n" if comma == b"[\n" else b"\n]\n")
     if path:
         for image in found.images():
             yield from found.picture(image, f"images/{names.path(image.name, image.id)}")
+
+
+def _with_classes(found: ImageSet, ids: Ids) -> Iterator[Json]:
+    """The tasks; the first has the classes known by then, the last those that no region and no list has."""
+    known: set[str] = set()
+    waiting: Json | None = None
+    for image in found.images():
+        task = _Task(found, image).task(ids)
+        met = {mark.name for mark in image.marks}
+        if waiting is None:
+            known |= _tell_classes(task, found, met)
+        else:
+            yield waiting
+        known |= met
+        waiting = task
+    if waiting is not None:
+        _tell_classes(waiting, found, known)
+        yield waiting
+
+
+def _tell_classes(task: Json, found: ImageSet, known: set[str]) -> set[str]:
+    names = [one.name for one in found.classes]
+    if not known.issuperset(names):
+        own = task.setdefault("meta", {}).setdefault(OWN, {})
+        own["classes"] = names
+    return set(names)
 
 
 def _said(text: Raw) -> Json:
