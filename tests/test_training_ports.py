@@ -88,3 +88,12 @@ def test_predictions_out_of_a_file_are_measured(client: annotary.Client, coco: P
     results.write_text(json.dumps(predicted))
     evaluation = project.evaluate(results)
     assert evaluation.boxes.ap50 == pytest.approx(0.5)
+
+
+def test_splits_that_a_project_does_not_keep_are_told(client: annotary.Client, tmp_path: Path) -> None:
+    images = [{**one, "split": split} for one, split in zip(COCO["images"], ("train", "test"), strict=True)]
+    path = tmp_path / "split.json"
+    path.write_text(json.dumps({**COCO, "images": images}))
+    (notice,) = client.load(path, project="Harbour").notices
+    assert notice.value == "the split of 2 images"
+    assert "--split" in notice.reason

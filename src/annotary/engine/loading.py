@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -224,11 +224,26 @@ def _take(
     if not form.images:
         importer.take(form.read(source, form.options(), to), progress)
         return importer
-    images: Iterable[Image] = counted(form.read(source, form.options(), to), findings.ledger)
+    read = _without_splits(form.read(source, form.options(), to), notify)
+    images: Iterable[Image] = counted(read, findings.ledger)
     results = Results(engine, target, findings.ledger, report)
     importer.take(parsed(results.joined(images), name, findings.ledger), progress)
     importer.number(results.classes or to.classes, {name: to.carried[name]} if name in to.carried else {})
     return importer
+
+
+def _without_splits(images: Iterable[Image], notify: Callable[[Notice], None]) -> Iterator[Image]:
+    """The images; tells at the end where they were in several splits, which a project does not keep."""
+    found, count = set(), 0
+    for image in images:
+        found.add(image.split)
+        count += bool(image.split)
+        yield image
+    if len(found) > 1:
+        reason = (
+            "a project keeps no splits; --split makes them when it is exported, and a model run has its own"
+        )
+        notify(Notice(place="", value=f"the split of {count:,} images", reason=reason))
 
 
 def _target(
