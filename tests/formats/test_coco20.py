@@ -94,3 +94,40 @@ def test_through_labelbox_and_back(
 def test_through_coco_itself(given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     annotary.convert(given, tmp_path / "out.json", to="coco", strict=True)
     same(given, tmp_path / "out.json", capsys)
+
+
+@pytest.mark.parametrize("program", ["pycocotools", "faster-coco-eval"])
+@pytest.mark.parametrize("kind", ["bbox", "segm"])
+def test_what_was_written_measured_against_itself_is_perfect(
+    given: Path, program: str, kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the programs that the field measures with: they load it, paint its masks, and find all of it."""
+    annotary.convert(given, tmp_path / "out.json", to="coco")
+    if program == "pycocotools":
+        from pycocotools.cocoeval import COCOeval as Judge
+
+        truth: Any = COCO(str(tmp_path / "out.json"))
+    else:
+        from faster_coco_eval import COCO as FasterCOCO
+        from faster_coco_eval import COCOeval_faster as Judge
+
+        truth = FasterCOCO(str(tmp_path / "out.json"))
+    results = [
+        {
+            "image_id": one["image_id"],
+            "category_id": one["category_id"],
+            "score": 1.0,
+            **({"bbox": one["bbox"]} if kind == "bbox" else {"segmentation": truth.annToRLE(one)}),
+        }
+        for one in truth.anns.values()
+        if not one["iscrowd"]
+    ]
+    judge = Judge(truth, truth.loadRes(results), kind)
+    judge.params.maxDets = [1, 10, 1000]
+    judge.evaluate()
+    judge.accumulate()
+    capsys.readouterr()
+    # Of all sizes, with as many as there are: every threshold, class and recall.
+    precision = judge.eval["precision"][..., 0, -1]
+    assert precision[precision > -1].min() == pytest.approx(1.0)
+    assert (precision > -1).any()

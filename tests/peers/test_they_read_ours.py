@@ -75,3 +75,46 @@ def test_yolo(program: str, peers: Peers, coco20: Path, tmp_path: Path, truth: J
 def test_datumaro_reads_yolo(peers: Peers, coco20: Path, tmp_path: Path, truth: Json) -> None:
     folder = converted(coco20, tmp_path / "ours", "yolo")
     agrees(peers("read", "datumaro", "yolo", folder), truth, 0.05)
+
+
+@pytest.mark.parametrize(
+    ("program", "format", "to", "place", "images", "share"),
+    [
+        ("labelformat", "voc", "voc", "Annotations", "JPEGImages", 0.05),
+        ("supervision", "voc", "voc", "Annotations", "JPEGImages", 0.05),
+        ("globox", "voc", "voc", "Annotations", "JPEGImages", 0.05),
+        ("datumaro", "voc_detection", "voc", "", "", 0.05),
+        ("datumaro", "cvat", "cvat", "", "", None),
+        ("datumaro", "datumaro", "datumaro", "", "", None),
+        ("labelformat", "yolo-seg", "yolo-seg", "", "", None),
+        ("supervision", "yolo-seg", "yolo-seg", "", "", None),
+        ("supervision", "yolo-obb", "yolo-obb", "", "", None),
+        ("datumaro", "kitti", "kitti", "", "", 1e-4),
+        ("datumaro", "open_images", "openimages", "", "", None),
+    ],
+)
+def test_other_layouts(
+    program: str,
+    format: str,
+    to: str,
+    place: str,
+    images: str,
+    share: float | None,
+    peers: Peers,
+    coco20: Path,
+    tmp_path: Path,
+    truth: Json,
+) -> None:
+    """Boxes are compared where the layout has boxes of all objects."""
+    folder = converted(coco20, tmp_path / "ours", to)
+    seen = peers("read", program, format, folder / place, folder / images)
+    # KITTI has no space in a class's name; annotary reads its own back.
+    classes = {name.replace("_", " "): count for name, count in seen["classes"].items() if count}
+    agrees({**seen, "classes": classes}, truth if share else {**truth, "boxes": seen["boxes"]}, share or 1)
+
+
+def test_labelformat_reads_cvat(peers: Peers, coco20: Path, tmp_path: Path, truth: Json) -> None:
+    """Of CVAT it reads boxes alone: those of a YOLO folder."""
+    boxes = converted(coco20, tmp_path / "boxes", "yolo")
+    annotary.convert(boxes, tmp_path / "ours.xml", to="cvat")
+    agrees(peers("read", "labelformat", "cvat", tmp_path / "ours.xml"), truth, 0.05)

@@ -78,7 +78,8 @@ class _Writer:
         own = own or "      <mode>annotation</mode>\n"
         kind = kind if kind in ("task", "project", "job") else "task"
         return (
-            '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n  <version>1.1</version>\n  <meta>\n'
+            # UTF-8 goes without saying; said, some programs that read it as text refuse the file.
+            '<?xml version="1.0"?>\n<annotations>\n  <version>1.1</version>\n  <meta>\n'
             f"    <{kind}>\n{own}{labels}    </{kind}>\n{rest}  </meta>\n"
         )
 
