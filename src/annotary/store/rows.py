@@ -97,8 +97,8 @@ class _Run:
         self.cursor = cursor
         self.at = at
         self.predictions = predictions
+        self.params = params
         self.lean = lean
-        self.columns = row_columns(params, lean=lean)
         self.label_columns = label_columns(params, lean=lean)
 
     def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -177,8 +177,11 @@ class _Run:
             where = f"r.since > {since}"
             if test:
                 deleted = f"CASE WHEN {test} THEN r.deleted ELSE 1 END"
+        if self.lean:
+            yield from self._read_lean(spans, where, parameters, None if since is None else deleted)
+            return
         head = (
-            f"SELECT r.data_row, {deleted}, {self.columns} FROM rows r"
+            f"SELECT r.data_row, {deleted}, {row_columns(self.params)} FROM rows r"
             f" JOIN data_row_versions v ON v.n = r.version WHERE {where} AND "
         )
         for of_rows, of_labels, sparse in spans:
@@ -186,18 +189,10 @@ class _Run:
                 found = self.stream(stack, f"{head}{of_rows} ORDER BY r.data_row", parameters)
                 if sparse:
                     for some in found:
-                        keys = f"IN ({','.join(str(row[0]) for row in some)})"
-                        if self.lean:
-                            yield Page(some, (), self.fetch(self.labels_in(keys, 0)))
-                        else:
-                            yield Page(some, (self.part(keys),))
+                        yield Page(some, (self.part(f"IN ({','.join(str(row[0]) for row in some)})"),))
                     continue
                 # Labels are read in step with their rows; asking for those of each page costs a tenth more.
                 labels = _Labels(self.stream(stack, self.labels_in(of_labels, 0)))
-                if self.lean:
-                    for some in found:
-                        yield Page(some, (), labels.up_to(some[-1][0]))
-                    continue
                 predictions = _Labels(
                     self.stream(stack, self.labels_in(of_labels, 1)) if self.predictions else iter(())
                 )
@@ -205,6 +200,30 @@ class _Run:
                     last = some[-1][0]
                     held = (_grouped(labels.up_to(last)), _grouped(predictions.up_to(last)))
                     yield Page(some, (Part(*held, {}),))
+
+    def _read_lean(
+        self, spans: Iterable[Span], where: str, parameters: Sequence[Any], deleted: str | None
+    ) -> Iterator[Page]:
+        """Rows joined with the label they lead to: by its number, which spares its index.
+
+        `deleted` says which rows are gone, where some may be.
+        """
+        columns, joined = lean_columns(self.params)
+        odd = "WHEN r.label IS NULL THEN ''"
+        if deleted is not None:
+            odd = f"WHEN {deleted} = 1 THEN v.head {odd}"
+        versions = " JOIN data_row_versions v ON v.n = r.version" if joined or deleted is not None else ""
+        head = (
+            f"SELECT r.data_row, CASE {odd} END, {columns} FROM rows r{versions}"
+            f" LEFT JOIN labels l ON l.n = r.label WHERE {where} AND "
+        )
+        for span in spans:
+            with ExitStack() as stack:
+                for some in self.stream(stack, f"{head}{span.rows} ORDER BY r.data_row", parameters):
+                    if several := [str(row[0]) for row in some if row[1] == b""]:
+                        yield Page(some, (), self.fetch(self.labels_in(f"IN ({','.join(several)})", 0)))
+                    else:
+                        yield Page(some, ())
 
     def part(self, span: str) -> Part:
         """The labels (and predictions) of some rows."""
@@ -292,8 +311,8 @@ def catalog_pages(
             yield Page(found, tuple(parts))
 
 
-def row_columns(params: ExportParams, *, lean: bool = False) -> str:
-    """The columns of a Record after the first two; '' for what is not asked for, or none if `lean`."""
+def row_columns(params: ExportParams) -> str:
+    """The columns of a Record after the first two; '' for what is not asked for."""
     shown = (
         ("v.head", True),
         ("v.details", params.data_row_details),
@@ -304,7 +323,31 @@ def row_columns(params: ExportParams, *, lean: bool = False) -> str:
         ("r.tail", True),
         ("r.extra", params.project_details or params.model_run_details),
     )
-    return _columns(shown, lean=lean)
+    return _columns(shown)
+
+
+def lean_columns(params: ExportParams) -> tuple[str, bool]:
+    """The columns of a row of a lean page after the first two; whether some are its data row's own."""
+    full = params.data_row_details
+    own = (
+        ("v.head", full),
+        ("v.details", full),
+        ("r.activity", full),
+        ("v.media", full),
+        ("r.front", not full),
+        ("v.attachments", params.attachments),
+        ("v.metadata", params.metadata_fields),
+    )
+    others = (
+        ("l.head", True),
+        ("l.details", params.label_details),
+        ("l.performance", params.performance_details),
+        ("l.annotations", True),
+        ("r.tail", True),
+        ("r.extra", params.project_details),
+    )
+    joined = any(asked and column.startswith("v.") for column, asked in own)
+    return _columns((*own, *others), lean=True), joined
 
 
 def label_columns(params: ExportParams, *, lean: bool = False) -> str:
@@ -324,5 +367,5 @@ def label_columns(params: ExportParams, *, lean: bool = False) -> str:
     return _columns(shown, lean=lean)
 
 
-def _columns(shown: Sequence[tuple[str, bool]], *, lean: bool) -> str:
+def _columns(shown: Sequence[tuple[str, bool]], *, lean: bool = False) -> str:
     return ", ".join(column if asked else "''" for column, asked in shown if asked or not lean)
