@@ -185,11 +185,10 @@ def _counted(pages: Iterable[Page], export: Export, params: ExportParams, *, in_
     lean_annotations = -3 if params.project_details else -2
     for page in pages:
         export.done += len(page.rows)
-        # Rows of a lean page that have one label.
-        own = [row for row in page.rows if row[1] is None]
-        export.labels += len(own) + len(page.flat)
+        # Rows of a lean page that have one label have no number.
+        export.labels += [row[0] for row in page.rows].count(None) + len(page.flat)
         if in_full:
-            export.annotations += sum(_objects(row[lean_annotations]) for row in own)
+            export.annotations += sum(_objects(row[lean_annotations]) for row in page.rows if row[0] is None)
             export.annotations += sum(_objects(label[-1]) for label in page.flat)
         for part in page.parts:
             export.labels += sum(map(len, part.labels.values()))

@@ -63,8 +63,7 @@ def write(corpus: Corpus, options: Options) -> Iterator[Part]:
     else:
         pieces = _run(corpus)
     base = corpus.base_url.encode()
-    for piece in pieces:
-        yield Part("", piece.replace(b"\x1a", base))
+    yield from map(lambda piece: Part("", piece.replace(b"\x1a", base)), pieces)
     if options.masks != "url":
         yield from pictures(again(), options.masks, corpus.pixels)
 
@@ -115,7 +114,7 @@ def _project(corpus: Corpus) -> Iterator[bytes]:
     )
     after = _woven((b"],", True), (glue.project_details, params.project_details), end=b"}}}\n")
     # A row's columns from here are its label's, and from there its own again.
-    middle = 2 + len(before) // 2
+    middle = 1 + len(before) // 2
     there = middle + len(drawn) // 2
     front, label, back = before[::2], drawn[::2], after[::2]
     plain = [*front[:-1], front[-1] + label[0], *label[1:-1], label[-1] + back[0], *back[1:]]
@@ -124,21 +123,32 @@ def _project(corpus: Corpus) -> Iterator[bytes]:
     plain[0] = last + first
     width = 2 * len(plain)
     lines: list[bytes] = []
-    for page in corpus.pages if corpus.lean else _leaned(corpus.pages, params):
-        _, odd, *columns = zip(*page.rows, strict=True)
-        if any(one is not None for one in odd):
-            yield b"".join(_pieces(page, before, drawn, after, middle, there))
-            continue
-        # Each row has one label, as most have: the columns are woven without a loop over rows, which
-        # takes a fifth off the time of an export.
-        size = width * len(page.rows)
+
+    def woven(rows: list[tuple[Any, ...]]) -> bytes | None:
+        """The text of rows of which each has one label, as most have; else None.
+
+        The columns are woven without a loop over rows, which takes a fifth off the time of an export.
+        """
+        nonlocal lines
+        odd, *columns = zip(*rows, strict=True)
+        if odd != (None,) * len(rows):
+            return None
+        size = width * len(rows)
         if len(lines) < size:
-            lines = [piece for text in plain for piece in (text, b"")] * len(page.rows)
-        woven = [*lines[:size], last]
+            lines = [piece for text in plain for piece in (text, b"")] * len(rows)
+        pieces = [*lines[:size], last]
         for place, column in enumerate(columns):
-            woven[2 * place + 1 : size : width] = column
-        woven[0] = first
-        yield b"".join(woven)
+            pieces[2 * place + 1 : size : width] = column
+        pieces[0] = first
+        return b"".join(pieces)
+
+    for page in corpus.pages if corpus.lean else _leaned(corpus.pages, params):
+        text = woven(page.rows)
+        if text is None:
+            text = b"".join(_pieces(page, before, drawn, after, middle, there))
+        # The next page is read into the same memory, which is in the processor's cache.
+        page.rows.clear()
+        yield text
 
 
 def _pieces(
@@ -148,16 +158,17 @@ def _pieces(
     labels = iter(page.flat)
     label = next(labels, None)
     for row in page.rows:
-        if row[1]:
+        number = row[0]
+        if number is not None and number < 0:
             yield from (b'{"data_row":{', row[1], b'},"deleted":true}\n')
             continue
-        before[1::2] = row[2:middle]
+        before[1::2] = row[1:middle]
         yield from before
         drawn[0] = b"{"
-        if row[1] is None:
+        if number is None:
             drawn[1::2] = row[middle:there]
             yield from drawn
-        while label is not None and label[0] == row[0]:
+        while label is not None and label[0] == number:
             drawn[1::2] = label[1:]
             yield from drawn
             drawn[0] = b",{"
@@ -181,14 +192,15 @@ def _leaned(pages: Iterable[Page], params: ExportParams) -> Iterator[Page]:
         flat: list[tuple[Any, ...]] = []
         for number, deleted, *own in page.rows:
             head, _, _, media, *more, tail, extra = own
-            front = own[:4] if params.data_row_details else (b"".join((head, b"},", media)),)
+            front = own[:4] if params.data_row_details else [b"".join((head, b"},", media))]
             labels = [tuple(compress(label, shown)) for label in page.parts[0].labels.get(number, ())]
             if not deleted and len(labels) != 1:
                 flat += [(number, *label) for label in labels]
-            odd = head if deleted else None if len(labels) == 1 else b""
+            odd = -number if deleted else None if len(labels) == 1 else number
             label = labels[0] if odd is None else (b"",) * sum(shown)
             after = (tail, extra) if params.project_details else (tail,)
-            rows.append((number, odd, *front, *compress(more, asked), *label, *after))
+            own = [head, *front[1:]] if deleted else front
+            rows.append((odd, *own, *compress(more, asked), *label, *after))
         yield Page(rows, (), flat)
 
 

@@ -80,10 +80,10 @@ class Page(NamedTuple):
     because building an object for each row costs more than all the rest of an export.
 
     In a lean page the fields that were not asked for are left out altogether: every field read costs. A row
-    has there its number, None, its data row's own fields, its label's `head`, `details`, `performance` and
-    `annotations`, its `tail` and `extra`; without details, `head` and `media` are one field, joined as they
-    are written. In place of None there is the head of a row that is gone, and b"" where a row has no label
-    or several: these are in `flat`, in the order of the rows, after their data row's number.
+    has there None, its data row's own fields, its label's `head`, `details`, `performance` and `annotations`,
+    its `tail` and `extra`; without details, `head` and `media` are one field, joined as they are written. In
+    place of None there is a row's number where it has no label or several: these are in `flat`, in the order
+    of the rows, after that number. A row that is gone has its number less than 0, and its `head`.
     """
 
     rows: list[tuple[Any, ...]]

@@ -23,7 +23,7 @@ from annotary.store.filters import At, Condition, Filter, changed, filters_of
 
 PAGE_ROWS = 32
 """So many rows are a page: few enough to stay in the processor's cache until they are written."""
-SPAN_PAGES = 16
+SPAN_PAGES = 64
 """So many pages are read by one statement, which holds nothing back for longer."""
 FEW = 20_000
 """Up to so many keys are held at once."""
@@ -206,22 +206,26 @@ class _Run:
     ) -> Iterator[Page]:
         """Rows joined with the label they lead to: by its number, which spares its index.
 
-        `deleted` says which rows are gone, where some may be.
+        `deleted` says which rows are gone, where some may be; it has the parameters.
         """
-        columns, joined = lean_columns(self.params)
-        odd = "WHEN r.label IS NULL THEN ''"
+        odd, front = "WHEN r.label IS NULL THEN r.data_row", "r.front"
         if deleted is not None:
-            odd = f"WHEN {deleted} = 1 THEN v.head {odd}"
-        versions = " JOIN data_row_versions v ON v.n = r.version" if joined or deleted is not None else ""
+            odd = f"WHEN {deleted} = 1 THEN -r.data_row {odd}"
+            if not self.params.data_row_details:
+                front = f"CASE WHEN {deleted} = 1 THEN v.head ELSE r.front END"
+                parameters = [*parameters, *parameters]
+        columns = lean_columns(self.params, front)
+        versions = " JOIN data_row_versions v ON v.n = r.version" if "v." in columns else ""
         head = (
-            f"SELECT r.data_row, CASE {odd} END, {columns} FROM rows r{versions}"
+            f"SELECT CASE {odd} END, {columns} FROM rows r{versions}"
             f" LEFT JOIN labels l ON l.n = r.label WHERE {where} AND "
         )
         for span in spans:
             with ExitStack() as stack:
                 for some in self.stream(stack, f"{head}{span.rows} ORDER BY r.data_row", parameters):
-                    if several := [str(row[0]) for row in some if row[1] == b""]:
-                        yield Page(some, (), self.fetch(self.labels_in(f"IN ({','.join(several)})", 0)))
+                    odd_ones = [str(row[0]) for row in some if row[0] is not None and row[0] > 0]
+                    if odd_ones:
+                        yield Page(some, (), self.fetch(self.labels_in(f"IN ({','.join(odd_ones)})", 0)))
                     else:
                         yield Page(some, ())
 
@@ -326,19 +330,17 @@ def row_columns(params: ExportParams) -> str:
     return _columns(shown)
 
 
-def lean_columns(params: ExportParams) -> tuple[str, bool]:
-    """The columns of a row of a lean page after the first two; whether some are its data row's own."""
+def lean_columns(params: ExportParams, front: str) -> str:
+    """The columns of a row of a lean page after the first; `front` is shown where no details are."""
     full = params.data_row_details
-    own = (
+    shown = (
         ("v.head", full),
         ("v.details", full),
         ("r.activity", full),
         ("v.media", full),
-        ("r.front", not full),
+        (front, not full),
         ("v.attachments", params.attachments),
         ("v.metadata", params.metadata_fields),
-    )
-    others = (
         ("l.head", True),
         ("l.details", params.label_details),
         ("l.performance", params.performance_details),
@@ -346,8 +348,7 @@ def lean_columns(params: ExportParams) -> tuple[str, bool]:
         ("r.tail", True),
         ("r.extra", params.project_details),
     )
-    joined = any(asked and column.startswith("v.") for column, asked in own)
-    return _columns((*own, *others), lean=True), joined
+    return _columns(shown, lean=True)
 
 
 def label_columns(params: ExportParams, *, lean: bool = False) -> str:
