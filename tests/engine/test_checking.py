@@ -215,7 +215,8 @@ RULES: dict[str, tuple[str, str, str]] = {
         "INSERT INTO labels (collection, data_row, prediction, position, id, since, until, created_at, head,"
         " details, performance, annotations, masks, v1) SELECT l.collection, l.data_row, 0, l.position + 1,"
         " 'second', l.since, l.until, l.created_at, l.head, l.details, l.performance, l.annotations, l.masks,"
-        " l.v1 FROM labels l JOIN rows r ON r.label = l.n WHERE r.n = (SELECT min(n) FROM rows WHERE label > 0)",
+        " l.v1 FROM labels l JOIN rows r ON r.label = l.n"
+        " WHERE r.n = (SELECT min(n) FROM rows WHERE label > 0)",
         "rows",
         "its label is not its only one; check --rebuild mends it",
     ),
