@@ -137,7 +137,9 @@ class _Run:
         """The corpus, cut into some pages each."""
         if keys is not None:
             source = iter(keys)
-            while some := list(islice(source, PAGE_ROWS * SPAN_PAGES)):
+            # A statement a page: SQLite sorts what it finds by number, whole rows and not their keys only, and
+            # sorting some pages at once costs as much again as reading them.
+            while some := list(islice(source, PAGE_ROWS)):
                 data_rows, *versions = (f"IN ({','.join(map(str, one))})" for one in zip(*some, strict=True))
                 if versions:
                     # A version's own number spares the way through the index of rows. The plus keeps SQLite
