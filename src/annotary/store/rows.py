@@ -137,8 +137,8 @@ class _Run:
         """The corpus, cut into some pages each."""
         if keys is not None:
             source = iter(keys)
-            # A statement a page: SQLite sorts what it finds by number, whole rows and not their keys only, and
-            # sorting some pages at once costs as much again as reading them.
+            # A statement a page: what SQLite finds by number it sorts, and whole rows, not their keys alone.
+            # To sort many pages at once costs as much again as to read them.
             while some := list(islice(source, PAGE_ROWS)):
                 data_rows, *versions = (f"IN ({','.join(map(str, one))})" for one in zip(*some, strict=True))
                 if versions:
