@@ -137,9 +137,10 @@ class _Run:
         """The corpus, cut into some pages each."""
         if keys is not None:
             source = iter(keys)
-            # A statement a page: what SQLite finds by number it sorts, and whole rows, not their keys alone.
-            # To sort many pages at once costs as much again as to read them.
-            while some := list(islice(source, PAGE_ROWS)):
+            # What SQLite finds by number it sorts, and whole rows, not their keys alone: to sort many pages at
+            # once costs as much again as to read them. In the index they stand in order.
+            sorts = bool(keys) and len(keys[0]) > 1
+            while some := list(islice(source, PAGE_ROWS * (1 if sorts else SPAN_PAGES))):
                 data_rows, *versions = (f"IN ({','.join(map(str, one))})" for one in zip(*some, strict=True))
                 if versions:
                     # A version's own number spares the way through the index of rows. The plus keeps SQLite
