@@ -137,7 +137,7 @@ class _Run:
         """The corpus, cut into some pages each."""
         if keys is not None:
             source = iter(keys)
-            # What SQLite finds by number it sorts, and whole rows, not their keys alone: to sort many pages at
+            # What SQLite finds by number it sorts, whole rows and not their keys alone: to sort many pages at
             # once costs as much again as to read them. In the index they stand in order.
             sorts = bool(keys) and len(keys[0]) > 1
             while some := list(islice(source, PAGE_ROWS * (1 if sorts else SPAN_PAGES))):
