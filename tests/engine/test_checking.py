@@ -25,7 +25,7 @@ from annotary.errors import NotFound
 from annotary.model.ontology import Ontology
 from annotary.operations import projects
 from annotary.sample.identity import cuid
-from annotary.store import Store
+from annotary.store import Store, migrations
 from tests._postgres import temporary_database
 from tests.conftest import DATABASES
 
@@ -206,6 +206,25 @@ RULES: dict[str, tuple[str, str, str]] = {
         "data_row_versions 1 head",
         "cannot be read: ",
     ),
+    "another's label": (
+        "UPDATE rows SET label = label + 1 WHERE label = (SELECT min(label) FROM rows)",
+        "rows",
+        "its label is not its only one; check --rebuild mends it",
+    ),
+    "one of several labels": (
+        "INSERT INTO labels (collection, data_row, prediction, position, id, since, until, created_at, head,"
+        " details, performance, annotations, masks, v1) SELECT l.collection, l.data_row, 0, l.position + 1,"
+        " 'second', l.since, l.until, l.created_at, l.head, l.details, l.performance, l.annotations, l.masks,"
+        " l.v1 FROM labels l JOIN rows r ON r.label = l.n"
+        " WHERE r.n = (SELECT min(n) FROM rows WHERE label > 0)",
+        "rows",
+        "its label is not its only one; check --rebuild mends it",
+    ),
+    "the front of another version": (
+        "UPDATE rows SET front = 'x' WHERE n = (SELECT min(n) FROM rows)",
+        "rows",
+        "its front is not that of its data row's version; check --rebuild mends it",
+    ),
     "no feature": (
         "DELETE FROM features WHERE data_row = 1",
         "data row 1",
@@ -231,6 +250,7 @@ def test_two_names_at_a_time(store: Store, damage: Damage) -> None:
     assert any(reason == "two names are valid at the same time" for _, reason in found)
 
 
+FRONT = "its front is not that of its data row's version; check --rebuild mends it"
 TABLES = {
     "data_row_versions": ("head", "details", "media", "metadata"),
     "rows": ("tail", "extra"),
@@ -252,12 +272,27 @@ def test_a_section_that_differs_is_found_and_written_anew(
     before = stored()
     damage(f"UPDATE {table} SET {column} = replace({column}, '\":', '\" :') WHERE n = 1")
     assert stored() != before
-    (found,) = wrong(check(store))
+    found, *others = wrong(check(store))
     assert found == (f"{table} 1 {column}", "differs from a fresh rendering; check --rebuild mends it")
+    # Rows have a copy of these two.
+    copied = table == "data_row_versions" and column in ("head", "media")
+    assert [reason for _, reason in others] == [FRONT] * len(others) and bool(others) == copied
     report = check(store, rebuild=True)
     assert (wrong(report), report.rebuilt) == ([], 1)
     assert stored() == before
     assert check(store, rebuild=True).rebuilt == 0
+
+
+def test_rows_are_led_anew(store: Store, damage: Damage) -> None:
+    def stored() -> list[Any]:
+        with store.reading() as connection:
+            return list(connection.execute(text("SELECT n, front, label FROM rows ORDER BY n")).all())
+
+    before = stored()
+    damage("UPDATE rows SET front = 'x', label = coalesce(label + 1, 1)")
+    report = check(store, rebuild=True)
+    assert (wrong(report), report.rebuilt) == ([], 2 * len(before))
+    assert stored() == before
 
 
 def test_features_are_indexed_anew(store: Store, damage: Damage) -> None:
@@ -352,4 +387,4 @@ def test_a_place_without_a_store_is_none(tmp_path: Path) -> None:
 
 def test_migrating_tells_the_schema(store: Store) -> None:
     place = store.database.place.removesuffix("/annotary.db")
-    assert migrated(place) == "0001"
+    assert migrated(place) == migrations.HEAD

@@ -6,10 +6,14 @@ from random import Random
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from annotary.engine.checking import check
+from annotary.errors import Outdated
+from annotary.model.export import ExportParams
+from annotary.store import migrations
 from tests.engine.histories import EDITS, RUN, edit, run
-from tests.engine.world import World, exported, lines
+from tests.engine.world import ALL_DETAILS, World, exported, lines
 
 FILTERS: tuple[dict[str, Any], ...] = (
     {},
@@ -18,6 +22,12 @@ FILTERS: tuple[dict[str, Any], ...] = (
     {"workflow_status": "Done"},
     {"last_activity_at": ["2026-05-04 08:20:00", None]},
     {"label_created_at": ["2026-05-04 08:05:00", "2026-05-04 08:30:00"]},
+)
+PARAMS = (
+    ALL_DETAILS,
+    ExportParams(),
+    ExportParams(metadata_fields=True, label_details=True),
+    ExportParams(data_row_details=True, attachments=True, performance_details=True),
 )
 SEEDS = range(3)
 STEPS = 45
@@ -33,10 +43,11 @@ def test_since_applied_to_an_old_export_gives_the_new_one(world: World, seed: in
         done = edit(world.engine, random, "streets")
         if step % 9 == 0 or step == STEPS - 1:
             for filters in (*FILTERS, batches):
-                now = world.rows(filters=filters)
+                params = PARAMS[seed % len(PARAMS)]
+                now = world.rows(filters=filters, params=params)
                 for cursor, asked, old in earlier:
                     if asked == filters:
-                        applied = _applied(old, world.rows(filters=filters, since=cursor))
+                        applied = _applied(old, world.rows(filters=filters, params=params, since=cursor))
                         assert applied == now, (seed, step, done, cursor, filters)
                 earlier.append((world.sequence(), filters, now))
     assert check(world.engine.store).findings == ()
@@ -51,19 +62,45 @@ def _applied(old: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 def test_as_of_repeats_an_export_to_the_byte(world: World, seed: int) -> None:
     random = Random(100 + seed)
     run(world.engine, random, "streets")
-    made: list[tuple[bool, dict[str, Any], bytes, int]] = []
+    made: list[tuple[dict[str, Any], bytes, int]] = []
     for step in range(STEPS):
         world.clock.tick(random.randrange(90))
         edit(world.engine, random, "streets")
         if step % 4 == 0:
-            filters = random.choice(FILTERS)
-            for of_run, asked in ((False, {}), (False, filters), (True, {})):
-                id = RUN if of_run else "streets"
-                made.append((of_run, asked, *exported(world.engine, id, run=of_run, filters=asked)))
-    for of_run, asked, data, cursor in made:
-        id = RUN if of_run else "streets"
-        again, _ = exported(world.engine, id, run=of_run, filters=asked, as_of=cursor)
+            filters, params = random.choice(FILTERS), random.choice(PARAMS)
+            for asked in ({}, {"filters": filters}, {"params": params}, {"id": RUN, "run": True}):
+                asked = {"id": "streets", **asked}
+                made.append((asked, *exported(world.engine, **asked)))
+    for asked, data, cursor in made:
+        again, _ = exported(world.engine, **asked, as_of=cursor)
         assert again == data, (seed, cursor, asked)
+
+
+def test_a_store_of_the_first_release_is_led_to_the_same_bytes(world: World) -> None:
+    """Its rows do not know their labels; those of all states are led there as if they always had been."""
+    random = Random(300)
+    made = []
+    for step in range(STEPS):
+        world.clock.tick()
+        edit(world.engine, random, "streets")
+        if step % 5 == 0:
+            run(world.engine, random, "streets")
+            made += [(params, *exported(world.engine, "streets", params=params)) for params in PARAMS]
+    database = world.engine.store.database
+    rows = text("SELECT n, front, label FROM rows ORDER BY n")
+    with database.transaction() as connection:
+        led = connection.execute(rows).all()
+        connection.execute(text("ALTER TABLE rows DROP COLUMN front"))
+        connection.execute(text("ALTER TABLE rows DROP COLUMN label"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    with pytest.raises(Outdated, match="run: annotary migrate"):
+        migrations.ensure(database)
+    migrations.ensure(database, migrate=True)
+    with database.connection() as connection:
+        assert connection.execute(rows).all() == led
+    assert check(world.engine.store).findings == ()
+    for params, data, cursor in made:
+        assert exported(world.engine, "streets", params=params, as_of=cursor)[0] == data
 
 
 @pytest.mark.parametrize("seed", SEEDS)

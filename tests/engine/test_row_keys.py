@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from annotary.model.export import ExportParams
 from annotary.store import rows
 from tests.engine.world import World, exported
 
@@ -25,6 +26,19 @@ def test_changed_rows_are_read_by_their_versions_own_numbers(
         plan = " ".join(_plan(world, monkeypatch, **asked))
         assert "SEARCH r USING INTEGER PRIMARY KEY" in plan, asked
         assert "rows_order" not in plan, asked
+
+
+def test_a_row_is_read_with_its_label_by_its_number(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not world.engine.store.database.is_sqlite:
+        pytest.skip("only SQLite says beforehand which way it goes")
+    for number in range(3):
+        world.label(number)
+    for asked in ({}, *NARROW):
+        plan = _plan(world, monkeypatch, **asked)
+        assert any(step.startswith("SEARCH l USING INTEGER PRIMARY KEY") for step in plan), asked
+    assert "USE TEMP B-TREE FOR ORDER BY" not in " ".join(_plan(world, monkeypatch))
+    assert "SEARCH v " in " ".join(_plan(world, monkeypatch))
+    assert "SEARCH v " not in " ".join(_plan(world, monkeypatch, params=ExportParams()))
 
 
 def _plan(world: World, monkeypatch: pytest.MonkeyPatch, **asked: Any) -> list[str]:

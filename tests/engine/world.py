@@ -152,11 +152,17 @@ ALL_DETAILS = ExportParams(**dict.fromkeys(DETAILS, True), predictions=True, mod
 
 
 def exported(
-    engine: Engine, id: str, *, run: bool = False, filters: dict[str, Any] | None = None, **query: Any
+    engine: Engine,
+    id: str,
+    *,
+    run: bool = False,
+    params: ExportParams = ALL_DETAILS,
+    filters: dict[str, Any] | None = None,
+    **query: Any,
 ) -> tuple[bytes, int]:
-    """An export with everything in it, and its cursor."""
+    """An export (with everything in it), and its cursor."""
     scope = RunScope(id=id) if run else ProjectScope(id=id)
-    asked = ExportQuery(scope=scope, filters=filters_from(filters), params=ALL_DETAILS, **query)
+    asked = ExportQuery(scope=scope, filters=filters_from(filters), params=params, **query)
     export = open_export(engine, StartExport(query=asked))
     assert export.cursor is not None
     return b"".join(part.data for part in export.parts), export.cursor

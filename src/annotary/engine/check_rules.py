@@ -6,7 +6,7 @@ that neither database has to sort a whole table.
 
 from __future__ import annotations
 
-from annotary.store.schema import FOREVER
+from annotary.store.schema import FOREVER, FRONT
 
 _NOW = f"until = {FOREVER}"
 
@@ -104,3 +104,21 @@ RULES: tuple[tuple[str, str, str], ...] = (
         "two names are valid at the same time",
     ),
 )
+
+LED: tuple[tuple[str, str, str], ...] = (
+    (
+        "front",
+        f"(SELECT {FRONT} FROM data_row_versions v WHERE v.n = rows.version)",
+        "is not that of its data row's version; check --rebuild mends it",
+    ),
+    (
+        "label",
+        # The one label version that was there during all of the row version's time, and no other with it.
+        "CASE WHEN rows.deleted = 0 THEN (SELECT min(l.n) FROM labels l"
+        " WHERE l.collection = rows.collection AND l.data_row = rows.data_row AND l.prediction = 0"
+        " AND l.since < rows.until AND l.until > rows.since GROUP BY l.data_row"
+        " HAVING count(*) = 1 AND min(l.since) <= rows.since AND min(l.until) >= rows.until) END",
+        "is not its only one; check --rebuild mends it",
+    ),
+)
+"""What a row must lead to: the column, what must stand there, and what is wrong where it does not."""

@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Connection, select, text
 
 from annotary.engine import fresh
-from annotary.engine.check_rules import RULES
+from annotary.engine.check_rules import LED, RULES
 from annotary.engine.findings import Findings
 from annotary.errors import AnnotaryError, NotFound
 from annotary.model import project as projects
@@ -134,6 +134,7 @@ class _Check:
             of_rows = "SELECT t.*, c.kind FROM rows t JOIN collections c ON c.n = t.collection"
             self._sections("rows", of_rows)
             self._labels()
+            self._led()
             self._masks()
         finally:
             self.mentioned.close()
@@ -176,6 +177,19 @@ class _Check:
         found = self.connection.execute(text(sql).execution_options(stream_results=True))
         for key, *value in found:
             self._wrong(name, f"{name} {key}", ", ".join(map(str, value)), reason)
+
+    def _led(self) -> None:
+        """Rows must show their data row as it is, and lead to their label."""
+        for column, right, reason in LED:
+            # There is no label where there is NULL, which equals nothing.
+            none = 0 if column == "label" else "''"
+            wrong = f"coalesce(rows.{column}, {none}) <> coalesce({right}, {none})"
+            if not self.rebuild:
+                self._rule("rows", f"SELECT n, {column} FROM rows WHERE {wrong}", f"its {column} {reason}")
+                continue
+            with self.store.transaction() as connection:
+                mended = connection.execute(text(f"UPDATE rows SET {column} = {right} WHERE {wrong}"))
+            self.rebuilt += mended.rowcount
 
     def _entities(self) -> None:
         ontologies: list[Normalized] = []

@@ -117,7 +117,7 @@ def open_export(
         state = UNSET if cursor is None else cursor
         return chosen(_corpus(engine, replace(needed, as_of=state), counted=False)[0].pages)
 
-    pages = _counted(chosen(corpus.pages), export, in_full=counted)
+    pages = _counted(chosen(corpus.pages), export, needed.params, in_full=counted)
     corpus = corpus._replace(
         pages=pages, params=query.params, again=again, pixels=lambda name: blob(engine, name)
     )
@@ -181,23 +181,25 @@ def _names() -> tuple[str, ...]:
     return names()
 
 
-def _counted(pages: Iterable[Page], export: Export, *, in_full: bool) -> Iterator[Page]:
+def _counted(pages: Iterable[Page], export: Export, params: ExportParams, *, in_full: bool) -> Iterator[Page]:
+    lean_annotations = -3 if params.project_details else -2
     for page in pages:
         export.done += len(page.rows)
-        export.labels += len(page.flat)
+        # Rows of a lean page that have one label have no number.
+        export.labels += [row[0] for row in page.rows].count(None) + len(page.flat)
         if in_full:
-            export.annotations += sum(map(_objects, page.flat))
+            export.annotations += sum(_objects(row[lean_annotations]) for row in page.rows if row[0] is None)
+            export.annotations += sum(_objects(label[-1]) for label in page.flat)
         for part in page.parts:
             export.labels += sum(map(len, part.labels.values()))
             if in_full:
                 for labels in (*part.labels.values(), *part.predictions.values()):
-                    export.annotations += sum(map(_objects, labels))
+                    export.annotations += sum(_objects(label[_ANNOTATIONS]) for label in labels)
         yield page
 
 
-def _objects(label: tuple[Any, ...]) -> int:
-    """How many objects a label has: each has its kind in it; relationships stand there a second time."""
-    text = label[_ANNOTATIONS if len(label) == len(Section._fields) else -1]
+def _objects(text: bytes) -> int:
+    """How many objects annotations have: each has its kind in it; relationships stand there a second time."""
     return int(text.count(_KIND, 0, text.rfind(_RELATIONSHIPS)))
 
 

@@ -308,12 +308,12 @@ class Importer:
                     fields["data_row"] = entry.number
                     fields["version"] = version_of.get(entry.number) or entry.known.version
                     (old if there else new).append(fields)
-            change.put_rows(new, old)
             labels = [one for one in page.labels if one[0] == collection]
             change.put_labels(
                 [columns for _, columns, there in labels if not there],
                 [columns for _, columns, there in labels if there],
             )
+            change.put_rows(new, old)
         for at, found in page.features:
             self.features.setdefault(at, []).extend(found)
         if sum(map(len, self.features.values())) > INDEXED:

@@ -79,9 +79,11 @@ class Page(NamedTuple):
     `parts` holds, for each project or run shown, what it has of these rows, by row number. Plain tuples,
     because building an object for each row costs more than all the rest of an export.
 
-    In a lean page the fields that were not asked for are left out altogether. Its labels are in `flat`, in
-    the order of the rows, and of their fields there are only `data_row`, `head`, `details`, `performance`
-    and `annotations`: every field read costs.
+    In a lean page the fields that were not asked for are left out altogether: every field read costs. A row
+    has there None, its data row's own fields, its label's `head`, `details`, `performance` and `annotations`,
+    its `tail` and `extra`; without details, `head` and `media` are one field, joined as they are written. In
+    place of None there is a row's number where it has no label or several: these are in `flat`, in the order
+    of the rows, after that number. A row that is gone has its number less than 0, and its `head`.
     """
 
     rows: list[tuple[Any, ...]]

@@ -7,15 +7,27 @@ so that numbers become visible in the order they were given and a cursor can ski
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, bindparam, insert, literal, select, update
 
 from annotary.model.base import to_json
 from annotary.store.database import driver_cursor, insert_rows
-from annotary.store.schema import FOREVER, collection_versions, collections, features, labels, rows
+from annotary.store.schema import FOREVER, FRONT, collection_versions, collections, features, labels, rows
 
-ROW_FIELDS = ("data_row", "deleted", "version", "activity", "status", "batch", "tail", "extra")
+ROW_FIELDS = (
+    "data_row",
+    "deleted",
+    "version",
+    "activity",
+    "status",
+    "batch",
+    "tail",
+    "extra",
+    "front",
+    "label",
+)
 LABEL_FIELDS = (
     "data_row",
     "prediction",
@@ -30,6 +42,8 @@ LABEL_FIELDS = (
     "v1",
 )
 _HALF = 1 << 31
+_ASKED = 500
+"""So many rows are asked for by one statement."""
 Fields = Mapping[str, Any]
 
 
@@ -140,12 +154,45 @@ class Change:
         return dict(found._mapping) if found else None
 
     def put_rows(self, new: Iterable[Fields], changed: Iterable[Fields] = ()) -> None:
-        """Write rows: `new` ones, and `changed` ones as they came from `rows()` with other values."""
-        self._put(rows, ROW_FIELDS, new, changed)
+        """Write rows: `new` ones, and `changed` ones as they came from `rows()` with other values.
+
+        They come after their labels, for which they must be written: a row knows its label.
+        """
+        self._put(rows, ROW_FIELDS, self._led(list(new)), self._led(list(changed)))
 
     def put_labels(self, new: Iterable[Fields], changed: Iterable[Fields] = ()) -> None:
-        """Write labels, likewise."""
+        """Write labels, likewise; before their rows."""
         self._put(labels, LABEL_FIELDS, new, changed)
+
+    def _led(self, given: Sequence[Fields]) -> list[Fields]:
+        """Rows with what follows from elsewhere: their data row's front, and their label if it is one."""
+        fronts = self._found(
+            f"SELECT v.n, {FRONT} FROM data_row_versions v", "v.n", {one["version"] for one in given}
+        )
+        only = self._found(
+            "SELECT l.data_row, min(l.n) FROM labels l",
+            f"l.collection = {self.collection} AND l.until = {FOREVER} AND +l.prediction = 0 AND l.data_row",
+            {one["data_row"] for one in given if not one["deleted"]},
+            " GROUP BY l.data_row HAVING count(*) = 1",
+        )
+        return [
+            {
+                **one,
+                "front": fronts[one["version"]],
+                "label": None if one["deleted"] else only.get(one["data_row"]),
+            }
+            for one in given
+        ]
+
+    def _found(self, query: str, key: str, keys: Iterable[int], end: str = "") -> dict[int, Any]:
+        """What a query of two columns gives for some keys."""
+        cursor = driver_cursor(self.connection)
+        source = iter(keys)
+        found: dict[int, Any] = {}
+        while some := ",".join(map(str, islice(source, _ASKED))):
+            cursor.execute(f"{query} WHERE {key} IN ({some}){end}")
+            found.update(cursor.fetchall())
+        return found
 
     def renew_rows(self) -> None:
         """A new version of every row, as it is: what all of them show has changed."""

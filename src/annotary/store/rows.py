@@ -21,9 +21,9 @@ from annotary.model.export import ExportFilters, ExportParams
 from annotary.store.database import Cursor, Database
 from annotary.store.filters import At, Condition, Filter, changed, filters_of
 
-PAGE_ROWS = 32
+PAGE_ROWS = 48
 """So many rows are a page: few enough to stay in the processor's cache until they are written."""
-SPAN_PAGES = 16
+SPAN_PAGES = 40
 """So many pages are read by one statement, which holds nothing back for longer."""
 FEW = 20_000
 """Up to so many keys are held at once."""
@@ -97,8 +97,8 @@ class _Run:
         self.cursor = cursor
         self.at = at
         self.predictions = predictions
+        self.params = params
         self.lean = lean
-        self.columns = row_columns(params, lean=lean)
         self.label_columns = label_columns(params, lean=lean)
 
     def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -137,7 +137,10 @@ class _Run:
         """The corpus, cut into some pages each."""
         if keys is not None:
             source = iter(keys)
-            while some := list(islice(source, PAGE_ROWS * SPAN_PAGES)):
+            # What SQLite finds by number it sorts, whole rows and not their keys alone: to sort many pages at
+            # once costs as much again as to read them. In the index they stand in order.
+            sorts = bool(keys) and len(keys[0]) > 1
+            while some := list(islice(source, PAGE_ROWS * (1 if sorts else SPAN_PAGES))):
                 data_rows, *versions = (f"IN ({','.join(map(str, one))})" for one in zip(*some, strict=True))
                 if versions:
                     # A version's own number spares the way through the index of rows. The plus keeps SQLite
@@ -177,8 +180,11 @@ class _Run:
             where = f"r.since > {since}"
             if test:
                 deleted = f"CASE WHEN {test} THEN r.deleted ELSE 1 END"
+        if self.lean:
+            yield from self._read_lean(spans, where, parameters, None if since is None else deleted)
+            return
         head = (
-            f"SELECT r.data_row, {deleted}, {self.columns} FROM rows r"
+            f"SELECT r.data_row, {deleted}, {row_columns(self.params)} FROM rows r"
             f" JOIN data_row_versions v ON v.n = r.version WHERE {where} AND "
         )
         for of_rows, of_labels, sparse in spans:
@@ -186,18 +192,10 @@ class _Run:
                 found = self.stream(stack, f"{head}{of_rows} ORDER BY r.data_row", parameters)
                 if sparse:
                     for some in found:
-                        keys = f"IN ({','.join(str(row[0]) for row in some)})"
-                        if self.lean:
-                            yield Page(some, (), self.fetch(self.labels_in(keys, 0)))
-                        else:
-                            yield Page(some, (self.part(keys),))
+                        yield Page(some, (self.part(f"IN ({','.join(str(row[0]) for row in some)})"),))
                     continue
                 # Labels are read in step with their rows; asking for those of each page costs a tenth more.
                 labels = _Labels(self.stream(stack, self.labels_in(of_labels, 0)))
-                if self.lean:
-                    for some in found:
-                        yield Page(some, (), labels.up_to(some[-1][0]))
-                    continue
                 predictions = _Labels(
                     self.stream(stack, self.labels_in(of_labels, 1)) if self.predictions else iter(())
                 )
@@ -205,6 +203,34 @@ class _Run:
                     last = some[-1][0]
                     held = (_grouped(labels.up_to(last)), _grouped(predictions.up_to(last)))
                     yield Page(some, (Part(*held, {}),))
+
+    def _read_lean(
+        self, spans: Iterable[Span], where: str, parameters: Sequence[Any], deleted: str | None
+    ) -> Iterator[Page]:
+        """Rows joined with the label they lead to: by its number, which spares its index.
+
+        `deleted` says which rows are gone, where some may be; it has the parameters.
+        """
+        odd, front = "WHEN r.label IS NULL THEN r.data_row", "r.front"
+        if deleted is not None:
+            odd = f"WHEN {deleted} = 1 THEN -r.data_row {odd}"
+            if not self.params.data_row_details:
+                front = f"CASE WHEN {deleted} = 1 THEN v.head ELSE r.front END"
+                parameters = [*parameters, *parameters]
+        columns = lean_columns(self.params, front)
+        versions = " JOIN data_row_versions v ON v.n = r.version" if "v." in columns else ""
+        head = (
+            f"SELECT CASE {odd} END, {columns} FROM rows r{versions}"
+            f" LEFT JOIN labels l ON l.n = r.label WHERE {where} AND "
+        )
+        for span in spans:
+            with ExitStack() as stack:
+                for some in self.stream(stack, f"{head}{span.rows} ORDER BY r.data_row", parameters):
+                    odd_ones = [str(row[0]) for row in some if row[0] is not None and row[0] > 0]
+                    if odd_ones:
+                        yield Page(some, (), self.fetch(self.labels_in(f"IN ({','.join(odd_ones)})", 0)))
+                    else:
+                        yield Page(some, ())
 
     def part(self, span: str) -> Part:
         """The labels (and predictions) of some rows."""
@@ -292,8 +318,8 @@ def catalog_pages(
             yield Page(found, tuple(parts))
 
 
-def row_columns(params: ExportParams, *, lean: bool = False) -> str:
-    """The columns of a Record after the first two; '' for what is not asked for, or none if `lean`."""
+def row_columns(params: ExportParams) -> str:
+    """The columns of a Record after the first two; '' for what is not asked for."""
     shown = (
         ("v.head", True),
         ("v.details", params.data_row_details),
@@ -304,7 +330,28 @@ def row_columns(params: ExportParams, *, lean: bool = False) -> str:
         ("r.tail", True),
         ("r.extra", params.project_details or params.model_run_details),
     )
-    return _columns(shown, lean=lean)
+    return _columns(shown)
+
+
+def lean_columns(params: ExportParams, front: str) -> str:
+    """The columns of a row of a lean page after the first; `front` is shown where no details are."""
+    full = params.data_row_details
+    shown = (
+        ("v.head", full),
+        ("v.details", full),
+        ("r.activity", full),
+        ("v.media", full),
+        (front, not full),
+        ("v.attachments", params.attachments),
+        ("v.metadata", params.metadata_fields),
+        ("l.head", True),
+        ("l.details", params.label_details),
+        ("l.performance", params.performance_details),
+        ("l.annotations", True),
+        ("r.tail", True),
+        ("r.extra", params.project_details),
+    )
+    return _columns(shown, lean=True)
 
 
 def label_columns(params: ExportParams, *, lean: bool = False) -> str:
@@ -324,5 +371,5 @@ def label_columns(params: ExportParams, *, lean: bool = False) -> str:
     return _columns(shown, lean=lean)
 
 
-def _columns(shown: Sequence[tuple[str, bool]], *, lean: bool) -> str:
+def _columns(shown: Sequence[tuple[str, bool]], *, lean: bool = False) -> str:
     return ", ".join(column if asked else "''" for column, asked in shown if asked or not lean)

@@ -24,6 +24,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.type_api import TypeEngine
 
+FRONT = "v.head || '},' || v.media"
+"""A row's `front`, by the version `v` of its data row."""
 FOREVER = 2**47 - 1
 """`until` of what is valid now; small enough to take six bytes in SQLite."""
 
@@ -127,6 +129,10 @@ rows = Table(
     Column("batch", _text, nullable=False, server_default=""),
     _section("tail"),
     _section("extra"),
+    # What an export without details shows of the data row, and where the row's label is if it has just one:
+    # so that the usual row is read without another index, and without its data row's version.
+    _section("front"),
+    Column("label", _number),
     Index("rows_order", "collection", "data_row", "until"),
     Index("rows_since", "collection", "since", **_current),
     Index("rows_activity", "collection", "activity", **_current),
