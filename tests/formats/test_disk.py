@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 from annotary.formats import _disk
@@ -14,3 +15,17 @@ def test_a_set_knows_what_it_put_on_disk(monkeypatch: Any) -> None:
     assert all(seen.add(key) for key in keys)
     assert not any(seen.add(key) for key in keys)
     assert seen.add(25)
+
+
+def test_a_set_is_exact_where_the_marks_of_its_keys_are_full(monkeypatch: Any) -> None:
+    monkeypatch.setattr(_disk, "_RECENT", 5)
+    monkeypatch.setattr(_disk, "_BITS", 4)
+    monkeypatch.setattr(_disk, "_PLACES", 15)
+    seen, known = _disk.Seen(), set()
+    luck = random.Random(3)
+    for _ in range(2000):
+        key: int | str = luck.randrange(-300, 300)
+        if luck.random() < 0.3:
+            key = f"{key}"
+        assert seen.add(key) == (key not in known)
+        known.add(key)

@@ -10,6 +10,10 @@ _CACHE = -8192
 """SQLite keeps so many KiB of it in memory (a negative number)."""
 _RECENT = 50_000
 """So many keys of a set are kept in memory: some megabytes."""
+_BITS = 26
+"""A set that is larger marks its keys in so many places, of a bit each: 8 MiB. Of ten million keys that are
+new, six in seven are known to be so without asking the database, which costs as much as a line of a file."""
+_PLACES = (1 << _BITS) - 1
 
 
 def _database() -> sqlite3.Connection:
@@ -63,6 +67,7 @@ class Seen:
 
     def __init__(self) -> None:
         self._recent: set[int | str] = set()
+        self._marked = bytearray()
         self._database: sqlite3.Connection | None = None
 
     def add(self, key: int | str) -> bool:
@@ -70,27 +75,45 @@ class Seen:
         recent = self._recent
         if key in recent:
             return False
-        if self._database is not None:
-            query = "SELECT 1 FROM seen WHERE key = ?"
-            if self._database.execute(query, (key,)).fetchone() is not None:
+        if self._marked:
+            place = hash(key) & _PLACES
+            if self._marked[place >> 3] & 1 << (place & 7) and self._on_disk(key):
                 return False
         recent.add(key)
         if len(recent) >= _RECENT:
             self._spill()
         return True
 
+    def _on_disk(self, key: int | str) -> bool:
+        assert self._database is not None
+        query = "SELECT 1 FROM seen WHERE key = ?"
+        return self._database.execute(query, (key,)).fetchone() is not None
+
     def _spill(self) -> None:
         if self._database is None:
             self._database = _database()
             self._database.execute("CREATE TABLE seen (key PRIMARY KEY) WITHOUT ROWID")
-        # In the order of the tree they go in many times faster; SQLite has numbers before texts.
-        keys = sorted(self._recent, key=lambda key: (isinstance(key, str), key))
-        self._database.executemany("INSERT INTO seen VALUES (?)", ((key,) for key in keys))
+            self._marked = bytearray(1 << _BITS - 3)
+        marked = self._marked
+        for key in self._recent:
+            place = hash(key) & _PLACES
+            marked[place >> 3] |= 1 << (place & 7)
+        # In the order of the tree they go in many times faster.
+        self._database.executemany("INSERT INTO seen VALUES (?)", zip(_in_order(self._recent), strict=True))
         self._recent.clear()
 
     def __del__(self) -> None:
         if self._database is not None:
             self._database.close()
+
+
+def _in_order(keys: set[int | str]) -> list[int | str]:
+    """Keys as SQLite orders them: numbers before texts."""
+    try:
+        # A fifth of the time, where they are all of one kind, as they are in most sets.
+        return sorted(keys)
+    except TypeError:
+        return sorted(keys, key=lambda key: (isinstance(key, str), key))
 
 
 class Later:
