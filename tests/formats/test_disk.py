@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import pytest
+
 from annotary.formats import _disk
 
 
@@ -29,3 +31,15 @@ def test_a_set_is_exact_where_the_marks_of_its_keys_are_full(monkeypatch: Any) -
             key = f"{key}"
         assert seen.add(key) == (key not in known)
         known.add(key)
+
+
+@pytest.mark.parametrize("sizes", [(), (3,), (9, 1), (10, 11, 5), (1,) * 50])
+def test_what_is_written_later_comes_out_as_it_went_in(monkeypatch: Any, sizes: tuple[int, ...]) -> None:
+    monkeypatch.setattr(_disk, "_HELD", 10)
+    later = _disk.Later()
+    assert later.empty
+    pieces = [bytes([at % 251]) * size for at, size in enumerate(sizes)]
+    for piece in pieces:
+        later.add(piece)
+    assert later.empty == (not sizes)
+    assert b"".join(later.chunks()) == b"".join(pieces)

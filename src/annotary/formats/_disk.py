@@ -5,6 +5,9 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator
+from typing import IO
+
+import msgspec
 
 _CACHE = -8192
 """SQLite keeps so many KiB of it in memory (a negative number)."""
@@ -13,6 +16,9 @@ _RECENT = 50_000
 _BITS = 26
 """A set that is larger marks its keys in so many places, of a bit each: 8 MiB. Of ten million keys that are
 new, six in seven are known to be so without asking the database, which costs as much as a line of a file."""
+_INT = 1 << 63
+_HELD = 1 << 18
+"""So many bytes are written to a file, or read from it, at once."""
 _PLACES = (1 << _BITS) - 1
 
 
@@ -99,7 +105,13 @@ class Seen:
             place = hash(key) & _PLACES
             marked[place >> 3] |= 1 << (place & 7)
         # In the order of the tree they go in many times faster.
-        self._database.executemany("INSERT INTO seen VALUES (?)", zip(_in_order(self._recent), strict=True))
+        keys = _in_order(self._recent)
+        if isinstance(keys[0], int) and isinstance(keys[-1], int) and -_INT < keys[0] <= keys[-1] < _INT:
+            # Numbers alone, in half the time.
+            query = "INSERT INTO seen SELECT value FROM json_each(?)"
+            self._database.execute(query, (msgspec.json.encode(keys).decode(),))
+        else:
+            self._database.executemany("INSERT INTO seen VALUES (?)", zip(keys, strict=True))
         self._recent.clear()
 
     def __del__(self) -> None:
@@ -120,21 +132,38 @@ class Later:
     """Bytes that are written after others: those of an array that comes second."""
 
     def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(1 << 20)  # noqa: SIM115 -- goes with this object
+        self._file: IO[bytes] | None = None
+        self._held: list[bytes] = []
+        self._size = 0
         self.empty = True
 
     def add(self, data: bytes) -> None:
         """More of them."""
         self.empty = False
-        self._file.write(data)
+        self._held.append(data)
+        self._size += len(data)
+        if self._size > _HELD:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115 -- goes with this object
+            self._file.write(self._joined())
+
+    def _joined(self) -> bytes:
+        data = b"".join(self._held)
+        self._held.clear()
+        self._size = 0
+        return data
 
     def chunks(self) -> Iterator[bytes]:
         """All of them, in pieces; then the file is gone."""
-        self._file.seek(0)
-        while chunk := self._file.read(1 << 18):
-            yield chunk
-        self._file.close()
+        if self._file is not None:
+            self._file.seek(0)
+            while chunk := self._file.read(_HELD):
+                yield chunk
+            self._file.close()
+        if self._held:
+            yield self._joined()
 
     def __del__(self) -> None:
         # What was not wanted in the end.
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
