@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
+
+import pytest
 
 from annotary.formats import _disk
 
@@ -14,3 +17,29 @@ def test_a_set_knows_what_it_put_on_disk(monkeypatch: Any) -> None:
     assert all(seen.add(key) for key in keys)
     assert not any(seen.add(key) for key in keys)
     assert seen.add(25)
+
+
+def test_a_set_is_exact_where_the_marks_of_its_keys_are_full(monkeypatch: Any) -> None:
+    monkeypatch.setattr(_disk, "_RECENT", 5)
+    monkeypatch.setattr(_disk, "_BITS", 4)
+    monkeypatch.setattr(_disk, "_PLACES", 15)
+    seen, known = _disk.Seen(), set()
+    luck = random.Random(3)
+    for _ in range(2000):
+        key: int | str = luck.randrange(-300, 300)
+        if luck.random() < 0.3:
+            key = f"{key}"
+        assert seen.add(key) == (key not in known)
+        known.add(key)
+
+
+@pytest.mark.parametrize("sizes", [(), (3,), (9, 1), (10, 11, 5), (1,) * 50])
+def test_what_is_written_later_comes_out_as_it_went_in(monkeypatch: Any, sizes: tuple[int, ...]) -> None:
+    monkeypatch.setattr(_disk, "_HELD", 10)
+    later = _disk.Later()
+    assert later.empty
+    pieces = [bytes([at % 251]) * size for at, size in enumerate(sizes)]
+    for piece in pieces:
+        later.add(piece)
+    assert later.empty == (not sizes)
+    assert b"".join(later.chunks()) == b"".join(pieces)

@@ -5,11 +5,21 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator
+from typing import IO
+
+import msgspec
 
 _CACHE = -8192
 """SQLite keeps so many KiB of it in memory (a negative number)."""
 _RECENT = 50_000
 """So many keys of a set are kept in memory: some megabytes."""
+_BITS = 26
+"""A set that is larger marks its keys in so many places, of a bit each: 8 MiB. Of ten million keys that are
+new, six in seven are known to be so without asking the database, which costs as much as a line of a file."""
+_INT = 1 << 63
+_HELD = 1 << 18
+"""So many bytes are written to a file, or read from it, at once."""
+_PLACES = (1 << _BITS) - 1
 
 
 def _database() -> sqlite3.Connection:
@@ -63,6 +73,7 @@ class Seen:
 
     def __init__(self) -> None:
         self._recent: set[int | str] = set()
+        self._marked = bytearray()
         self._database: sqlite3.Connection | None = None
 
     def add(self, key: int | str) -> bool:
@@ -70,22 +81,37 @@ class Seen:
         recent = self._recent
         if key in recent:
             return False
-        if self._database is not None:
-            query = "SELECT 1 FROM seen WHERE key = ?"
-            if self._database.execute(query, (key,)).fetchone() is not None:
+        if self._marked:
+            place = hash(key) & _PLACES
+            if self._marked[place >> 3] & 1 << (place & 7) and self._on_disk(key):
                 return False
         recent.add(key)
         if len(recent) >= _RECENT:
             self._spill()
         return True
 
+    def _on_disk(self, key: int | str) -> bool:
+        assert self._database is not None
+        query = "SELECT 1 FROM seen WHERE key = ?"
+        return self._database.execute(query, (key,)).fetchone() is not None
+
     def _spill(self) -> None:
         if self._database is None:
             self._database = _database()
             self._database.execute("CREATE TABLE seen (key PRIMARY KEY) WITHOUT ROWID")
-        # In the order of the tree they go in many times faster; SQLite has numbers before texts.
-        keys = sorted(self._recent, key=lambda key: (isinstance(key, str), key))
-        self._database.executemany("INSERT INTO seen VALUES (?)", ((key,) for key in keys))
+            self._marked = bytearray(1 << _BITS - 3)
+        marked = self._marked
+        for key in self._recent:
+            place = hash(key) & _PLACES
+            marked[place >> 3] |= 1 << (place & 7)
+        # In the order of the tree they go in many times faster.
+        keys = _in_order(self._recent)
+        if isinstance(keys[0], int) and isinstance(keys[-1], int) and -_INT < keys[0] <= keys[-1] < _INT:
+            # Numbers alone, in half the time.
+            query = "INSERT INTO seen SELECT value FROM json_each(?)"
+            self._database.execute(query, (msgspec.json.encode(keys).decode(),))
+        else:
+            self._database.executemany("INSERT INTO seen VALUES (?)", zip(keys, strict=True))
         self._recent.clear()
 
     def __del__(self) -> None:
@@ -93,25 +119,51 @@ class Seen:
             self._database.close()
 
 
+def _in_order(keys: set[int | str]) -> list[int | str]:
+    """Keys as SQLite orders them: numbers before texts."""
+    try:
+        # A fifth of the time, where they are all of one kind, as they are in most sets.
+        return sorted(keys)
+    except TypeError:
+        return sorted(keys, key=lambda key: (isinstance(key, str), key))
+
+
 class Later:
     """Bytes that are written after others: those of an array that comes second."""
 
     def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(1 << 20)  # noqa: SIM115 -- goes with this object
+        self._file: IO[bytes] | None = None
+        self._held: list[bytes] = []
+        self._size = 0
         self.empty = True
 
     def add(self, data: bytes) -> None:
         """More of them."""
         self.empty = False
-        self._file.write(data)
+        self._held.append(data)
+        self._size += len(data)
+        if self._size > _HELD:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115 -- goes with this object
+            self._file.write(self._joined())
+
+    def _joined(self) -> bytes:
+        data = b"".join(self._held)
+        self._held.clear()
+        self._size = 0
+        return data
 
     def chunks(self) -> Iterator[bytes]:
         """All of them, in pieces; then the file is gone."""
-        self._file.seek(0)
-        while chunk := self._file.read(1 << 18):
-            yield chunk
-        self._file.close()
+        if self._file is not None:
+            self._file.seek(0)
+            while chunk := self._file.read(_HELD):
+                yield chunk
+            self._file.close()
+        if self._held:
+            yield self._joined()
 
     def __del__(self) -> None:
         # What was not wanted in the end.
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
