@@ -21,11 +21,16 @@ def watched(task: str, *arguments: object) -> int:
     peak = 0
     while child.poll() is None:
         with contextlib.suppress(OSError, RuntimeError):  # it has just ended
-            peak = max(peak, private(child.pid))
+            peak = max(peak, sum(map(private, (child.pid, *_children(child.pid)))))
         time.sleep(INTERVAL)
     if child.returncode:
         raise RuntimeError(f"bench.child {task} has failed")
     return peak
+
+
+def _children(process: int) -> list[int]:
+    """The processes that a process has started."""
+    return [int(one) for one in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
 def load(folder: str, rows: str) -> None:

@@ -52,6 +52,10 @@ def import_files(
         str | None, typer.Option(metavar="NAME_OR_ID", help="The model whose predictions these are.")
     ] = None,
     run: Annotated[str | None, typer.Option(metavar="NAME_OR_ID", help="The run of the model.")] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Processes; default: 2 for large files of Labelbox v2, else 1."),
+    ] = None,
 ) -> int:
     """Read labels, predictions, data rows or an ontology from files. Importing twice changes nothing."""
     if (model is None) != (run is None):
@@ -67,6 +71,7 @@ def import_files(
         "dry_run": dry_run,
         "model": model,
         "run": run,
+        "workers": workers,
     }
     folder = existing_folder(images, "--images")
     with session.client() as client:

@@ -319,7 +319,8 @@ class Client:
 
     def load(self, *paths: str | Path, images: str | Path | None = None, **options: Any) -> Report:
         """Import files or folders; options as of `annotary import`: project, dataset, model, run, format,
-        on_problem, dry_run. Raises Refused with its problems, and stores nothing, unless told to skip.
+        on_problem, dry_run, workers. Raises Refused with its problems, and stores nothing, unless told to
+        skip.
         """
         return self.port.load(list(paths), images=Path(images) if images else None, **options)
 

@@ -239,7 +239,8 @@ class Remote:
             sources = [ValueSource(given)]
         named = [source for source in sources if isinstance(source, FileSource)]
         first, *more = [self._send(source.name, _bytes_of(source)).id for source in sources]
-        asked = {name: value for name, value in options.items() if value is not None}
+        # How many processes work at an import is the server's own matter.
+        asked = {name: value for name, value in options.items() if value is not None and name != "workers"}
         fields = {**asked, "source": first, "more": tuple(more), "neighbours": self._neighbours(named)}
         try:
             request = msgspec.convert(fields, StartImport)

@@ -65,6 +65,7 @@ class Entry:
     """A data row on its way into the store, with what it brings to projects and runs.
 
     `known` is the stored data row where there is one; `clash` the id of another that has its global key.
+    `item` is its document where that was made ready ahead: then `row` and `shares` are not there yet.
     """
 
     row: Row
@@ -76,6 +77,7 @@ class Entry:
     known: Any = None
     clash: str = ""
     shares: list[Share] = field(default_factory=list)
+    item: Any = None
 
     @property
     def fresh(self) -> bool:
@@ -84,11 +86,11 @@ class Entry:
 
     def release(self) -> None:
         """Let go of all that has been worked out, while it is still in the processor's cache."""
-        self.row, self.extras = _NO_ROW, ()
+        self.row, self.extras, self.item = NO_ROW, (), None
         self.shares.clear()
 
 
-_NO_ROW = Row(data_row=DataRow(row_data=""))
+NO_ROW = Row(data_row=DataRow(row_data=""))
 
 
 def balanced(entry: Entry, ledger: Ledger, problem: str = "") -> None:

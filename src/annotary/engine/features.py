@@ -50,12 +50,13 @@ class Node:
 
 
 class Features:
-    """An ontology one can look things up in, and that may grow."""
+    """An ontology one can look things up in, and that may grow; `size` counts its features."""
 
     def __init__(self, ontology_id: str, normalized: Normalized, *, grows: bool) -> None:
         self.ontology_id = ontology_id
         self.grows = grows
         self.grown = False
+        self.size = 0
         self.root = Node("", ontology_id, "", "")
         for tool in normalized.tools:
             node = self._node(self.root, tool.tool, tool.name, tool.feature_schema_id, tool)
@@ -67,6 +68,7 @@ class Features:
 
     def _node(self, parent: Node, kind: str, name: str, id: str | None, made: Any, value: str = "") -> Node:
         family = FAMILY.get(kind, kind)
+        self.size += 1
         fields = {key: getattr(made, key) for key in made.__struct_fields__}
         return parent.add(
             Node(family, id or derived_id(parent.id, kind, name), name, value or machine_value(name), fields)
@@ -144,6 +146,7 @@ class Features:
 
     def _grow(self, parent: Node, kind: str, id: Any, name: Any, given: Any) -> Node:
         self.grown = True
+        self.size += 1
         title = id if name is UNSET else name
         own = derived_id(self.ontology_id, parent.id, kind, title) if id is UNSET else id
         while id is UNSET and (kind, own) in parent.by_id:

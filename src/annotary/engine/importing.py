@@ -8,27 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
-from msgspec import UNSET
 from msgspec.structs import replace
 
 from annotary.engine import metadata
 from annotary.engine.aside import Aside
-from annotary.engine.entries import Entry, Origin, Share, balanced, data_row_id, join
+from annotary.engine.entries import NO_ROW, Entry, Origin, balanced, join
 from annotary.engine.features import Unfit
 from annotary.engine.findings import Findings
-from annotary.engine.pages import Finder, Page, page_of
-from annotary.engine.places import Place, Places
+from annotary.engine.pages import Finder, Given, Page, page_of
+from annotary.engine.places import Places
+from annotary.engine.preparing import Item, take_ready
+from annotary.engine.sharing import Sharing, Target
 from annotary.engine.staging import Held, Staged, stage
 from annotary.errors import Conflict, Invalid
 from annotary.formats._json import shown
-from annotary.model.carried import Extras, below
 from annotary.model.corpus import Notice, Parsed, Problem
 from annotary.model.image import Classes
-from annotary.model.project import Dataset
-from annotary.model.row import DataRowDetails, Label, MetadataField, ProjectDetails, ProjectPart
+from annotary.model.row import MetadataField
 from annotary.store import Store
 from annotary.store.changes import Change
 
@@ -40,17 +39,6 @@ in faster, and it is not written anew for every page of rows.
 """
 
 
-class Target(NamedTuple):
-    """Where the user wants rows; None for what the file says.
-
-    `project` is an id and a name; `run` the ids and names of a run and its model.
-    """
-
-    project: tuple[str, str] | None = None
-    run: tuple[str, str, str, str] | None = None
-    dataset: str | None = None
-
-
 class Importer:
     """One import, within one open transaction.
 
@@ -58,7 +46,7 @@ class Importer:
     that it lists nested questions beside their parents; `by_name` that a feature's name decides where
     its schema id is of another ontology; `checks_metadata` that metadata must fit the schemas;
     `balances` that all that is stored is entered into the ledger. `taken` is told the place and the data
-    row id of every row that is taken over.
+    row id of every row that is taken over; `parse` reads the document of an Item.
     """
 
     def __init__(
@@ -74,9 +62,9 @@ class Importer:
         checks_metadata: bool = False,
         balances: bool = False,
         taken: Callable[[str, str], None] | None = None,
+        parse: Callable[[Item], Parsed | None] = lambda item: None,
     ) -> None:
         self.store = store
-        self.target = target
         self.origin = origin
         self.findings = findings
         self.merges = merges
@@ -84,22 +72,31 @@ class Importer:
         self.balances = balances
         self.schemas = metadata.schemas(store) if checks_metadata else None
         self.taken = taken
+        self.parse = parse
         self.places = Places(store, origin.now, origin.user)
+        self.sharing = Sharing(self.places, target, store.org)
         self.finder = Finder(store, self.change, flat=flat)
         self.versions = store.numbering("data_row_versions")
         self.changes: dict[int, Change] = {}
         self.features: dict[int, list[int]] = {}
+        self.reworked = 0
         self.rows = 0
         self.labels = 0
         self.annotations = 0
 
-    def take(self, parsed: Iterable[Parsed], progress: Callable[[int], None] = lambda rows: None) -> None:
+    def take(
+        self,
+        given: Iterable[Given],
+        progress: Callable[[int], None] = lambda rows: None,
+        settled: Callable[[bool], None] = lambda lazy: None,
+    ) -> None:
         """Store all rows of a stream; problems go to the findings.
 
+        `settled` is told after each page, and whether most of what was made ready was so for nothing.
         While a page is worked out, the one before it is written, and what the store knows of the one after
         it is looked up: before the page itself is written, so again if both are about the same data row.
         """
-        source = iter(parsed)
+        source = iter(given)
         page = self._page(source)
         if page is None:
             return
@@ -117,6 +114,7 @@ class Importer:
                 if following is not None and apart:
                     held = aside.submit(self.finder.find, following)
                 staged = self._staged(page, known)
+                settled(self.reworked > len(page.entries) // 2)
                 if written is not None:
                     written.result()
                 written = aside.submit(self._write, staged)
@@ -140,7 +138,7 @@ class Importer:
             self.changes[collection] = self.store.change(collection)
         return self.changes[collection]
 
-    def _page(self, source: Iterator[Parsed]) -> Page | None:
+    def _page(self, source: Iterator[Given]) -> Page | None:
         """The next rows; None at the end."""
         while some := page_of(source):
             if entries := list(self._entries(some)):
@@ -150,13 +148,17 @@ class Importer:
     def _staged(self, page: Page, held: Held) -> Staged:
         """What a page means for the store."""
         staged = Staged(merges=self.merges)
+        self.reworked = 0
+        place_of = {place.collection: place for place in self.places.all()}
         keys: dict[str | None, str] = {}
         for entry in self._once(page):
             mark = staged.mark()
             entry.clash = entry.clash or keys.get(entry.global_key, "")
             try:
-                self._check_metadata(entry)
-                stage(entry, staged, held, self.origin, self._dataset(entry), by_name=self.by_name)
+                if entry.item is not None and entry.known is None and not entry.clash:
+                    take_ready(entry, entry.item.ready, staged, place_of)
+                else:
+                    self._stage(entry, staged, held)
                 self.rows += 1
                 if entry.global_key is not None:
                     keys[entry.global_key] = entry.id
@@ -173,6 +175,19 @@ class Importer:
         self._count(staged)
         return staged
 
+    def _stage(self, entry: Entry, staged: Staged, held: Held) -> None:
+        """Work out what a row means for the store; raises Unfit."""
+        if entry.item is not None:
+            # What the store has of it counts: what was made ready does not know that.
+            self.reworked += 1
+            parsed = self.parse(entry.item)
+            assert parsed is not None
+            worked_out = self.sharing.entry(parsed)
+            entry.row, entry.extras, entry.shares = parsed.row, parsed.extras, worked_out.shares
+        self._check_metadata(entry)
+        dataset = self.sharing.dataset(entry)
+        stage(entry, staged, held, self.origin, dataset, by_name=self.by_name)
+
     def _once(self, page: Page) -> Iterable[Entry]:
         """A page's data rows, each once: one may be named by its id here and by its global key there."""
         found: dict[int, Entry] = {}
@@ -183,8 +198,7 @@ class Importer:
             if self.merges:
                 join(same.shares, entry.shares)
             else:
-                reason = f"the same data row stands twice, first at {same.place}"
-                self._problem(entry.place, Unfit("data_row", entry.id, reason))
+                self._twice(same, entry.place, entry.id)
         return found.values()
 
     def _count(self, staged: Staged) -> None:
@@ -215,81 +229,35 @@ class Importer:
 
     # What a page names
 
-    def _entries(self, some: list[Parsed]) -> Iterator[Entry]:
+    def _entries(self, some: list[Given]) -> Iterator[Entry]:
         """Data rows, each with all that the page says of it."""
         found: dict[str, Entry] = {}
         for one in some:
+            if isinstance(one, Item):
+                key, entry = one.ready.id, _ready(one)
+                if key in found:
+                    self._twice(found[key], one.place, key)
+                else:
+                    found[key] = entry
+                continue
             given = one.row.data_row
             key = given.id or f"{given.global_key or ''}\x1f{given.external_id or ''}\x1f{given.row_data}"
             try:
-                shares = self._shares(one)
+                entry = self.sharing.entry(one)
             except Unfit as unfit:
                 self._problem(one.place, unfit)
                 continue
             if key not in found:
-                own = given.global_key if isinstance(given.global_key, str) and given.global_key else None
-                found[key] = Entry(one.row, one.extras, one.place, given.id, own, shares=shares)
+                found[key] = entry
             elif self.merges:
-                join(found[key].shares, shares)
+                join(found[key].shares, entry.shares)
             else:
-                reason = f"the same data row stands twice, first at {found[key].place}"
-                self._problem(one.place, Unfit("data_row", given.id or given.row_data, reason))
-        for entry in found.values():
-            if not entry.id and entry.row.data_row.row_data:
-                entry.id = data_row_id(entry.row, self.target.dataset or "", self.store.org)
-            yield entry
+                self._twice(found[key], one.place, given.id or given.row_data)
+        yield from found.values()
 
-    def _shares(self, one: Parsed) -> list[Share]:
-        """What a row brings to which projects and runs."""
-        row, extras = one.row, one.extras
-        parts = dict(row.projects)
-        if self.target.project is not None:
-            parts = parts or {"": ProjectPart()}
-            if len(parts) > 1:
-                raise Unfit(
-                    "projects", ", ".join(parts), "the row is in several projects; leave --project out"
-                )
-        found = []
-        for key, part in parts.items():
-            at = below(extras, "projects", key)
-            labels = _labels(part.labels, below(at, "labels"))
-            if self.target.run is not None:
-                found.append(Share(self.places.run(*self.target.run), [], labels, None, ()))
-            else:
-                found.append(Share(self._project(key, part), labels, [], part, at))
-        for model_id, experiment in row.experiments.items():
-            for run_id, held in experiment.runs.items():
-                at = below(extras, "experiments", model_id, "runs", run_id)
-                named = (run_id, _text(held.name), model_id, _text(experiment.name))
-                predictions = held.predictions if isinstance(held.predictions, tuple) else ()
-                found.append(
-                    Share(
-                        self.places.run(*(self.target.run or named)),
-                        _labels(held.labels, below(at, "labels")),
-                        _labels(predictions, below(at, "predictions")),
-                        held,
-                        at,
-                    )
-                )
-        return found
-
-    def _project(self, key: str, part: ProjectPart) -> Place:
-        details = part.project_details
-        ontology = _text(details.ontology_id) if isinstance(details, ProjectDetails) else None
-        if self.target.project is not None:
-            return self.places.project(*self.target.project, ontology)
-        if not key:
-            raise Unfit("", "nothing", "the file names no project; give --project NAME")
-        return self.places.project(key, _text(part.name) or _text(part.project_name), ontology)
-
-    def _dataset(self, entry: Entry) -> Dataset:
-        if not entry.fresh:
-            return self.places.dataset(entry.known.dataset, None)
-        if self.target.dataset is not None:
-            return self.places.dataset(None, self.target.dataset)
-        details = entry.row.data_row.details
-        said = details if isinstance(details, DataRowDetails) else DataRowDetails()
-        return self.places.dataset(_text(said.dataset_id), _text(said.dataset_name))
+    def _twice(self, first: Entry, place: str, id: str) -> None:
+        reason = f"the same data row stands twice, first at {first.place}"
+        self._problem(place, Unfit("data_row", id, reason))
 
     # Writing
 
@@ -382,9 +350,6 @@ class Importer:
                     change.put_rows([], [{**present, "version": version, "activity": activity}])
 
 
-def _labels(labels: tuple[Label, ...], extras: Extras) -> list[tuple[Label, Extras]]:
-    return [(label, below(extras, index)) for index, label in enumerate(labels)]
-
-
-def _text(given: Any) -> str | None:
-    return given if given is not UNSET and given else None
+def _ready(item: Item) -> Entry:
+    ready = item.ready
+    return Entry(NO_ROW, (), item.place, ready.id, ready.global_key, item=item)

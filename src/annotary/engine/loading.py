@@ -9,21 +9,25 @@ from typing import Any, Literal
 from msgspec import field, to_builtins
 from msgspec.structs import replace
 
-from annotary.engine import places, tasks
+from annotary.engine import ahead, places, tasks
+from annotary.engine.ahead import Ahead
 from annotary.engine.core import Engine, handles
 from annotary.engine.entries import Origin
 from annotary.engine.features import Features
 from annotary.engine.findings import Findings
 from annotary.engine.image_sets import counted
-from annotary.engine.importing import Importer, Target
+from annotary.engine.importing import Importer
 from annotary.engine.outcomes import Outcomes
+from annotary.engine.preparing import Task as Reading
 from annotary.engine.recognising import opened, recognised
 from annotary.engine.results import Results
+from annotary.engine.sharing import Target
+from annotary.engine.sources import FileSource
 from annotary.errors import Invalid, NotFound, Refused
 from annotary.formats import Format, Source, load, reading
 from annotary.formats._images import parsed
 from annotary.model.base import Value, derived_id, derived_uuid, new_id
-from annotary.model.corpus import Notice, Problem
+from annotary.model.corpus import Notice, Parsed, Problem
 from annotary.model.image import Image
 from annotary.model.ledger import Ledger
 from annotary.model.ontology import Ontology
@@ -83,11 +87,13 @@ def import_sources(
     outcomes: Outcomes | None = None,
     progress: Progress = lambda rows: None,
     record: Callable[[Report], str] | None = None,
+    workers: int | None = None,
 ) -> Report:
     """Import files in one transaction; raises Refused where there is a problem and it shall stop.
 
     `submits` hands labels in as a labeller does; `outcomes` are told of every line. `record` notes the import
-    down within its transaction and gives its task's id; where it raises, nothing is stored.
+    down within its transaction and gives its task's id; where it raises, nothing is stored. `workers` is how
+    many processes work at it: this one alone for small files, by default, and another one for large ones.
     """
     if (model is None) != (run is None):
         raise Invalid("predictions need both --model and --run")
@@ -112,7 +118,9 @@ def import_sources(
                     ontologies += 1
                     continue
                 tell = _after(progress, totals[0])
-                importer = _take(engine, form, name, source, target, origin, findings, tell, outcomes)
+                importer = _take(
+                    engine, form, name, source, target, origin, findings, tell, outcomes, workers
+                )
                 for at, value in enumerate((importer.rows, importer.labels, importer.annotations)):
                     totals[at] += value
                 for place in importer.places.all():
@@ -192,6 +200,7 @@ def _take(
     findings: Findings,
     progress: Progress,
     outcomes: Outcomes | None,
+    workers: int | None,
 ) -> Importer:
     if form.read is None:
         raise Invalid(f"{name} is a format to write, not to read")
@@ -208,6 +217,10 @@ def _take(
     placed.report = report  # type: ignore[method-assign]
     placed.notify = notify  # type: ignore[method-assign]
     placed.ledger = findings.ledger
+
+    def parse(document: Any) -> Parsed | None:
+        return None if form.parse is None else form.parse(document, report)
+
     importer = Importer(
         engine.store,
         target,
@@ -219,8 +232,20 @@ def _take(
         checks_metadata=form.checks_metadata,
         balances=form.images,
         taken=None if outcomes is None else outcomes.taken,
+        parse=parse,
     )
     to = reading(report, notify, findings.ledger)
+    count = 0 if origin.submits else ahead.workers(workers, form, source)
+    if isinstance(source, FileSource) and count:
+        file = source
+
+        def task(number: int, of: int) -> Reading:
+            by_name = not form.ids_decide
+            return Reading(file, name, target, origin, engine.store.org, by_name, number, of)
+
+        with Ahead(task, count, importer.places, report) as before:
+            importer.take(before.rows(parse), progress, before.settled)
+        return importer
     if not form.images:
         importer.take(form.read(source, form.options(), to), progress)
         return importer

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from annotary.engine.entries import Entry
+from annotary.engine.preparing import Item
 from annotary.engine.staging import Held
 from annotary.model.corpus import Parsed
 from annotary.store import Store
@@ -19,8 +20,11 @@ enough for the database's thread not to take turns with the other one all the ti
 PAGE_BYTES = 4 << 20
 """A page has no more rows once it has so many bytes of its file: values take several times as much."""
 
+Given = Parsed | Item
+"""A row as it comes to an import: parsed, or a document that may have been made ready."""
 
-def page_of(source: Iterator[Parsed]) -> list[Parsed]:
+
+def page_of(source: Iterator[Given]) -> list[Given]:
     """The next rows, as many as make a page."""
     found = []
     size = 0
@@ -52,6 +56,13 @@ class Page:
         return {*self.global_keys(), *[entry.id for entry in self.entries if entry.id]}
 
 
+def _collections(entry: Entry) -> list[int]:
+    """The projects and runs that a row is for."""
+    if entry.item is not None:
+        return [at for at, _ in entry.item.ready.rows]
+    return [share.place.collection for share in entry.shares]
+
+
 class Finder:
     """Looks up the data rows of pages; `change` gives an import's change of a project or run."""
 
@@ -70,8 +81,8 @@ class Finder:
         held = Held(sections=self.store.sections(entry.known.version for entry in known), flat=self.flat)
         numbers: dict[int, list[int]] = {}
         for entry in known:
-            for share in entry.shares:
-                numbers.setdefault(share.place.collection, []).append(entry.number)
+            for at in _collections(entry):
+                numbers.setdefault(at, []).append(entry.number)
         for collection, some in numbers.items():
             change = self.change(collection)
             held.rows[collection] = change.rows(some)
@@ -88,7 +99,7 @@ class Finder:
         for entry in page.entries:
             owner = by_key.get(entry.global_key) if entry.global_key is not None else None
             entry.known = by_id.get(entry.id)
-            if entry.known is None and owner is not None and not entry.row.data_row.id:
+            if entry.known is None and owner is not None and not entry.item and not entry.row.data_row.id:
                 entry.known = owner
             entry.clash = ""
             if owner is not None and owner.id != (entry.known.id if entry.known else entry.id):

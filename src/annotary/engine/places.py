@@ -59,31 +59,67 @@ class Place:
         return f"/api/v1/projects/{self.id}/annotations/{feature_id}/index/1/mask"
 
 
-class Places:
+class Seen:
+    """Projects, runs and datasets by what files call them, each asked for once where it is not known yet."""
+
+    def __init__(self) -> None:
+        self.projects: dict[str, Place] = {}
+        self.runs: dict[str, Place] = {}
+        self.datasets: dict[str, Dataset] = {}
+
+    def dataset(self, id: str | None, name: str | None) -> Dataset:
+        """A dataset by id, else by name."""
+        key = id or f"name:{name or DEFAULT_DATASET}"
+        if key not in self.datasets:
+            self.datasets[key] = self.find_dataset(id, name or (id if id else DEFAULT_DATASET))
+        return self.datasets[key]
+
+    def project(self, id: str, name: str | None, ontology_id: str | None = None) -> Place:
+        """A project by id."""
+        if id not in self.projects:
+            self.projects[id] = self.find_project(id, name or id, ontology_id)
+        return self.projects[id]
+
+    def run(self, id: str, name: str | None, model_id: str, model_name: str | None) -> Place:
+        """A model run by id; its model with it."""
+        if id not in self.runs:
+            self.runs[id] = self.find_run(id, name or id, model_id, model_name or model_id)
+        return self.runs[id]
+
+    def all(self) -> list[Place]:
+        """Every project and run so far."""
+        return [*self.projects.values(), *self.runs.values()]
+
+    def find_dataset(self, id: str | None, name: str) -> Dataset:
+        """A dataset that was not asked for before."""
+        raise NotImplementedError
+
+    def find_project(self, id: str, name: str, ontology_id: str | None) -> Place:
+        """A project that was not asked for before."""
+        raise NotImplementedError
+
+    def find_run(self, id: str, name: str, model_id: str, model_name: str) -> Place:
+        """A run that was not asked for before."""
+        raise NotImplementedError
+
+
+class Places(Seen):
     """The places of one import, each looked up once.
 
     `settle` is called before the store is asked for one: it waits for whoever else is using it.
     """
 
     def __init__(self, store: Store, now: str, user: str) -> None:
+        super().__init__()
         self.settle: Callable[[], None] = lambda: None
         self.store = store
         self.now = now
         self.user = user
-        self._projects: dict[str, Place] = {}
-        self._runs: dict[str, Place] = {}
-        self._datasets: dict[str, Dataset] = {}
         self._batches: set[str] = set()
 
-    def dataset(self, id: str | None, name: str | None) -> Dataset:
-        """A dataset by id, else by name."""
-        key = id or f"name:{name or DEFAULT_DATASET}"
-        if key not in self._datasets:
-            self.settle()
-            self._datasets[key] = self._dataset(id, name or (id if id else DEFAULT_DATASET))
-        return self._datasets[key]
-
-    def _dataset(self, id: str | None, name: str) -> Dataset:
+    def find_dataset(self, id: str | None, name: str) -> Dataset:
+        """A dataset of the store, made where it is not there."""
+        self.settle()
         if id is None:
             found = self.store.find(Dataset, name=name, limit=1)
             if found:
@@ -112,14 +148,9 @@ class Places:
             self._batches.add(id)
             self.batch(project, id, name)
 
-    def project(self, id: str, name: str | None, ontology_id: str | None = None) -> Place:
-        """A project by id."""
-        if id not in self._projects:
-            self.settle()
-            self._projects[id] = self._project(id, name or id, ontology_id)
-        return self._projects[id]
-
-    def _project(self, id: str, name: str, ontology_id: str | None) -> Place:
+    def find_project(self, id: str, name: str, ontology_id: str | None) -> Place:
+        """A project of the store, made where it is not there."""
+        self.settle()
         try:
             project = self.store.get(Project, id)
         except NotFound:
@@ -156,14 +187,9 @@ class Places:
             self.store.put(made)
             return made
 
-    def run(self, id: str, name: str | None, model_id: str, model_name: str | None) -> Place:
-        """A model run by id; its model with it."""
-        if id not in self._runs:
-            self.settle()
-            self._runs[id] = self._run(id, name or id, model_id, model_name or model_id)
-        return self._runs[id]
-
-    def _run(self, id: str, name: str, model_id: str, model_name: str) -> Place:
+    def find_run(self, id: str, name: str, model_id: str, model_name: str) -> Place:
+        """A run of the store, made where it is not there."""
+        self.settle()
         try:
             model = self.store.get(Model, model_id)
         except NotFound:
@@ -188,10 +214,6 @@ class Places:
             ontology=ontology,
             run=run,
         )
-
-    def all(self) -> list[Place]:
-        """Every project and run so far."""
-        return [*self._projects.values(), *self._runs.values()]
 
     def keep_ontologies(self, change: Callable[[int], Change]) -> None:
         """Store the ontologies that have grown, and show them in every project and run that has them."""

@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import select
 
 from annotary.engine.core import Engine
-from annotary.engine.importing import Target
+from annotary.engine.sharing import Target
 from annotary.errors import Invalid
 from annotary.formats._disk import Groups
 from annotary.formats._images import images as of_pages

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from annotary.errors import Invalid
-from annotary.model.corpus import Notify, Report
+from annotary.model.corpus import Notify, Parsed, Report
 from annotary.model.image import Classes
 from annotary.model.ledger import Ledger
 from annotary.model.ontology import Normalized
@@ -128,6 +128,7 @@ class Format(NamedTuple):
     a schema id that the ontology lacks is a problem, even where the name is known. `shows_all`: it has no
     parameters, every section is written. `flat`: nested questions stand beside their parents.
     `checks_metadata`: metadata values must fit the organisation's schemas. `ending` is that of its one file.
+    `parse`: its file is JSON documents, each of which is a row by itself; `read` gives the same.
     """
 
     title: str
@@ -137,6 +138,7 @@ class Format(NamedTuple):
     images: bool = False
     starts: Callable[[bytes], bool] | None = None
     folder: Callable[[Source], bool] | None = None
+    parse: Callable[[Any, Report], Parsed | None] | None = None
     claims: Callable[[dict[str, Any]], bool] | None = None
     read_ontology: Callable[[Source], Normalized] | None = None
     lines: bool = False

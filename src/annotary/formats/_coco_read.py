@@ -126,9 +126,9 @@ def _take(
         case "annotations" if part.first >= 0:
             index.add(_grouped(part, reading))
         case "images" if part.first >= 0:
-            pictures.add((part.first + at, bytes(raw)) for at, raw in enumerate(part.raws()))
+            pictures.add((part.first + at, bytes(raw)) for at, raw in enumerate(part.elements))
         case "categories" if part.first >= 0:
-            for at, raw in enumerate(part.raws()):
+            for at, raw in enumerate(part.elements):
                 _take_category(raw, part.place(at), reading, names)
         case _:
             try:
@@ -156,7 +156,7 @@ def _take_category(raw: Raw, place: str, reading: Reading, names: dict[int, str]
 
 def _grouped(part: Slice, reading: Reading) -> Iterator[tuple[int | str, bytes]]:
     """The annotations of a slice by image; those of one image in a row are one entry."""
-    raws = part.raws()
+    raws = part.elements
     try:
         refs = _refs(part.data)
     except msgspec.ValidationError:

@@ -133,7 +133,7 @@ def _items(source: Source, path: str, place: str, reading: Reading) -> Iterator[
     for part in members(source.open(path), _ARRAYS):
         if part.first < 0:
             continue
-        for at, raw in enumerate(part.raws()):
+        for at, raw in enumerate(part.elements):
             where = f"{place}{part.place(at)}"
             try:
                 yield _item(raw), where

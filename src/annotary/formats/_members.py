@@ -26,15 +26,15 @@ _key = msgspec.json.Decoder(str).decode
 
 
 class Slice(NamedTuple):
-    """Some elements of an array, or one whole member (`first` is -1); `data` is JSON, an array or a value."""
+    """Some elements of an array, or one whole member (`first` is -1); `data` is JSON, an array or a value.
+
+    `elements` are those of the array one by one.
+    """
 
     key: str
     data: bytes
     first: int
-
-    def raws(self) -> list[Raw]:
-        """The elements one by one."""
-        return _raws(self.data)
+    elements: list[Raw]
 
     def place(self, at: int) -> str:
         """The JSON path of the element."""
@@ -53,7 +53,7 @@ def members(source: Iterator[bytes], arrays: Container[str]) -> Iterator[Slice]:
         if key in arrays and text.peek() == b"[":
             yield from _elements(text, key)
         else:
-            yield Slice(key, text.value(f"$.{key}"), -1)
+            yield Slice(key, text.value(f"$.{key}"), -1, [])
         if text.peek() == b"}":
             text.at += 1
             if rest := text.peek():
@@ -154,18 +154,19 @@ def _elements(text: _Text, key: str) -> Iterator[Slice]:
     while text.peek() != b"]":
         if len(text.data) - text.at < STEP:
             text.more()
-        data, count = _whole(text)
-        if not count:
-            data, count = b"[" + text.value(f"$.{key}[{index}]") + b"]", 1
-        yield Slice(key, data, index)
-        index += count
+        data, found = _whole(text)
+        if not found:
+            data = b"[" + text.value(f"$.{key}[{index}]") + b"]"
+            found = _raws(data)
+        yield Slice(key, data, index, found)
+        index += len(found)
         if text.peek() != b"]":
             text.expect(b",")
     text.at += 1
 
 
-def _whole(text: _Text) -> tuple[bytes, int]:
-    """As many whole elements of what is read as are found, and their number; passes over them."""
+def _whole(text: _Text) -> tuple[bytes, list[Raw]]:
+    """As many whole elements of what is read as are found, together and one by one; passes over them."""
     size = len(text.data) - text.at
     while size > _SMALL:
         end = _seam(text, text.at + size)
@@ -173,14 +174,14 @@ def _whole(text: _Text) -> tuple[bytes, int]:
             break
         data = b"[" + text.data[text.at : end] + b"]"
         try:
-            count = len(_raws(data))
+            found = _raws(data)
         except msgspec.DecodeError:
             # The array ends before, or this was no seam: with half of it little is decoded in vain.
             size = (end - text.at) // 2
             continue
         text.at = end
-        return data, count
-    return b"", 0
+        return data, found
+    return b"", []
 
 
 def _seam(text: _Text, limit: int) -> int:

@@ -110,11 +110,11 @@ class _File:
             try:
                 for part in members(self.chunks, _ARRAYS):
                     if part.key == "images" and part.first >= 0:
-                        pictures.add((part.first + at, bytes(raw)) for at, raw in enumerate(part.raws()))
+                        pictures.add((part.first + at, bytes(raw)) for at, raw in enumerate(part.elements))
                     elif part.key == "annotations" and part.first >= 0:
-                        self._take(part.raws(), part.first, annotations)
+                        self._take(part.elements, part.first, annotations)
                     elif part.key == "categories" and part.first >= 0:
-                        for at, raw in enumerate(part.raws()):
+                        for at, raw in enumerate(part.elements):
                             self._take_category(raw, part.place(at))
                     else:
                         carried[part.key] = msgspec.json.decode(part.data)

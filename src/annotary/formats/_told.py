@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -24,6 +26,11 @@ _told = msgspec.json.Decoder(_Told).decode
 _NOTHING = _Told()
 
 
+@cache
+def _any_of(keys: tuple[bytes, ...]) -> re.Pattern[bytes]:
+    return re.compile(b"|".join(map(re.escape, keys)))
+
+
 class Told:
     """The carried keys that formats read; whatever is of another kind than it should be is empty."""
 
@@ -31,12 +38,15 @@ class Told:
 
     def __init__(self, raw: Raw, *keys: bytes) -> None:
         # Most annotations are large, and have none of these: looking for a key costs less than decoding.
-        text = bytes(raw) if raw else b""
         self._found = _NOTHING
-        if any(key in text for key in keys):
+        if raw and _any_of(keys).search(text := bytes(raw)):
             # What is carried need not even be an object.
             with suppress(msgspec.DecodeError, RecursionError):
                 self._found = _told(text)
+
+    def __bool__(self) -> bool:
+        """Whether any of the keys may be there."""
+        return self._found is not _NOTHING
 
     def mapping(self, key: str) -> dict[str, Any]:
         """An object; empty where it is none."""

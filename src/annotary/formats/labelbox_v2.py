@@ -15,12 +15,12 @@ from msgspec import Meta
 
 from annotary.formats import Format, Part, Reading, Source
 from annotary.formats import Options as BaseOptions
-from annotary.formats._json import Broken, documents, problem_of, shown
+from annotary.formats._json import Broken, Document, documents, problem_of, shown
 from annotary.formats._masks import pictured, pictures
 from annotary.formats._seed import seed_lines
 from annotary.model.base import to_json
 from annotary.model.carried import decode
-from annotary.model.corpus import Corpus, Page, Parsed, Problem, Shown
+from annotary.model.corpus import Corpus, Page, Parsed, Problem, Report, Shown
 from annotary.model.export import ExportParams
 from annotary.model.row import Row
 
@@ -316,18 +316,25 @@ def read(source: Source, options: Options, reading: Reading) -> Iterator[Parsed]
     """Rows of an export: lines, an array, or one object."""
     try:
         for document in documents(source):
-            try:
-                row, extras = decode(document.data, Row)
-            except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-                reading.report(problem_of(error, document))
-                continue
-            reason = not_an_image(row)
-            if reason is not None:
-                reading.report(Problem(place=document.place, value=shown(row.data_row.id), reason=reason))
-                continue
-            yield Parsed(row, extras, document.place, len(document.data))
+            found = parse(document, reading.report)
+            if found is not None:
+                yield found
     except Broken as broken:
         reading.report(broken.problem)
+
+
+def parse(document: Document, report: Report) -> Parsed | None:
+    """The row of one document; None where there is a problem, which is reported."""
+    try:
+        row, extras = decode(document.data, Row)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        report(problem_of(error, document))
+        return None
+    reason = not_an_image(row)
+    if reason is not None:
+        report(Problem(place=document.place, value=shown(row.data_row.id), reason=reason))
+        return None
+    return Parsed(row, extras, document.place, len(document.data))
 
 
 def not_an_image(row: Row) -> str | None:
@@ -355,6 +362,7 @@ FORMAT = Format(
     options=Options,
     write=write,
     read=read,
+    parse=parse,
     claims=claims,
     lines=True,
     says="everything annotary keeps",

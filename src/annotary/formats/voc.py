@@ -19,7 +19,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from math import ceil, floor
-from pathlib import PurePosixPath
 from typing import Annotated, Any
 
 from msgspec import Meta
@@ -28,14 +27,16 @@ from annotary.errors import Invalid
 from annotary.formats import Format, Part, TrainingOptions
 from annotary.formats import _label_png as pictures
 from annotary.formats import _marks as marks
+from annotary.formats._around import around
 from annotary.formats._decimals import ends, span
 from annotary.formats._disk import Later
-from annotary.formats._losses import drop, mark_id, no_answers
+from annotary.formats._image_index import picture_name
+from annotary.formats._losses import drop, mark_id, no_answers, wrote
 from annotary.formats._names import Names
 from annotary.formats._rle import Rle
 from annotary.formats._told import Told
 from annotary.formats._voc_pixels import HIGHEST, colour
-from annotary.formats._voc_read import FLAGS, PICTURES, derived_name, folder, read, starts
+from annotary.formats._voc_read import FLAGS, derived_name, folder, read, starts
 from annotary.formats._xml import escaped, markup
 from annotary.model.base import to_json
 from annotary.model.image import (
@@ -51,13 +52,7 @@ from annotary.model.image import (
     Mark,
 )
 
-_WORDS = {
-    POLYGON: "a polygon became the box around it",
-    MASK: "a mask became the box around it",
-    CUBOID: "a cuboid became the box around it",
-}
-
-
+_BOXED = frozenset((BOX, POLYGON, MASK, CUBOID))
 _UNSAID = re.compile("[:\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 
 
@@ -99,8 +94,7 @@ class _Writer:
     def image(self, image: Image) -> Iterator[Part]:
         """One image's parts; its name is put by for the lists."""
         stem = self.names.path(image.name, image.id, ending="")
-        ending = PurePosixPath(image.name).suffix
-        picture = stem + (ending if ending.lower() in PICTURES else ".jpg")
+        picture = picture_name(image, stem)
         self._list("Main", image, stem)
         pixels = self._pixels(image) if self.options.segmentation else {}
         texts, numbers, written = [], [], []
@@ -110,10 +104,10 @@ class _Writer:
             except ValueError as error:
                 drop(self.ledger, image, mark, str(error))
                 continue
-            self.ledger.wrote(mark.word)
             written.append(mark)
             if place in pixels:
                 numbers.append((len(written), mark, pixels[place]))
+        wrote(self.ledger, written)
         no_answers(self.ledger, image, written, "VOC")
         head = self._head(image, stem, picture, segmented=bool(numbers))
         yield Part(f"Annotations/{stem}.xml", "".join((head, *texts, "</annotation>\n")).encode())
@@ -124,7 +118,10 @@ class _Writer:
 
     def _list(self, kind: str, image: Image, stem: str) -> None:
         path = f"ImageSets/{kind}/{image.split or TRAIN}.txt"
-        self.held.setdefault(path, Later()).add(f"{stem}\n".encode())
+        held = self.held.get(path)
+        if held is None:
+            held = self.held[path] = Later()
+        held.add(f"{stem}\n".encode())
 
     def lists(self) -> Iterator[Part]:
         """The names of the images by split; there is always a list for training."""
@@ -184,6 +181,13 @@ class _Writer:
         said = Told(mark.coco, b'"attributes"', b'"voc"', b'"iscrowd":1', b'"iscrowd": 1')
         name = self.spelt.get(mark.name) or self._spell(mark.name)
         box = self._box(image, mark, exact)
+        if not said:
+            confidence = mark.confidence
+            more = f"\t\t<confidence>{confidence!r}</confidence>\n" if confidence is not None else ""
+            return (
+                f"\t<object>\n\t\t<name>{name}</name>\n\t\t<pose>Unspecified</pose>\n\t\t<truncated>0</truncated>\n"
+                f"\t\t<difficult>0</difficult>\n{more}\t\t<bndbox>\n{box}\t\t</bndbox>\n\t</object>\n"
+            )
         flags = said.mapping("attributes")
         difficult = _flag(flags.get("difficult"))
         if said.iscrowd:
@@ -220,16 +224,13 @@ class _Writer:
         return made
 
     def _box(self, image: Image, mark: Mark, exact: bool) -> str:
-        if mark.kind not in _WORDS and mark.kind != BOX:
+        if mark.kind not in _BOXED:
             raise ValueError(f"VOC has no {mark.word}")
-        left, top, right, bottom = marks.corners(mark, image, self.found.pixels)
         box = mark.bounding_box
-        if mark.kind != BOX and not exact:
-            around = (right - left) * (bottom - top)
-            # What fills a shape is inside its box: shared area over the area of both is the share it fills.
-            area = marks.area(mark, image, self.found.pixels) if around and mark.kind != CUBOID else None
-            iou = area / around if area is not None else None
-            self.ledger.approximated(mark.word, _WORDS[mark.kind], mark_id(image, mark), iou)
+        if box is None and not exact:
+            left, top, right, bottom = around(self.found, image, mark, "VOC")
+        else:
+            left, top, right, bottom = marks.corners(mark, image, self.found.pixels)
         if self.options.whole:
             numbers = (floor(left) + 1, floor(top) + 1, ceil(right), ceil(bottom))
             covered = (numbers[2] - numbers[0] + 1) * (numbers[3] - numbers[1] + 1)
