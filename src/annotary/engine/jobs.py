@@ -194,6 +194,7 @@ def run_import(work: Work, engine: Engine, request: StartImport) -> None:
                 on_problem=request.on_problem,
                 dry_run=request.dry_run,
                 submits=request.submits,
+                merges=request.merges,
                 outcomes=kept,
                 progress=work.moved,
                 record=record,

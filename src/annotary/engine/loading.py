@@ -80,21 +80,23 @@ def import_sources(
     on_problem: Literal["stop", "skip"] = "stop",
     dry_run: bool = False,
     submits: bool = False,
+    merges: bool = False,
     outcomes: Outcomes | None = None,
     progress: Progress = lambda rows: None,
     record: Callable[[Report], str] | None = None,
 ) -> Report:
     """Import files in one transaction; raises Refused where there is a problem and it shall stop.
 
-    `submits` hands labels in as a labeller does; `outcomes` are told of every line. `record` notes the import
-    down within its transaction and gives its task's id; where it raises, nothing is stored.
+    `submits` hands labels in as a labeller does; `merges` keeps other metadata of known data rows; `outcomes`
+    are told of every line. `record` notes the import down within its transaction and gives its task's id;
+    where it raises, nothing is stored.
     """
     if (model is None) != (run is None):
         raise Invalid("predictions need both --model and --run")
     if run is not None and project is not None:
         raise Invalid("give either --project or --model and --run")
     findings = Findings()
-    origin = Origin(now=engine.now(), user=engine.user.email, submits=submits)
+    origin = Origin(now=engine.now(), user=engine.user.email, submits=submits, merges=merges)
     report: Report | None = None
     given = [(source, format or recognised(source)) for source in sources]
     try:

@@ -9,18 +9,24 @@ from __future__ import annotations
 
 import secrets
 from hashlib import sha256
+from typing import Any
 
 from msgspec.structs import replace
 
 from annotary.engine.core import Engine, handles
 from annotary.errors import Conflict, Denied, Invalid, NotFound, Unauthenticated
 from annotary.model.base import derived_id
-from annotary.model.project import Key, Organization, User
+from annotary.model.project import Invite, Key, Member, Organization, User
 from annotary.operations.users import (
+    CancelInvite,
+    ChangeKey,
+    CreateInvite,
     CreateKey,
     CreateOrganization,
+    FindInvites,
     FindKeys,
     FindOrganizations,
+    FindUsers,
     GetOrganization,
     GetUser,
     IssuedKey,
@@ -96,6 +102,7 @@ def create_key(engine: Engine, request: CreateKey) -> IssuedKey:
             raise Conflict(f"there is a key {name!r} already; revoke it or give another name")
         hash = hash_of(secret)
         store.add(Key(id=_key_id(hash), name=name, role=request.role, hash=hash, created_at=engine.now()))
+        store.delete(Invite, _invite_id(store, name))
     return IssuedKey(name=name, key=secret, role=request.role, org=store.org)
 
 
@@ -111,13 +118,83 @@ def find_keys(engine: Engine, request: FindKeys) -> list[Key]:
 @handles(RevokeKey)
 def revoke_key(engine: Engine, request: RevokeKey) -> None:
     """Make a key useless; its name is free again."""
+    _change_key(engine, request.name, revoked=True)
+
+
+@handles(ChangeKey)
+def change_key(engine: Engine, request: ChangeKey) -> Key:
+    """Give a key another role."""
+    return replace(_change_key(engine, request.name, role=request.role), hash="")
+
+
+def _change_key(engine: Engine, name: str, **fields: Any) -> Key:
+    """A key, changed; raises Conflict for the one that asks: nobody shuts themselves out by mistake."""
     store = engine.store
     with store.transaction():
-        store.alone("Key", request.name)
-        key = _present(store, request.name)
+        store.alone("Key", name)
+        key = _present(store, name)
         if key is None:
-            raise NotFound(f"no key {request.name!r} that could be revoked")
-        store.put(replace(key, revoked=True))
+            raise NotFound(f"no key {name!r} that could be changed")
+        if user_of(store.org, key).id == engine.user.id:
+            raise Conflict(f"key {name!r} is the one that asks; change it with another one")
+        changed = replace(key, **fields)
+        store.put(changed)
+        return changed
+
+
+@handles(FindUsers)
+def find_users(engine: Engine, request: FindUsers) -> list[Member]:
+    """Everybody who has a key, and who asks."""
+    store = engine.store
+    found = {engine.user.id: Member(user=engine.user, role=engine.role)}
+    for key in store.find(Key, limit=ALL):
+        if not key.revoked:
+            one = Member(user=user_of(store.org, key), role=key.role)
+            found.setdefault(one.user.id, one)
+    return sorted(found.values(), key=lambda one: (one.user.email, one.user.id))
+
+
+# Invitations
+
+
+def _invite_id(store: Store, email: str) -> str:
+    """Of one address there is one invitation."""
+    return derived_id(store.org, "invite", email)
+
+
+@handles(CreateInvite)
+def create_invite(engine: Engine, request: CreateInvite) -> Invite:
+    """Note that somebody is to get a key."""
+    store, email = engine.store, _named("an invitation", request.email)
+    if "@" not in email.strip("@"):
+        raise Invalid(f"email: {email!r} is no e-mail address")
+    with store.transaction():
+        store.alone("Key", email)
+        if _present(store, email) is not None:
+            raise Conflict(f"{email} has a key already; change its role instead")
+        made = Invite(
+            id=_invite_id(store, email),
+            email=email,
+            role=request.role,
+            created_at=engine.now(),
+            title=request.title,
+            created_by=engine.user.email,
+        )
+        store.put(made)
+    return made
+
+
+@handles(FindInvites)
+def find_invites(engine: Engine, request: FindInvites) -> list[Invite]:
+    """The invitations that are open."""
+    return sorted(engine.store.find(Invite, limit=ALL), key=lambda one: one.email)
+
+
+@handles(CancelInvite)
+def cancel_invite(engine: Engine, request: CancelInvite) -> None:
+    """Take an invitation back."""
+    if not engine.store.delete(Invite, request.invite_id):
+        raise NotFound(f"no invitation {request.invite_id!r}")
 
 
 def bearer(engine: Engine, secret: str) -> Engine:
