@@ -217,7 +217,7 @@ def test_files_that_have_expired_are_removed(queued: Engine) -> None:
     files = queued.store.files
     now = "2026-01-01T00:00:00.000+00:00"
     old = files.make([b"x"], name="old", media_type="x/y", now=now, expires_at=now)
-    kept = files.make([b"y"], name="kept", media_type="x/y", now=now)
+    kept = files.make([b"y"], name="kept", media_type="x/y", now=jobs.now())
     with at_work(queued.store):
         deadline = time.monotonic() + SECONDS
         while files.expired("2026-01-02") and time.monotonic() < deadline:
