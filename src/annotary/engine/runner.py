@@ -31,11 +31,12 @@ from annotary.engine.jobs import (
     run_import,
     told_of,
 )
-from annotary.engine.loading import Stopped
+from annotary.engine.loading import Stopped, named
 from annotary.engine.tasks import Actor, Job
 from annotary.errors import AnnotaryError, Refused, Unavailable
 from annotary.model.base import new_id
 from annotary.model.export import ProjectScope
+from annotary.model.project import Project
 from annotary.operations.exports import StartExport
 from annotary.store import Store
 from annotary.store.leftovers import forget_uploads, sweep
@@ -143,7 +144,8 @@ class Runner:
             with work.alive():
                 self._do(work, store, taken)
         except Lost:
-            _log.info("task %s is no longer this worker's", taken.task.id)
+            # Whoever called it off may have died before the task's end was stored.
+            work.end(status="CANCELED", error="called off")
         except Ending:
             work.end(status="QUEUED")
         except Stopped as stopped:
@@ -174,13 +176,14 @@ class Runner:
         engine.require(operation.needs, type(operation).__name__)
         if isinstance(operation, StartExport):
             scope = operation.query.scope
-            work.project_id = scope.id if isinstance(scope, ProjectScope) else None
+            work.projects = (scope.id,) if isinstance(scope, ProjectScope) else ()
             sign = None
             if self._sign is not None and operation.format == "labelbox-v1":
                 sign = self._sign(taken.org)
             run_export(work, engine, operation, sign)
         else:
-            work.project_id = operation.project
+            found = None if operation.project is None else named(engine, Project, operation.project)
+            work.projects = () if found is None else (found.id,)
             run_import(work, engine, operation)
 
 

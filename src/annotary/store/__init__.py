@@ -25,6 +25,8 @@ from annotary.store.deliveries import Deliveries
 from annotary.store.files import FOLDER, Files
 from annotary.store.filters import At, Condition
 from annotary.store.numbers import Numbers
+from annotary.store.running import FOLDER as RUNNING
+from annotary.store.running import Running
 from annotary.store.schema import (
     FOREVER,
     collection_versions,
@@ -67,6 +69,7 @@ class Store:
         self.database = database
         self.blobs = blobs
         self.org = org
+        self.running = Running(blobs.folder and blobs.folder.with_name(RUNNING))
         self.tasks = Tasks(self)
         self.deliveries = Deliveries(self)
         self.files = Files(self, blobs.folder and blobs.folder.with_name(FOLDER))
