@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from annotary.engine.core import Engine, handles
 from annotary.errors import Conflict, Denied, Invalid, NotFound, Unauthenticated
 from annotary.model.base import derived_id
+from annotary.model.carried import typed
 from annotary.model.project import Invite, Key, Member, Organization, User
 from annotary.operations.users import (
     CancelInvite,
@@ -33,7 +34,7 @@ from annotary.operations.users import (
     RevokeKey,
 )
 from annotary.store import Store
-from annotary.store.lookup import organizations_with
+from annotary.store.lookup import everywhere
 
 DEFAULT = Organization(id="default", name="default", created_at="1970-01-01T00:00:00.000+00:00")
 """The organisation that every store starts with; older than anything in it."""
@@ -139,7 +140,8 @@ def _change_key(engine: Engine, name: str, **fields: Any) -> Key:
             raise Conflict(f"key {name!r} is the one that asks; change it with another one")
         changed = replace(key, **fields)
         store.put(changed)
-        return changed
+    store.database.key_changes += 1
+    return changed
 
 
 @handles(FindUsers)
@@ -199,13 +201,12 @@ def cancel_invite(engine: Engine, request: CancelInvite) -> None:
 
 def bearer(engine: Engine, secret: str) -> Engine:
     """The engine acting as who shows a key, whatever organisation the key is of; raises Unauthenticated."""
-    wanted = _key_id(hash_of(secret))
+    hash = hash_of(secret)
     with engine.store.reading() as connection:
-        owners = organizations_with(connection, Key.__name__, wanted)
-    for org in owners:
-        store = engine.store.seen_as(org)
-        key = key_of(store, secret)
-        if key is not None:
+        found = everywhere(connection, Key.__name__, _key_id(hash))
+    for org, body in found:
+        key = typed(body, Key)
+        if _is_good(key, hash):
             return engine.acting_as(org, key.role, user_of(org, key))
     raise Unauthenticated(
         "the API key is not known here, or was revoked; make one with: annotary keys create"
@@ -225,7 +226,11 @@ def key_of(store: Store, secret: str) -> Key | None:
         key = store.get(Key, _key_id(hash))
     except NotFound:
         return None
-    return key if secrets.compare_digest(key.hash, hash) and not key.revoked else None
+    return key if _is_good(key, hash) else None
+
+
+def _is_good(key: Key, hash: str) -> bool:
+    return secrets.compare_digest(key.hash, hash) and not key.revoked
 
 
 def hash_of(secret: str) -> str:
