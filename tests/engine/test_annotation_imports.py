@@ -16,6 +16,7 @@ from annotary.model.project import AnnotationImport
 from annotary.operations.annotation_imports import (
     DeleteAnnotationImport,
     FindAnnotationImports,
+    FindPreLabels,
     GetAnnotationImport,
     Kind,
     StartAnnotationImport,
@@ -144,3 +145,24 @@ def test_a_broken_file_is_told_and_stores_nothing_of_what_is_broken(world: World
     result = carried_out(queued, made)
     statuses = list(told(queued, result["statuses"]))
     assert [one["status"] for one in statuses] == ["SUCCESS", "FAILURE"]
+
+
+def test_pre_labels_are_found_by_their_data_row(world: World, queued: Engine) -> None:
+    first = [point("1", globalKey="key-0"), point("2", id=world.ids[1]), point("3", globalKey="key-2")]
+    made = start(queued, first, "pre-labels", "streets", "first")
+    find = FindPreLabels(project_id="streets", data_row_id=world.ids[1])
+    assert queued.call(find) == []
+    carried_out(queued, made)
+    assert queued.call(find) == [first[1]]
+    again = [
+        {**point("2", globalKey="key-1"), "point": {"x": 3, "y": 4}},
+        point("9", "nope", globalKey="key-2"),
+    ]
+    carried_out(queued, start(queued, again, "pre-labels", "streets", "second"))
+    assert queued.call(find) == [again[0]]
+    refused = FindPreLabels(project_id="streets", data_row_id=world.ids[2])
+    assert queued.call(refused) == [first[2]]
+    shown = lines(exported(queued, "streets")[0])[world.ids[1]]
+    assert not shown["projects"]["streets"]["labels"]
+    with pytest.raises(NotFound, match="no data row 'nope'"):
+        queued.call(FindPreLabels(project_id="streets", data_row_id="nope"))

@@ -160,6 +160,30 @@ def test_an_import_and_its_end_are_one(queued: Engine) -> None:
     assert done.result is not None and done.result["rows"] == 30
 
 
+def test_an_import_is_seen_at_work_and_called_off(queued: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = queued.call(CreateDataset(name="new"))
+    source = sent(queued, *({"row_data": f"https://example.org/{n}.png"} for n in range(20_000)))
+    moved = jobs.Work.moved
+
+    def slowly(work: jobs.Work, rows: int) -> None:
+        moved(work, rows)
+        time.sleep(0.2)
+
+    monkeypatch.setattr(jobs.Work, "moved", slowly)
+    monkeypatch.setattr(jobs, "BEAT_SECONDS", 0.02)
+    task = queued.call(StartImport(source=source, format="data-rows", dataset="new"))
+    with at_work(queued.store):
+        deadline = time.monotonic() + SECONDS
+        while not (seen := queued.call(GetTask(task_id=task.id))).rows and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert (seen.status, 0 < seen.rows < 20_000) == ("IN_PROGRESS", True)
+        begun = time.monotonic()
+        assert queued.call(CancelTask(task_id=task.id)).status == "CANCELED"
+        assert time.monotonic() - begun < 10, "it need not wait for the import's end"
+    assert queued.call(GetTask(task_id=task.id)).status == "CANCELED"
+    assert queued.call(CountDataRows(dataset_id=dataset.id)) == 0
+
+
 def test_an_import_with_problems_says_which(queued: Engine) -> None:
     dataset = queued.call(CreateDataset(name="new"))
     source = sent(queued, {"row_data": "https://example.org/1.png"}, {"row_data": 7})
@@ -217,7 +241,7 @@ def test_files_that_have_expired_are_removed(queued: Engine) -> None:
     files = queued.store.files
     now = "2026-01-01T00:00:00.000+00:00"
     old = files.make([b"x"], name="old", media_type="x/y", now=now, expires_at=now)
-    kept = files.make([b"y"], name="kept", media_type="x/y", now=now)
+    kept = files.make([b"y"], name="kept", media_type="x/y", now=jobs.now())
     with at_work(queued.store):
         deadline = time.monotonic() + SECONDS
         while files.expired("2026-01-02") and time.monotonic() < deadline:

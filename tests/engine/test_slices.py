@@ -6,6 +6,7 @@ from annotary.engine.exporting import open_export
 from annotary.errors import Conflict, Invalid, NotFound
 from annotary.model.export import CatalogScope, ExportFilters, ExportParams, ExportQuery, Range, SliceScope
 from annotary.operations.exports import StartExport
+from annotary.operations.model_runs import AddRunRows, CreateModel, CreateModelRun, RemoveRunRows
 from annotary.operations.projects import ChangeProject, GetProject
 from annotary.operations.slices import (
     CountSliceRows,
@@ -45,6 +46,21 @@ def test_a_slice_is_a_question_asked_again(world: World) -> None:
     assert not world.call(FindSlices())
     with pytest.raises(NotFound, match="no slice"):
         world.call(GetSlice(slice_id=made.id))
+
+
+def test_a_slice_of_a_model_run(world: World) -> None:
+    made = world.call(
+        CreateSlice(name="some", filters=ExportFilters(global_keys=("key-1", "key-2", "key-3")))
+    )
+    model = world.call(CreateModel(name="m"))
+    run = world.call(CreateModelRun(model_id=model.id, name="r"))
+    world.call(AddRunRows(model_run_id=run.id, data_row_ids=(world.ids[0], world.ids[2], world.ids[3])))
+    world.call(RemoveRunRows(model_run_id=run.id, data_row_ids=(world.ids[3],)))
+    found = world.call(FindSliceRows(slice_id=made.id, model_run_id=run.id))
+    assert [one.id for one in found] == [world.ids[2]]
+    assert world.call(CountSliceRows(slice_id=made.id, model_run_id=run.id)) == 1
+    with pytest.raises(NotFound, match="no model run"):
+        world.call(CountSliceRows(slice_id=made.id, model_run_id="nope"))
 
 
 def test_the_catalog_is_everything(world: World) -> None:

@@ -3,15 +3,20 @@ from __future__ import annotations
 import pytest
 
 from annotary.engine.core import LOCAL, Engine
-from annotary.engine.users import key_of, organization
+from annotary.engine.users import key_of, organization, user_of
 from annotary.errors import Conflict, Denied, Invalid, NotFound
 from annotary.model.project import User
 from annotary.operations.projects import CreateProject, FindProjects
 from annotary.operations.users import (
+    CancelInvite,
+    ChangeKey,
+    CreateInvite,
     CreateKey,
     CreateOrganization,
+    FindInvites,
     FindKeys,
     FindOrganizations,
+    FindUsers,
     GetUser,
     RevokeKey,
 )
@@ -101,3 +106,43 @@ def test_a_revoked_key_opens_nothing_and_its_name_is_free(engine: Engine) -> Non
         False,
         True,
     ]
+
+
+def test_an_invitation_is_open_until_there_is_a_key(engine: Engine) -> None:
+    made = engine.call(CreateInvite(email="ann@example.com", role="admin", title="ADMIN"))
+    again = engine.call(CreateInvite(email="ann@example.com"))
+    assert (again.id, again.role) == (made.id, "member")
+    bob = engine.call(CreateInvite(email="bob@example.com"))
+    assert [one.email for one in engine.call(FindInvites())] == ["ann@example.com", "bob@example.com"]
+    engine.call(CreateKey(name="ann@example.com"))
+    engine.call(CancelInvite(invite_id=bob.id))
+    assert not engine.call(FindInvites())
+    with pytest.raises(NotFound, match="no invitation"):
+        engine.call(CancelInvite(invite_id=bob.id))
+    with pytest.raises(Conflict, match="has a key already"):
+        engine.call(CreateInvite(email="ann@example.com"))
+    with pytest.raises(Invalid, match="no e-mail address"):
+        engine.call(CreateInvite(email="nobody"))
+
+
+def test_everybody_who_has_a_key_is_a_user(engine: Engine) -> None:
+    for name in ("ann@example.com", "bob", "gone"):
+        engine.call(CreateKey(name=name, role="reader"))
+    engine.call(RevokeKey(name="gone"))
+    found = {one.user.email: one.role for one in engine.call(FindUsers())}
+    assert found == {LOCAL.email: "admin", "ann@example.com": "reader", "bob@localhost": "reader"}
+    assert engine.call(ChangeKey(name="bob", role="member")).hash == ""
+    assert {one.user.email: one.role for one in engine.call(FindUsers())}["bob@localhost"] == "member"
+    with pytest.raises(NotFound, match="no key 'gone'"):
+        engine.call(ChangeKey(name="gone", role="admin"))
+
+
+def test_a_key_does_not_shut_itself_out(engine: Engine) -> None:
+    made = engine.call(CreateKey(name="ann", role="admin"))
+    found = key_of(engine.store, made.key)
+    assert found is not None
+    ann = Engine(engine.store, user=user_of(engine.store.org, found), role="admin")
+    for change in (RevokeKey(name="ann"), ChangeKey(name="ann", role="reader")):
+        with pytest.raises(Conflict, match="is the one that asks"):
+            ann.call(change)
+    engine.call(RevokeKey(name="ann"))

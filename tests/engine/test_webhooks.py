@@ -15,7 +15,9 @@ from annotary.engine import guard
 from annotary.engine.core import Engine
 from annotary.engine.delivering import ATTEMPTS, deliver_next, signature
 from annotary.errors import Conflict, Invalid, NotFound, Unavailable
+from annotary.operations.imports import StartImport
 from annotary.operations.labels import CreateReview, DeleteLabels, SaveLabel
+from annotary.operations.projects import CreateProject, GetProject
 from annotary.operations.users import CreateOrganization
 from annotary.operations.webhooks import ChangeWebhook, CreateWebhook, DeleteWebhook, FindWebhooks
 from tests.engine.test_runner import EXPORT, at_work, ended, sent
@@ -172,8 +174,6 @@ def test_an_event_that_did_not_arrive_is_told_again_and_given_up_in_the_end(
 def test_the_ends_of_tasks_are_told_of(world: World, listener: Listener) -> None:
     hooked(world.engine, listener.url, "EXPORT_COMPLETE", "IMPORT_FAILED")
     queued = Engine(world.engine.store, clock=world.clock, queued=True)
-    from annotary.operations.imports import StartImport
-
     bad = queued.call(StartImport(source=sent(queued, {"row_data": 7}), format="data-rows", dataset="d"))
     good = queued.call(EXPORT)
     with at_work(queued.store):
@@ -185,6 +185,34 @@ def test_the_ends_of_tasks_are_told_of(world: World, listener: Listener) -> None
             threading.Event().wait(0.05)
     told = {one["event"]: one["task_id"] for one in listener.events()}
     assert told == {"EXPORT_COMPLETE": good.id, "IMPORT_FAILED": bad.id}
+
+
+def test_a_webhook_of_a_project_hears_of_imports_that_name_it_by_name(
+    world: World, listener: Listener
+) -> None:
+    project = world.call(GetProject(project_id="streets"))
+    assert project.name != project.id
+    for id in ("streets", world.call(CreateProject(name="another")).id):
+        new = CreateWebhook(
+            url=listener.url, topics=("IMPORT_COMPLETE", "IMPORT_FAILED"), secret=SECRET, project_id=id
+        )
+        world.call(new)
+    queued = Engine(world.engine.store, clock=world.clock, queued=True)
+    line = {"uuid": "1", "dataRow": {"globalKey": "key-1"}, "name": "light", "point": {"x": 1, "y": 1}}
+    good = StartImport(source=sent(queued, line), format="labelbox-ndjson", project=project.name)
+    bad = StartImport(source=sent(queued, {"uuid": 7}), format="labelbox-ndjson", project=project.name)
+    with at_work(queued.store):
+        done = [ended(queued, queued.call(one).id) for one in (good, bad)]
+        for _ in range(100):
+            if len(listener.heard) == 2:
+                break
+            threading.Event().wait(0.05)
+    assert [one.status for one in done] == ["COMPLETE", "FAILED"], done
+    told = {one["event"]: (one["task_id"], one["project_id"]) for one in listener.events()}
+    assert told == {
+        "IMPORT_COMPLETE": (done[0].id, "streets"),
+        "IMPORT_FAILED": (done[1].id, "streets"),
+    }
 
 
 @pytest.mark.parametrize(

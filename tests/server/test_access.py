@@ -26,6 +26,7 @@ from tests.engine.world import Clock, World, box, mask
 NOBODY = ("/healthz",)
 PAGES = ("/", "/docs", "/api/v1/openapi.json")
 KEYED: dict[str, Role] = {
+    "/adv/adv/v1/embeddings": "reader",
     "/readyz": "reader",
     "/metrics": "reader",
     "/graphql": "reader",

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from annotary.engine.core import Engine, handles
+from annotary.engine.outcomes import objects
+from annotary.engine.sources import FileSource
+from annotary.engine.versions import known_rows
 from annotary.errors import Conflict, NotFound
-from annotary.model.base import new_id
+from annotary.model.base import new_id, to_json
 from annotary.model.project import AnnotationImport, ModelRun, Project
 from annotary.operations.annotation_imports import (
     DeleteAnnotationImport,
     FindAnnotationImports,
+    FindPreLabels,
     GetAnnotationImport,
+    GetImportById,
     Kind,
     StartAnnotationImport,
 )
 from annotary.operations.imports import StartImport
+from annotary.store import Store
 
 ALL = 100_000
 FORMAT = "labelbox-ndjson"
@@ -90,6 +99,12 @@ def get_annotation_import(engine: Engine, request: GetAnnotationImport) -> Annot
     return found[0]
 
 
+@handles(GetImportById)
+def get_import_by_id(engine: Engine, request: GetImportById) -> AnnotationImport:
+    """One import, by its id."""
+    return engine.store.get(AnnotationImport, request.import_id)
+
+
 @handles(FindAnnotationImports)
 def find_annotation_imports(engine: Engine, request: FindAnnotationImports) -> list[AnnotationImport]:
     """The imports of a kind."""
@@ -98,6 +113,34 @@ def find_annotation_imports(engine: Engine, request: FindAnnotationImports) -> l
     return sorted(
         (one for one in found if one.kind == request.kind), key=lambda one: (one.created_at, one.id)
     )
+
+
+@handles(FindPreLabels)
+def find_pre_labels(engine: Engine, request: FindPreLabels) -> list[dict[str, Any]]:
+    """The lines for a data row, of all imports of pre-labels that are over, without those refused."""
+    store = engine.store
+    (row,) = known_rows(store, (request.data_row_id,)).values()
+    names = {row.id, row.global_key} - {None}
+    found: dict[Any, dict[str, Any]] = {}
+    every = FindAnnotationImports(kind="pre-labels", parent_id=request.project_id)
+    for one in find_annotation_imports(engine, every):
+        task = store.tasks.get(one.task_id)
+        if task.status != "COMPLETE":
+            continue
+        refused = {line.get("uuid") for line in _lines(store, (task.result or {}).get("failures"))}
+        for line in _lines(store, one.source):
+            about, uuid = line.get("dataRow"), line.get("uuid")
+            if isinstance(about, dict) and not names.isdisjoint(about.values()) and uuid not in refused:
+                found[to_json(uuid)] = line
+    return list(found.values())
+
+
+def _lines(store: Store, file_id: str | None) -> Iterator[dict[str, Any]]:
+    """The objects of a file of lines; of what is no JSON its import has told."""
+    if file_id is None:
+        return
+    with store.files.local(store.files.get(file_id)) as path:
+        yield from objects(FileSource(path))
 
 
 @handles(DeleteAnnotationImport)

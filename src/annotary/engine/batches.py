@@ -37,12 +37,34 @@ BATCH_LIMIT = 100_000
 
 def send(engine: Engine, opened: OpenProject, request: CreateBatch) -> Batch:
     """Put data rows into a project, to wait for being labelled."""
-    known = gathered_rows(engine.store, request.data_row_ids, request.global_keys)
+    ids, left_out = request.data_row_ids, list[str]()
+    if request.skip:
+        there = engine.store.data_rows_by("id", ids)
+        ids = tuple(id for id in ids if id in there and there[id].dataset)
+        left_out = [
+            id for id in dict.fromkeys(request.data_row_ids) if id not in there or not there[id].dataset
+        ]
+    known = gathered_rows(engine.store, ids, request.global_keys)
+    if request.skip:
+        present = _present(opened, [one.n for one in known.values()])
+        left_out += [id for id, one in known.items() if one.n in present]
+        known = {id: one for id, one in known.items() if one.n not in present}
+        if not known:
+            raise Invalid("No valid data rows to add to project")
     if not known:
         raise Invalid(f"batch {request.name!r} has no data rows; give data_row_ids or global_keys")
     batch = _new_batch(engine, opened, request)
     _put(engine, opened, batch, list(known.values()))
-    return batch
+    return replace(batch, left_out=tuple(left_out))
+
+
+def _present(opened: OpenProject, numbers: list[int]) -> set[int]:
+    """Which of some data rows are in the project."""
+    found: set[int] = set()
+    for start in range(0, len(numbers), PAGE):
+        rows = opened.change.rows(numbers[start : start + PAGE])
+        found |= {number for number, row in rows.items() if not row["deleted"]}
+    return found
 
 
 def _new_batch(engine: Engine, opened: OpenProject, given: CreateBatch | CreateEmptyBatch) -> Batch:

@@ -10,6 +10,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from annotary.engine.features import Unfit
+from annotary.engine.metadata import merged
 from annotary.engine.places import Place
 from annotary.engine.resolve import Resolver
 from annotary.formats._png import decode_mask, encode_mask
@@ -41,12 +42,14 @@ LOCAL_USER = "annotary@localhost"
 class Origin:
     """What an import fills in where files say nothing: its instant and its user.
 
-    `submits` says that its labels are handed in like a labeller's: rows that wait for them go on to review.
+    `submits` says that its labels are handed in like a labeller's: rows that wait for them go on to review;
+    `merges` that of metadata only what is named changes.
     """
 
     now: str
     user: str = LOCAL_USER
     submits: bool = False
+    merges: bool = False
 
 
 @dataclass(slots=True)
@@ -167,7 +170,8 @@ def render_data_row(
         attachments = sections.attachments(row.attachments, extras)
     metadata = before.metadata if before is not None else "[]"
     if isinstance(row.metadata_fields, tuple):
-        metadata = sections.metadata(row.metadata_fields, extras)
+        given_metadata = sections.metadata(row.metadata_fields, extras)
+        metadata = merged(metadata, given_metadata) if origin.merges else given_metadata
     head = sections.head(bare, extras or old_extras)
     return head, sections.details(details, extras), media, attachments, metadata
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,6 +29,7 @@ from annotary.model.task import StoredFile, Task
 from annotary.operations.exports import StartExport
 from annotary.operations.imports import StartImport
 from annotary.store import Store
+from annotary.store.running import Progress
 
 BEAT_SECONDS = 2.0
 FINISH_TRIES = 30
@@ -55,7 +56,7 @@ class Work:
         self._over = threading.Event()
         self._lost = False
         self.rows, self.total = 0, task.total
-        self.project_id: str | None = None
+        self.projects: tuple[str, ...] = ()
 
     @contextmanager
     def alive(self) -> Iterator[None]:
@@ -66,16 +67,22 @@ class Work:
             yield
         finally:
             self._over.set()
+            self._store.running.forget(self.task.id)
 
     def _beat(self) -> None:
         while not self._over.wait(BEAT_SECONDS):
             share = 100 * self.rows / self.total if self.total else 0
+            far = Progress(self.rows, self.total, round(min(share, 99.0), 1), now())
+            if self._store.running.is_here:
+                with suppress(OSError):
+                    self._store.running.tell(self.task.id, far)
+                continue
             seen = replace(
                 self.task,
-                rows=self.rows,
-                total=self.total,
-                completion_percentage=round(min(share, 99.0), 1),
-                updated_at=now(),
+                rows=far.rows,
+                total=far.total,
+                completion_percentage=far.percentage,
+                updated_at=far.updated_at,
             )
             try:
                 self._lost = not self._store.tasks.write(seen, self._worker, self._lease)
@@ -88,7 +95,7 @@ class Work:
     def moved(self, rows: int) -> None:
         """So many rows are done; raises where the work is to stop."""
         self.rows = rows
-        if self._lost:
+        if self._lost or self._store.running.is_called_off(self.task.id):
             raise Lost
         if self._ending.is_set():
             raise Ending
@@ -102,7 +109,7 @@ class Work:
             if done and ended.status != "QUEUED":
                 what = "EXPORT" if ended.type == "export-data-rows" else "IMPORT"
                 topic: Any = f"{what}_{ended.status}"
-                emit(Engine(self._store), topic, self.project_id, task_id=ended.id, error=ended.error)
+                emit(Engine(self._store), topic, *self.projects, task_id=ended.id, error=ended.error)
         return done
 
     def end(self, **fields: Any) -> None:
@@ -172,6 +179,7 @@ def run_import(work: Work, engine: Engine, request: StartImport) -> None:
 
             def record(report: Report) -> str:
                 """The end of the task, in the import's transaction: what it stores and that are one."""
+                work.projects = report.projects
                 files = {} if kept is None or form is None else outcomes.keep(engine, kept, source, form)
                 done = work.finish(
                     status="COMPLETE",
@@ -194,6 +202,7 @@ def run_import(work: Work, engine: Engine, request: StartImport) -> None:
                 on_problem=request.on_problem,
                 dry_run=request.dry_run,
                 submits=request.submits,
+                merges=request.merges,
                 outcomes=kept,
                 progress=work.moved,
                 record=record,

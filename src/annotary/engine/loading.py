@@ -84,6 +84,7 @@ def import_sources(
     on_problem: Literal["stop", "skip"] = "stop",
     dry_run: bool = False,
     submits: bool = False,
+    merges: bool = False,
     outcomes: Outcomes | None = None,
     progress: Progress = lambda rows: None,
     record: Callable[[Report], str] | None = None,
@@ -91,16 +92,17 @@ def import_sources(
 ) -> Report:
     """Import files in one transaction; raises Refused where there is a problem and it shall stop.
 
-    `submits` hands labels in as a labeller does; `outcomes` are told of every line. `record` notes the import
-    down within its transaction and gives its task's id; where it raises, nothing is stored. `workers` is how
-    many processes work at it: this one alone for small files, by default, and another one for large ones.
+    `submits` hands labels in as a labeller does; `merges` keeps other metadata of known data rows; `outcomes`
+    are told of every line. `record` notes the import down within its transaction and gives its task's id;
+    where it raises, nothing is stored. `workers` is how many processes work at it: this one alone for small
+    files, by default, and another one for large ones.
     """
     if (model is None) != (run is None):
         raise Invalid("predictions need both --model and --run")
     if run is not None and project is not None:
         raise Invalid("give either --project or --model and --run")
     findings = Findings()
-    origin = Origin(now=engine.now(), user=engine.user.email, submits=submits)
+    origin = Origin(now=engine.now(), user=engine.user.email, submits=submits, merges=merges)
     report: Report | None = None
     given = [(source, format or recognised(source)) for source in sources]
     try:

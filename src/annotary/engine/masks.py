@@ -20,7 +20,7 @@ from annotary.model.base import feature_hash
 from annotary.model.carried import decode
 from annotary.model.project import ModelRun
 from annotary.model.row import MediaAttributes
-from annotary.store.schema import FOREVER, collections, data_row_versions, features, labels, rows
+from annotary.store.schema import FOREVER, collections, data_row_versions, labels, rows
 
 POINT = 6
 """A point is drawn as a disc of so many pixels across."""
@@ -101,28 +101,27 @@ def _labels_with(
     engine: Engine, connection: Connection, feature_id: str, place: tuple[str, str] | None
 ) -> Iterator[_Label]:
     """The present labels that may have a feature in them."""
-    query = (
-        select(labels.c.collection, labels.c.data_row, labels.c.id, labels.c.annotations, labels.c.masks)
-        .join(
-            features,
-            (features.c.collection == labels.c.collection) & (features.c.data_row == labels.c.data_row),
-        )
-        .join(collections, collections.c.n == labels.c.collection)
-        .where(
-            features.c.hash == feature_hash(feature_id),
-            collections.c.org == engine.store.org,
-            labels.c.until == FOREVER,
-        )
-    )
+    sql, values = _LABELS, [feature_hash(feature_id), engine.store.org, FOREVER]
     if place is None:
-        query = query.where(collections.c.kind.in_(("project", "model_run")))
+        sql += " AND c.kind IN ('project', 'model_run')"
     elif place[0] == "model":
         runs = [run.id for run in engine.store.find(ModelRun, parent=place[1], limit=100_000)]
-        query = query.where(collections.c.kind == "model_run", collections.c.id.in_(runs))
+        sql += f" AND c.kind = 'model_run' AND c.id IN ({','.join('?' * len(runs)) or 'NULL'})"
+        values += runs
     else:
-        query = query.where(collections.c.kind == place[0], collections.c.id == place[1])
-    for found in connection.execute(query):
+        sql += " AND c.kind = ? AND c.id = ?"
+        values += place
+    for found in connection.exec_driver_sql(engine.store.database.sql(sql), tuple(values)):
         yield _Label._make(found)
+
+
+# In plain SQL: every mask asks this, and its making would take longer than its answer.
+_LABELS = """
+    SELECT l.collection, l.data_row, l.id, l.annotations, l.masks
+    FROM features f
+    JOIN labels l ON l.collection = f.collection AND l.data_row = f.data_row
+    JOIN collections c ON c.n = l.collection
+    WHERE f.hash = ? AND c.org = ? AND l.until = ?"""
 
 
 def _drawn(engine: Engine, feature_id: str, place: tuple[str, str] | None) -> Rle | None:

@@ -77,6 +77,19 @@ def upserted(present: str, given: Iterable[MetadataField], known: list[MetadataS
     return to_json(fields)
 
 
+def merged(present: str, given: str) -> str:
+    """The metadata section with the fields of another one in place of those of the same schemas."""
+    new: list[Stored] = msgspec.json.decode(given)
+    ids = {field.get("schema_id") for field in new} - {None}
+    names = {field.get("schema_name") for field in new} - {None}
+    kept = [
+        field
+        for field in msgspec.json.decode(present)
+        if field.get("schema_id") not in ids and field.get("schema_name") not in names
+    ]
+    return to_json(kept + new)
+
+
 def without(present: str, gone: Iterable[MetadataSchema]) -> str:
     """The metadata section without the values of some schemas."""
     fields: list[Stored] = msgspec.json.decode(present)

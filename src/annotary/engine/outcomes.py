@@ -147,6 +147,11 @@ def _errors(messages: list[str]) -> list[dict[str, str]]:
     return [{"name": "InvalidLine", "message": message} for message in messages]
 
 
+def objects(source: Source) -> Iterator[dict[str, Any]]:
+    """The lines of a file that are JSON objects; an empty one stands for any other line."""
+    yield from (given for _, given in _given(source))
+
+
 def _given(source: Source) -> Iterator[tuple[int, dict[str, Any]]]:
     """The lines of a file that are JSON objects, by number; where it breaks off, so do they."""
     try:

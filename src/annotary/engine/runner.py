@@ -31,18 +31,21 @@ from annotary.engine.jobs import (
     run_import,
     told_of,
 )
-from annotary.engine.loading import Stopped
+from annotary.engine.loading import Stopped, named
 from annotary.engine.tasks import Actor, Job
 from annotary.errors import AnnotaryError, Refused, Unavailable
 from annotary.model.base import new_id
 from annotary.model.export import ProjectScope
+from annotary.model.project import Project
 from annotary.operations.exports import StartExport
 from annotary.store import Store
+from annotary.store.leftovers import forget_uploads, sweep
 from annotary.store.tasks import Claimed
 
 LEASE_SECONDS = 20.0
 IDLE_SECONDS = 0.5
-SWEEP_SECONDS = 600.0
+EVERY: dict[Callable[[Store, str], object], float] = {sweep: 600.0, forget_uploads: 24 * 3600.0}
+"""What is tidied up, at the start and after so many seconds again."""
 ATTEMPTS = 5
 LOCK_NAME = "worker.lock"
 
@@ -84,11 +87,12 @@ class Runner:
             threads = [threading.Thread(target=loop, daemon=True) for loop in loops]
             for thread in threads:
                 thread.start()
-            swept = 0.0
+            due: dict[Callable[[Store, str], object], float] = dict.fromkeys(EVERY, 0.0)
             while not self._ending.wait(1.0):
-                if time.monotonic() - swept > SWEEP_SECONDS or not swept:
-                    swept = time.monotonic()
-                    self._sweep()
+                for duty, at in due.items():
+                    if time.monotonic() >= at:
+                        self._tidy(duty)
+                        due[duty] = time.monotonic() + EVERY[duty]
             for thread in threads:
                 thread.join()
 
@@ -120,13 +124,12 @@ class Runner:
             if not self._ending.is_set():
                 self._waking.wait(IDLE_SECONDS)
 
-    def _sweep(self) -> None:
+    def _tidy(self, duty: Callable[[Store, str], object]) -> None:
         """Remove files that need not be kept any longer."""
         try:
-            for id in self._store.files.expired(now()):
-                self._store.files.delete(id)
-        except AnnotaryError as error:
-            _log.warning("expired files could not be removed: %s", error)
+            duty(self._store, now())
+        except (AnnotaryError, OSError) as error:
+            _log.warning("files that are over could not be removed: %s", error)
 
     # One task
 
@@ -141,7 +144,8 @@ class Runner:
             with work.alive():
                 self._do(work, store, taken)
         except Lost:
-            _log.info("task %s is no longer this worker's", taken.task.id)
+            # Whoever called it off may have died before the task's end was stored.
+            work.end(status="CANCELED", error="called off")
         except Ending:
             work.end(status="QUEUED")
         except Stopped as stopped:
@@ -172,13 +176,14 @@ class Runner:
         engine.require(operation.needs, type(operation).__name__)
         if isinstance(operation, StartExport):
             scope = operation.query.scope
-            work.project_id = scope.id if isinstance(scope, ProjectScope) else None
+            work.projects = (scope.id,) if isinstance(scope, ProjectScope) else ()
             sign = None
             if self._sign is not None and operation.format == "labelbox-v1":
                 sign = self._sign(taken.org)
             run_export(work, engine, operation, sign)
         else:
-            work.project_id = operation.project
+            found = None if operation.project is None else named(engine, Project, operation.project)
+            work.projects = () if found is None else (found.id,)
             run_import(work, engine, operation)
 
 

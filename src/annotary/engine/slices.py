@@ -7,7 +7,7 @@ from annotary.engine.exporting import catalog_rows, sliced
 from annotary.errors import Invalid, NotFound
 from annotary.model.base import new_id
 from annotary.model.export import ExportQuery, SliceScope
-from annotary.model.project import Dataset, Slice
+from annotary.model.project import Dataset, ModelRun, Slice
 from annotary.operations.global_keys import RowKey
 from annotary.operations.slices import (
     CountSliceRows,
@@ -57,15 +57,20 @@ def find_slices(engine: Engine, request: FindSlices) -> list[Slice]:
     return engine.store.find(Slice, limit=ALL)
 
 
-def _condition(engine: Engine, id: str) -> Condition:
-    return catalog_rows(engine, sliced(engine, ExportQuery(scope=SliceScope(id=id)), id))
+def _condition(engine: Engine, id: str, run_id: str | None) -> Condition:
+    where = catalog_rows(engine, sliced(engine, ExportQuery(scope=SliceScope(id=id)), id))
+    if run_id is None:
+        return where
+    at, _, _ = engine.store.at("model_run", engine.store.get(ModelRun, run_id).id)
+    members = f"SELECT x.data_row FROM rows x WHERE {at.now('x')} AND x.deleted = 0"
+    return Condition(f"{where.sql} AND d.n IN ({members})", where.parameters)
 
 
 @handles(FindSliceRows)
 def find_slice_rows(engine: Engine, request: FindSliceRows) -> list[RowKey]:
     """The data rows of a slice, in the order they came."""
     store = engine.store
-    where = _condition(engine, request.slice_id)
+    where = _condition(engine, request.slice_id, request.model_run_id)
     mark = "?" if store.database.is_sqlite else "%s"
     with store.reading() as connection:
         after = 0
@@ -81,7 +86,7 @@ def find_slice_rows(engine: Engine, request: FindSliceRows) -> list[RowKey]:
 @handles(CountSliceRows)
 def count_slice_rows(engine: Engine, request: CountSliceRows) -> int:
     """How many data rows a slice has."""
-    where = _condition(engine, request.slice_id)
+    where = _condition(engine, request.slice_id, request.model_run_id)
     mark = "?" if engine.store.database.is_sqlite else "%s"
     with engine.store.reading() as connection:
         return lookup.count_rows(connection, where.sql, where.parameters, mark)

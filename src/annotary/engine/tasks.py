@@ -75,6 +75,8 @@ def cancel_task(engine: Engine, request: CancelTask) -> Task:
     present = engine.store.tasks.get(request.task_id)
     if present.status not in FINAL:
         over = replace(present, status="CANCELED", updated_at=engine.now(), error="called off")
+        if present.status == "IN_PROGRESS":
+            engine.store.running.call_off(present.id)
         if engine.store.tasks.end(over):
             return over
     return engine.store.tasks.get(request.task_id)

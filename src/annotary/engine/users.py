@@ -9,25 +9,32 @@ from __future__ import annotations
 
 import secrets
 from hashlib import sha256
+from typing import Any
 
 from msgspec.structs import replace
 
 from annotary.engine.core import Engine, handles
 from annotary.errors import Conflict, Denied, Invalid, NotFound, Unauthenticated
 from annotary.model.base import derived_id
-from annotary.model.project import Key, Organization, User
+from annotary.model.carried import typed
+from annotary.model.project import Invite, Key, Member, Organization, User
 from annotary.operations.users import (
+    CancelInvite,
+    ChangeKey,
+    CreateInvite,
     CreateKey,
     CreateOrganization,
+    FindInvites,
     FindKeys,
     FindOrganizations,
+    FindUsers,
     GetOrganization,
     GetUser,
     IssuedKey,
     RevokeKey,
 )
 from annotary.store import Store
-from annotary.store.lookup import organizations_with
+from annotary.store.lookup import everywhere
 
 DEFAULT = Organization(id="default", name="default", created_at="1970-01-01T00:00:00.000+00:00")
 """The organisation that every store starts with; older than anything in it."""
@@ -96,6 +103,7 @@ def create_key(engine: Engine, request: CreateKey) -> IssuedKey:
             raise Conflict(f"there is a key {name!r} already; revoke it or give another name")
         hash = hash_of(secret)
         store.add(Key(id=_key_id(hash), name=name, role=request.role, hash=hash, created_at=engine.now()))
+        store.delete(Invite, _invite_id(store, name))
     return IssuedKey(name=name, key=secret, role=request.role, org=store.org)
 
 
@@ -111,24 +119,94 @@ def find_keys(engine: Engine, request: FindKeys) -> list[Key]:
 @handles(RevokeKey)
 def revoke_key(engine: Engine, request: RevokeKey) -> None:
     """Make a key useless; its name is free again."""
+    _change_key(engine, request.name, revoked=True)
+
+
+@handles(ChangeKey)
+def change_key(engine: Engine, request: ChangeKey) -> Key:
+    """Give a key another role."""
+    return replace(_change_key(engine, request.name, role=request.role), hash="")
+
+
+def _change_key(engine: Engine, name: str, **fields: Any) -> Key:
+    """A key, changed; raises Conflict for the one that asks: nobody shuts themselves out by mistake."""
     store = engine.store
     with store.transaction():
-        store.alone("Key", request.name)
-        key = _present(store, request.name)
+        store.alone("Key", name)
+        key = _present(store, name)
         if key is None:
-            raise NotFound(f"no key {request.name!r} that could be revoked")
-        store.put(replace(key, revoked=True))
+            raise NotFound(f"no key {name!r} that could be changed")
+        if user_of(store.org, key).id == engine.user.id:
+            raise Conflict(f"key {name!r} is the one that asks; change it with another one")
+        changed = replace(key, **fields)
+        store.put(changed)
+    store.database.key_changes += 1
+    return changed
+
+
+@handles(FindUsers)
+def find_users(engine: Engine, request: FindUsers) -> list[Member]:
+    """Everybody who has a key, and who asks."""
+    store = engine.store
+    found = {engine.user.id: Member(user=engine.user, role=engine.role)}
+    for key in store.find(Key, limit=ALL):
+        if not key.revoked:
+            one = Member(user=user_of(store.org, key), role=key.role)
+            found.setdefault(one.user.id, one)
+    return sorted(found.values(), key=lambda one: (one.user.email, one.user.id))
+
+
+# Invitations
+
+
+def _invite_id(store: Store, email: str) -> str:
+    """Of one address there is one invitation."""
+    return derived_id(store.org, "invite", email)
+
+
+@handles(CreateInvite)
+def create_invite(engine: Engine, request: CreateInvite) -> Invite:
+    """Note that somebody is to get a key."""
+    store, email = engine.store, _named("an invitation", request.email)
+    if "@" not in email.strip("@"):
+        raise Invalid(f"email: {email!r} is no e-mail address")
+    with store.transaction():
+        store.alone("Key", email)
+        if _present(store, email) is not None:
+            raise Conflict(f"{email} has a key already; change its role instead")
+        made = Invite(
+            id=_invite_id(store, email),
+            email=email,
+            role=request.role,
+            created_at=engine.now(),
+            title=request.title,
+            created_by=engine.user.email,
+        )
+        store.put(made)
+    return made
+
+
+@handles(FindInvites)
+def find_invites(engine: Engine, request: FindInvites) -> list[Invite]:
+    """The invitations that are open."""
+    return sorted(engine.store.find(Invite, limit=ALL), key=lambda one: one.email)
+
+
+@handles(CancelInvite)
+def cancel_invite(engine: Engine, request: CancelInvite) -> None:
+    """Take an invitation back."""
+    if not engine.store.delete(Invite, request.invite_id):
+        raise NotFound(f"no invitation {request.invite_id!r}")
 
 
 def bearer(engine: Engine, secret: str) -> Engine:
     """The engine acting as who shows a key, whatever organisation the key is of; raises Unauthenticated."""
-    wanted = _key_id(hash_of(secret))
+    hash = hash_of(secret)
     with engine.store.reading() as connection:
-        owners = organizations_with(connection, Key.__name__, wanted)
-    for org in owners:
-        store = engine.store.seen_as(org)
-        key = key_of(store, secret)
-        if key is not None:
+        found = everywhere(connection, Key.__name__, _key_id(hash))
+    for org, body in found:
+        key = typed(body, Key)
+        if _is_good(key, hash):
             return engine.acting_as(org, key.role, user_of(org, key))
     raise Unauthenticated(
         "the API key is not known here, or was revoked; make one with: annotary keys create"
@@ -148,7 +226,11 @@ def key_of(store: Store, secret: str) -> Key | None:
         key = store.get(Key, _key_id(hash))
     except NotFound:
         return None
-    return key if secrets.compare_digest(key.hash, hash) and not key.revoked else None
+    return key if _is_good(key, hash) else None
+
+
+def _is_good(key: Key, hash: str) -> bool:
+    return secrets.compare_digest(key.hash, hash) and not key.revoked
 
 
 def hash_of(secret: str) -> str:

@@ -80,16 +80,17 @@ def delete_webhook(engine: Engine, request: DeleteWebhook) -> None:
         engine.store.deliveries.drop(request.webhook_id)
 
 
-def emit(engine: Engine, topic: Topic, project_id: str | None, **told: Any) -> None:
-    """Note an event down for every webhook that is to be told of it, within the open transaction."""
+def emit(engine: Engine, topic: Topic, *projects: str, **told: Any) -> None:
+    """Note an event of some projects down for all webhooks that are to be told, in the open transaction."""
     for hook in engine.store.find(Webhook, limit=ALL):
-        if hook.status == "ACTIVE" and topic in hook.topics and hook.project_id in (None, project_id):
+        if hook.status == "ACTIVE" and topic in hook.topics and hook.project_id in (None, *projects):
+            only = projects[0] if len(projects) == 1 else None
             event = {
                 "id": new_id(),
                 "event": topic,
                 "created_at": engine.now(),
                 "organization_id": engine.store.org,
-                "project_id": project_id,
+                "project_id": hook.project_id or only,
                 **told,
             }
             engine.store.deliveries.add(event["id"], hook.id, topic, to_json(event))

@@ -43,6 +43,24 @@ class Key(Value):
     revoked: bool = False
 
 
+class Member(Value):
+    """Somebody of an organisation, and what they may do there."""
+
+    user: User
+    role: Role
+
+
+class Invite(Value):
+    """An invitation: somebody is to get a key. It is open until a key has the address as its name."""
+
+    id: str
+    email: Name
+    role: Role
+    created_at: str
+    title: str | None = None
+    created_by: str | None = None
+
+
 class Dataset(Value):
     """A named set of data rows."""
 
@@ -119,7 +137,10 @@ class ConsensusSettings(Value):
 
 
 class Batch(Value):
-    """Rows that were sent to a project together."""
+    """Rows that were sent to a project together.
+
+    `left_out` are the ids of those that could not be, which is said only to who sends them.
+    """
 
     id: str
     project_id: str
@@ -128,6 +149,7 @@ class Batch(Value):
     priority: Annotated[int, Meta(ge=1, le=5)] = 5
     consensus: ConsensusSettings | UnsetType = UNSET
     created_by: str | None = None
+    left_out: tuple[str, ...] = ()
 
 
 class MetadataOption(Value):

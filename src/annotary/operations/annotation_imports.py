@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from annotary.model.project import AnnotationImport, Name
-from annotary.operations import Operation, delete, get, post
+from annotary.operations import Listing, Operation, delete, get, post
 
 Kind = Literal["labels", "pre-labels", "predictions"]
 
@@ -33,12 +33,30 @@ class GetAnnotationImport(Operation[AnnotationImport]):
     name: Name
 
 
+class GetImportById(Operation[AnnotationImport]):
+    """One import, by its id."""
+
+    route = get("/annotation-imports/{import_id}")
+    import_id: str
+
+
 class FindAnnotationImports(Operation[list[AnnotationImport]]):
     """The imports of a kind into a project or model run, oldest first."""
 
     route = get("/annotation-imports/{kind}/{parent_id}")
     kind: Kind
     parent_id: str
+
+
+class FindPreLabels(Operation[Listing]):
+    """What was imported for labellers to begin with on a data row: the import lines, each by its uuid once.
+
+    Of several imports the last one counts. No export shows them: they are nobody's work yet.
+    """
+
+    route = get("/projects/{project_id}/rows/{data_row_id}/pre-labels")
+    project_id: str
+    data_row_id: str
 
 
 class DeleteAnnotationImport(Operation[AnnotationImport]):

@@ -89,7 +89,10 @@ class Summarize(Operation[Summary]):
 
 
 class CreateBatch(Operation[Batch]):
-    """Send data rows to a project; they wait to be labelled."""
+    """Send data rows to a project; they wait to be labelled. Raises Conflict where some are there already.
+
+    With `skip` those that are there already, and ids that are not known, are left out, as long as any remain.
+    """
 
     route = post("/projects/{project_id}/batches")
     needs = "member"
@@ -99,6 +102,7 @@ class CreateBatch(Operation[Batch]):
     global_keys: tuple[str, ...] = ()
     priority: Priority = 5
     consensus: ConsensusSettings | UnsetType = UNSET
+    skip: bool = False
 
 
 class FindBatches(Operation[list[Batch]]):

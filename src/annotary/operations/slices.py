@@ -37,19 +37,24 @@ class FindSlices(Operation[list[Slice]]):
 
 
 class FindSliceRows(Operation[list[RowKey]]):
-    """The data rows of a slice as it is now; the next page begins after the data row `after`."""
+    """The data rows of a slice as it is now, of a model run if one is named, page by page.
+
+    The next page begins after the data row `after`.
+    """
 
     route = get("/slices/{slice_id}/rows")
     slice_id: str
+    model_run_id: str | None = None
     after: str | None = None
     limit: Annotated[int, Meta(ge=1, le=10_000)] = 1000
 
 
 class CountSliceRows(Operation[int]):
-    """How many data rows a slice has now."""
+    """How many data rows a slice has now, of a model run if one is named."""
 
     route = get("/slices/{slice_id}/size")
     slice_id: str
+    model_run_id: str | None = None
 
 
 class DeleteSlice(Operation[None]):

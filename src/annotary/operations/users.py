@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from annotary.model.base import Value
-from annotary.model.project import Key, Name, Organization, Role, User
-from annotary.operations import Operation, delete, get, post
+from annotary.model.project import Invite, Key, Member, Name, Organization, Role, User
+from annotary.operations import Operation, delete, get, patch, post
 
 
 class IssuedKey(Value):
@@ -20,6 +24,12 @@ class GetUser(Operation[User]):
     """The user who asks."""
 
     route = get("/users/me")
+
+
+class FindUsers(Operation[list[Member]]):
+    """Everybody who has a key of the organisation, by name."""
+
+    route = get("/users")
 
 
 class GetOrganization(Operation[Organization]):
@@ -59,9 +69,46 @@ class FindKeys(Operation[list[Key]]):
     needs = "admin"
 
 
+class ChangeKey(Operation[Key]):
+    """Give a key another role; not the key that asks."""
+
+    route = patch("/keys/{name}")
+    needs = "admin"
+    name: str
+    role: Role
+
+
 class RevokeKey(Operation[None]):
-    """Make a key useless."""
+    """Make a key useless; not the key that asks."""
 
     route = delete("/keys/{name}")
     needs = "admin"
     name: str
+
+
+class CreateInvite(Operation[Invite]):
+    """Note that somebody is to get a key: it is open until one has their e-mail address as its name.
+
+    Nothing is sent to them. Inviting them again changes the role, which may have a `title` elsewhere.
+    """
+
+    route = post("/invites")
+    needs = "admin"
+    email: Annotated[str, Meta(min_length=3, max_length=100)]
+    role: Role = "member"
+    title: Annotated[str, Meta(max_length=100)] | None = None
+
+
+class FindInvites(Operation[list[Invite]]):
+    """The invitations that are open, by address."""
+
+    route = get("/invites")
+    needs = "admin"
+
+
+class CancelInvite(Operation[None]):
+    """Take an invitation back."""
+
+    route = delete("/invites/{invite_id}")
+    needs = "admin"
+    invite_id: str

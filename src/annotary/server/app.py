@@ -16,6 +16,7 @@ from annotary.errors import AnnotaryError
 from annotary.server import files, health, masks, pages, rest, transfers
 from annotary.server.door import Door, answer_error, answer_failure
 from annotary.server.labelbox import app as labelbox
+from annotary.server.routing import QuickRouter
 from annotary.server.service import Service
 from annotary.server.settings import Settings
 from annotary.server.signing import Signer
@@ -43,8 +44,8 @@ def application(service: Service) -> ASGIApp:
         HTTPException: answer_error,
         Exception: answer_failure,
     }
-    app = Starlette(routes=routes(service), exception_handlers=handlers)
-    app.router.redirect_slashes = False
+    app = Starlette(exception_handlers=handlers)
+    app.router = QuickRouter(routes(service))
     return Door(app, service, LARGE)
 
 

@@ -20,6 +20,9 @@ from annotary.server.signing import Signer
 
 R = TypeVar("R")
 _SCHEME = "bearer "
+KEY_SECONDS = 1.0
+"""So long a key is taken for what it was, should another process revoke it meanwhile."""
+BEARERS = 10_000
 
 
 @dataclass
@@ -35,6 +38,7 @@ class Service:
     metrics: Metrics = field(default_factory=Metrics)
     wake: Callable[[], None] = lambda: None
     started: float = field(default_factory=time.monotonic)
+    _bearers: dict[str, tuple[Engine, float, int]] = field(default_factory=dict)
     limiter: CapacityLimiter = field(init=False)
     streams: CapacityLimiter = field(init=False)
 
@@ -53,8 +57,18 @@ class Service:
         return await to_thread.run_sync(function, *given, limiter=self.limiter)
 
     def engine_of(self, request: Request) -> Engine:
-        """The engine acting as who shows an API key; to be called in a thread. Raises Unauthenticated."""
-        engine = bearer(self.engine, key_of(request))
+        """The engine acting as who shows an API key; to be called in a thread. Raises Unauthenticated.
+
+        A key is looked up once a second, and anew when this process has changed any.
+        """
+        key = key_of(request)
+        now, changes = time.monotonic(), self.engine.store.database.key_changes
+        engine, until, known = self._bearers.get(key, (self.engine, 0.0, -1))
+        if now >= until or known != changes:
+            if len(self._bearers) >= BEARERS:
+                self._bearers.clear()
+            engine = bearer(self.engine, key)
+            self._bearers[key] = engine, now + KEY_SECONDS, changes
         request.scope["annotary.asker"] = {"org": engine.store.org, "user": engine.user.name}
         return engine
 

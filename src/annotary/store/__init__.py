@@ -25,6 +25,8 @@ from annotary.store.deliveries import Deliveries
 from annotary.store.files import FOLDER, Files
 from annotary.store.filters import At, Condition
 from annotary.store.numbers import Numbers
+from annotary.store.running import FOLDER as RUNNING
+from annotary.store.running import Running
 from annotary.store.schema import (
     FOREVER,
     collection_versions,
@@ -67,6 +69,7 @@ class Store:
         self.database = database
         self.blobs = blobs
         self.org = org
+        self.running = Running(blobs.folder and blobs.folder.with_name(RUNNING))
         self.tasks = Tasks(self)
         self.deliveries = Deliveries(self)
         self.files = Files(self, blobs.folder and blobs.folder.with_name(FOLDER))
@@ -137,15 +140,13 @@ class Store:
 
     def get(self, kind: type[V], id: str) -> V:
         """One value; raises NotFound."""
+        # The most frequent statement of all: in plain SQL it is twice as fast.
+        sql = self.database.sql("SELECT body FROM entities WHERE kind = ? AND org = ? AND id = ?")
         with self.reading() as connection:
-            found = connection.execute(
-                select(entities.c.body).where(
-                    entities.c.kind == kind.__name__, entities.c.org == self.org, entities.c.id == id
-                )
-            ).first()
+            found = connection.exec_driver_sql(sql, (kind.__name__, self.org, id)).first()
         if found is None:
             raise NotFound(f"no {_words(kind)} {id!r}")
-        return typed(found.body, kind)
+        return typed(found[0], kind)
 
     def find(
         self,

@@ -46,6 +46,8 @@ class Database:
         self.is_sqlite = isinstance(url, Path)
         self.errors: type[Exception] = sqlite3.Error
         self._aside: Thread | None = None
+        self.key_changes = 0
+        """How often this process has changed an API key: who remembers keys looks them up anew."""
         try:
             if isinstance(url, Path):
                 self.engine = _sqlite(url)
@@ -235,8 +237,9 @@ def _sqlite(path: Path) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("writes", True)
-        connection.exec_driver_sql(f"PRAGMA cache_size = {_WRITE_CACHE if writes else _READ_CACHE}")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        driver: Any = connection.connection.driver_connection
+        driver.execute(f"PRAGMA cache_size = {_WRITE_CACHE if writes else _READ_CACHE}")
+        driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
 

@@ -6,15 +6,18 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
-from sqlalchemy import Connection, Table, delete, select
+from msgspec.structs import replace
+from sqlalchemy import Connection, Table, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from annotary.errors import NotFound, TooLarge, Unavailable
+from annotary.model import moment
 from annotary.model.base import derived_id, new_id, to_json
 from annotary.model.carried import typed
 from annotary.model.task import Chunk, StoredFile
@@ -22,6 +25,9 @@ from annotary.store.database import Database
 from annotary.store.schema import file_pieces, files
 
 FOLDER = "files"
+MARK = ".annotary-"
+"""The beginning of the names of folders in which something is being written."""
+_UNFINISHED = timedelta(days=1)
 BLOCK = 1 << 20
 """So many bytes are read and sent at once."""
 _PIECE = 1 << 20
@@ -53,7 +59,7 @@ class Files:
         """A folder for what is being written; it goes with all that is left in it."""
         if self.folder is not None:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{os.getpid()}-", dir=self.folder) as place:
+        with tempfile.TemporaryDirectory(prefix=f"{MARK}{os.getpid()}-", dir=self.folder) as place:
             yield Path(place)
 
     def make(
@@ -109,45 +115,72 @@ class Files:
             expires_at=expires_at,
             lines=chunks[-1][1] if chunks else 0 if chunks is not None else None,
         )
-        if once:
-            with suppress(NotFound):
-                return self.get(made.id)
+        if once and (present := self._renewed(made)) is not None:
+            return present
         if self.folder is not None:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.replace(self.folder / made.id)
             _settle(self.folder)
         else:
-            self._cut(path, made.id)
+            self._cut(path, made)
+        finished = {
+            "expires_at": expires_at or "",
+            "body": to_json(made),
+            "chunks": to_json(chunks) if chunks else "",
+        }
         with self._home.transaction() as connection:
-            new = self._insert(files).values(
-                id=made.id,
-                org=self._home.org,
-                expires_at=expires_at or "",
-                body=to_json(made),
-                chunks=to_json(chunks) if chunks else "",
-            )
-            connection.execute(new)
+            if self.folder is not None:
+                new = self._insert(files).on_conflict_do_nothing()
+                connection.execute(new.values(id=made.id, org=self._home.org, **finished))
+            elif not connection.execute(
+                update(files).where(files.c.id == made.id, files.c.body == "").values(finished)
+            ).rowcount:
+                # The same file may have come twice at once; else it took longer than a file may.
+                self.get(made.id)
         return made
 
-    def _cut(self, path: Path, id: str) -> None:
+    def _renewed(self, made: StoredFile) -> StoredFile | None:
+        """The same file, if it is here already: as if it had come just now."""
+        try:
+            present = self.get(made.id)
+        except NotFound:
+            return None
+        fresh = replace(present, created_at=made.created_at)
+        with self._home.transaction() as connection:
+            here = (files.c.id == made.id) & (files.c.body == to_json(present))
+            if connection.execute(update(files).where(here).values(body=to_json(fresh))).rowcount:
+                return fresh
+        return self._renewed(made)
+
+    def _cut(self, path: Path, made: StoredFile) -> None:
+        """Store the pieces of a file under a row that expires, should its writer die before it is whole."""
+        id, start = made.id, 0
+        until = moment.stamp(datetime.fromisoformat(made.created_at) + _UNFINISHED)
+        with self._home.transaction() as connection:
+            new = self._insert(files).values(id=id, org=self._home.org, expires_at=until, body="", chunks="")
+            unfinished = {"expires_at": until}
+            connection.execute(
+                new.on_conflict_do_update(index_elements=["id"], set_=unfinished, where=files.c.body == "")
+            )
         # A transaction a piece: a long one would keep other work waiting.
-        start = 0
         with path.open("rb") as file:
             while block := file.read(_PIECE):
                 with self._home.transaction() as connection:
-                    connection.execute(self._insert(file_pieces).values(file=id, start=start, data=block))
+                    piece = self._insert(file_pieces).values(file=id, start=start, data=block)
+                    connection.execute(piece.on_conflict_do_nothing())
                 start += len(block)
 
     def _insert(self, table: Table) -> Any:
-        """An insert that leaves what is there: the same file may come twice at once."""
         dialect = sqlite if self._home.database.is_sqlite else postgresql
-        return dialect.insert(table).on_conflict_do_nothing()
+        return dialect.insert(table)
 
     def get(self, id: str) -> StoredFile:
         """What is known of a file; raises NotFound."""
         with self._home.reading() as connection:
             found = connection.execute(
-                select(files.c.body).where(files.c.id == id, files.c.org == self._home.org)
+                select(files.c.body).where(
+                    files.c.id == id, files.c.org == self._home.org, files.c.body != ""
+                )
             ).first()
         if found is None:
             raise NotFound(f"no file {id!r}; it may have expired")

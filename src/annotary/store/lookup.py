@@ -19,10 +19,11 @@ from annotary.store.schema import (
 )
 
 
-def organizations_with(connection: Connection, kind: str, id: str) -> list[str]:
-    """The organisations that have a value of a kind with an id."""
+def everywhere(connection: Connection, kind: str, id: str) -> list[tuple[str, str]]:
+    """The values of a kind with an id in all organisations: whose, and the body."""
     mine = (entities.c.kind == kind) & (entities.c.id == id)
-    return list(connection.execute(select(entities.c.org).where(mine).order_by(entities.c.org)).scalars())
+    found = connection.execute(select(entities.c.org, entities.c.body).where(mine).order_by(entities.c.org))
+    return [(org, body) for org, body in found]
 
 
 def dataset_size(connection: Connection, org: str, dataset: str) -> int:

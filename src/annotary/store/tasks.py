@@ -17,6 +17,7 @@ from annotary.errors import NotFound
 from annotary.model.base import to_json
 from annotary.model.carried import typed
 from annotary.model.task import Task
+from annotary.store.running import Running
 from annotary.store.schema import tasks
 
 NOW = {
@@ -31,6 +32,7 @@ class Home(Protocol):
     """The store that tasks are kept in."""
 
     org: str
+    running: Running
 
     def transaction(self) -> AbstractContextManager[Connection]:
         """One write transaction."""
@@ -86,7 +88,8 @@ class Tasks:
             found = connection.execute(query).first()
         if found is None:
             raise NotFound(f"no task {id!r}")
-        return Claimed(typed(found.body, Task), found.org, found.request, found.actor, found.attempts)
+        task = self._home.running.told(typed(found.body, Task))
+        return Claimed(task, found.org, found.request, found.actor, found.attempts)
 
     def latest(self, limit: int) -> list[Task]:
         """The latest tasks, newest first."""
@@ -97,7 +100,8 @@ class Tasks:
             .limit(limit)
         )
         with self._home.reading() as connection:
-            return [typed(row.body, Task) for row in connection.execute(query)]
+            found = [typed(row.body, Task) for row in connection.execute(query)]
+        return [self._home.running.told(task) for task in found]
 
     # The queue
 
@@ -138,6 +142,7 @@ class Tasks:
 
     def release(self) -> None:
         """Let every task be taken from its worker: there is none but the one who says so."""
+        self._home.running.clear()
         with self._home.transaction() as connection:
             connection.execute(update(tasks).where(tasks.c.status == "IN_PROGRESS").values(lease=0))
 

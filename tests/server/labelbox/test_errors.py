@@ -53,8 +53,8 @@ def test_errors_of_what_was_asked(talk: Talk) -> None:
         assert talk.code(batch, p=id, i=given) == "MALFORMED_REQUEST"
     # A mutation's "not found" would be taken for an empty answer.
     assert talk.code(batch, p="nope", i={"name": "b"}) == "MALFORMED_REQUEST"
-    invite = 'mutation{createInvites(data: [{inviteeEmail: "a@example.com"}]){invite{id}}}'
-    assert talk.code(invite) == "AUTHORIZATION_ERROR"
+    member = 'mutation{setProjectMembership(data: {userId: "u", roleId: "r", projectId: "p"}){id}}'
+    assert talk.code(member) == "AUTHORIZATION_ERROR"
     model = "mutation M($n: String!){createModel(data: {name: $n}){id}}"
     talk.ask(model, n="m")
     assert talk.code(model, n="m") == "RESOURCE_CONFLICT"

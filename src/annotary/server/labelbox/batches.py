@@ -116,9 +116,11 @@ def create_batch(parent: Json, context: Context, input: Json) -> Json:
         global_keys=keys,
         priority=_priority(input.get("priority")),
         consensus=_consensus(input.get("consensusSettings")),
+        skip=True,
     )
     made = context.call(new)
-    return {"batch": shapes.batch(made, len(dict.fromkeys((*ids, *keys)))), "failedDataRowIds": []}
+    size = context.call(GetBatch(batch_id=made.id)).size
+    return {"batch": shapes.batch(made, size), "failedDataRowIds": list(made.left_out)}
 
 
 @resolves("ProjectMutation.createEmptyBatch")
@@ -235,9 +237,9 @@ def update_tags(parent: Json, context: Context, input: Json) -> list[Json]:
 @resolves("ProjectMutation.setTagSetStatus")
 def set_queue_mode(parent: Json, context: Context, input: Json) -> Json:
     """Rows come to projects in batches; no other way is offered."""
-    if input["tagSetStatus"] != "BATCH":
+    if input["tagSetStatus"] != "ENABLED":
         raise Invalid("projects take data rows in batches here; the queue mode is BATCH")
-    return {"tagSetStatus": shown_project(context, parent["id"])["queueMode"]}
+    return {"tagSetStatus": shown_project(context, parent["id"])["tagSetStatus"]}
 
 
 # Moves and priorities of rows

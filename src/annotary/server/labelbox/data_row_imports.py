@@ -78,14 +78,16 @@ def upsert(parent: Any, context: Context, data: Json) -> Json:
     chunks = manifest.get("chunk_uris") if isinstance(manifest, dict) else None
     if not isinstance(chunks, list):
         raise Invalid("the manifest has no chunk_uris")
-    return tasks.shown(context, _begun(context, _upserted(context, chunks), tasks.UPSERT))
+    return tasks.shown(context, _begun(context, _upserted(context, chunks), tasks.UPSERT, merges=True))
 
 
-def _begun(context: Context, lines: Iterable[Json], name: str) -> Task:
+def _begun(context: Context, lines: Iterable[Json], name: str, *, merges: bool = False) -> Task:
     kept = context.files.keep(
         (to_json(one).encode() + b"\n" for one in lines), "data-rows.ndjson", MEDIA_LINES
     )
-    start = StartImport(source=kept.id, format="data-rows", on_problem="skip", outcomes=True, name=name)
+    start = StartImport(
+        source=kept.id, format="data-rows", on_problem="skip", merges=merges, outcomes=True, name=name
+    )
     return context.call(start)
 
 

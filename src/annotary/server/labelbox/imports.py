@@ -14,6 +14,7 @@ from annotary.operations.annotation_imports import (
     DeleteAnnotationImport,
     FindAnnotationImports,
     GetAnnotationImport,
+    GetImportById,
     Kind,
     StartAnnotationImport,
 )
@@ -109,7 +110,7 @@ def _predicted(context: Context, run_id: str, rows: set[str]) -> Iterator[bytes]
 @resolves("Query.labelImport")
 def labels(parent: Any, context: Context, where: Json) -> Json:
     """An import of labels, by its name."""
-    return _named(context, "labels", where["projectId"], where.get("name"))
+    return _one(context, "labels", where.get("projectId"), where)
 
 
 @resolves(
@@ -117,18 +118,22 @@ def labels(parent: Any, context: Context, where: Json) -> Json:
 )
 def pre_labels(parent: Any, context: Context, where: Json) -> Json:
     """An import of pre-labels, by its name."""
-    return _named(context, "pre-labels", where["projectId"], where.get("name"))
+    return _one(context, "pre-labels", where.get("projectId"), where)
 
 
 @resolves("Query.modelErrorAnalysisPredictionImport")
 def predictions(parent: Any, context: Context, where: Json) -> Json:
     """An import of predictions, by its name."""
-    return _named(context, "predictions", where["modelRunId"], where.get("name"))
+    return _one(context, "predictions", where.get("modelRunId"), where)
 
 
-def _named(context: Context, kind: Kind, parent: str, name: str | None) -> Json:
-    if not name:
-        raise Invalid("name the import")
+def _one(context: Context, kind: Kind, parent: str | None, where: Json) -> Json:
+    """An import, by its id or by its name in its project or model run."""
+    id, name = where.get("id"), where.get("name")
+    if id is not None:
+        return shown(context, context.call(GetImportById(import_id=id)))
+    if not name or parent is None:
+        raise Invalid("name the import: by its id, or by its name and its project or model run")
     return shown(context, context.call(GetAnnotationImport(kind=kind, parent_id=parent, name=name)))
 
 
@@ -149,6 +154,8 @@ def all_pre_labels(
 
 
 def _all(context: Context, kind: Kind, where: Json, skip: int | None, first: int | None) -> Any:
+    if where.get("projectId") is None:
+        raise Invalid("say of which project the imports are")
     found = context.call(FindAnnotationImports(kind=kind, parent_id=where["projectId"]))
     return [shown(context, one) for one in shapes.page(found, skip, first)]
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from annotary.errors import Denied, Invalid, NotFound
-from annotary.model.row import LabelDetails
+import msgspec
+from msgspec import UNSET
+
+from annotary.errors import Invalid, NotFound
+from annotary.model.annotation import Annotations
+from annotary.model.row import LabelDetails, Performance
 from annotary.operations.labels import (
     CreateReview,
     DeleteLabels,
     DropBenchmark,
     PlacedLabel,
+    SaveLabel,
     SearchLabels,
     SetBenchmark,
 )
@@ -77,8 +82,31 @@ def _labels(context: Context, asked: Json, **where: Any) -> list[Json]:
 
 @resolves("Mutation.updateLabel")
 def update_label(parent: Any, context: Context, where: Json, data: Json) -> Json:
-    """What was drawn is not rewritten through this door."""
-    raise Denied("labels are changed by importing them again; updateLabel has no text to take their place")
+    """Put other annotations into a label: they stand in its text as they do in an export."""
+    found = placed(context, where["id"])
+    text = data.get("label")
+    annotations = found.label.annotations if text is None else _annotations(text)
+    spent = data.get("secondsToLabel")
+    performance = UNSET if spent is None else Performance(seconds_to_create=spent)
+    change = SaveLabel(
+        project_id=found.project_id,
+        data_row_id=found.data_row_id,
+        label_id=found.label.id,
+        annotations=annotations,
+        performance=performance,
+        submit=False,
+    )
+    context.call(change)
+    return shapes.label(placed(context, where["id"]))
+
+
+def _annotations(text: str) -> Annotations:
+    try:
+        return msgspec.json.decode(text, type=Annotations)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Invalid(
+            f"label: {error}; give what an export shows: objects, classifications, relationships"
+        ) from None
 
 
 @resolves("Mutation.deleteLabels")
@@ -106,6 +134,18 @@ def reviews(parent: Json, context: Context, orderBy: str | None = None, **asked:
 def of_review(parent: Json, context: Context) -> Json:
     """The label that is judged, or measured against."""
     return shapes.label(parent["_placed"])
+
+
+@resolves("Query.review")
+def review(parent: Any, context: Context, where: Json) -> Json:
+    """One verdict; its id here leads to its label too."""
+    label, _, own = where["id"].partition("/")
+    found = placed(context, label)
+    details = found.label.label_details
+    for one in details.reviews if isinstance(details, LabelDetails) else ():
+        if one.id == own:
+            return shapes.review(one, found)
+    raise NotFound(f"no review {where['id']!r}")
 
 
 @resolves("Mutation.createReview")

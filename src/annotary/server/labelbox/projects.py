@@ -299,6 +299,21 @@ def review_queue(parent: Any, context: Context, where: Json, data: Json) -> Json
     return {"id": context.call(GetProject(project_id=where["project"]["id"])).id}
 
 
+@resolves("Mutation.clearQueueReservations")
+def clear_reservations(parent: Any, context: Context, input: Json) -> Json:
+    """Rows are not reserved, so none are freed."""
+    project = context.call(GetProject(project_id=input["projectId"]))
+    if input["queueId"] not in [one.id for one in project.tasks]:
+        raise NotFound(f"no queue {input['queueId']!r} in project {project.id!r}")
+    return {"success": True, "clearedReservationCount": 0}
+
+
+@resolves("Mutation.bulkAssignDataRows")
+def assign_rows(parent: Any, context: Context, input: Json) -> Json:
+    """Rows wait for whoever comes; none are kept for one labeller."""
+    raise Denied("data rows are not reserved for anybody here; whoever has a key may label them")
+
+
 @resolves("Mutation.extendReservations")
 def extend_reservations(parent: Any, context: Context, projectId: str, queueType: str) -> int:
     """Rows are not reserved, so none are any longer."""

@@ -189,7 +189,17 @@ def routes(service: Service) -> list[BaseRoute]:
         made = created(lambda: lines_of(engine.store.files.read(piece.file)))
         return StreamingResponse(iterate_in_threadpool(made), media_type="application/json; charset=utf-8")
 
-    return [*made, Route(f"{PLACE}{CREATED}/{{id}}", created_rows, methods=["GET", "HEAD"])]
+    async def embeddings(request: Request) -> Response:
+        """The organisation's embeddings, of which there are none."""
+        await service.threaded(service.engine_of, request)
+        return JSONResponse({"results": []})
+
+    return [
+        *made,
+        Route(f"{PLACE}{CREATED}/{{id}}", created_rows, methods=["GET", "HEAD"]),
+        # The doubled beginning is the SDK's own doing.
+        Route("/adv/adv/v1/embeddings", embeddings, methods=["GET"]),
+    ]
 
 
 def _endpoint(

@@ -22,7 +22,8 @@ from annotary.server.labelbox.upload import MEDIA_LINES
 @resolves("Mutation.sendToAnnotateFromCatalog", "Mutation.sendToAnnotateFromMea")
 def send(parent: Any, context: Context, input: Json) -> Json:
     """Send data rows, with labels of a project, and what a model run predicted as pre-labels."""
-    filters, _ = search_of(input.get("searchQuery"))
+    query = input.get("searchQuery")
+    filters, _ = search_of(query.get("query") if isinstance(query, dict) else query)
     ids = filters.data_row_ids if isinstance(filters.data_row_ids, tuple) else ()
     keys = filters.global_keys if isinstance(filters.global_keys, tuple) else ()
     if not ids and not keys:

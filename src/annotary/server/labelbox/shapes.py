@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET
 
 from annotary.engine.core import Engine
+from annotary.errors import Invalid
 from annotary.formats import labelbox_data_rows
 from annotary.model.base import derived_id, to_json
 from annotary.model.project import (
@@ -19,6 +20,7 @@ from annotary.model.project import (
     ModelRun,
     Organization,
     Project,
+    Role,
     Slice,
     Tag,
     User,
@@ -52,6 +54,13 @@ ROLES: dict[str, Json] = {
     )
 }
 ROLE_NAMES = {"admin": "ADMIN", "member": "TEAM_MANAGER", "reader": "LABELER"}
+_OWN_ROLES: dict[str, Role] = {
+    "LABELER": "reader",
+    "REVIEWER": "member",
+    "TEAM_MANAGER": "member",
+    "ADMIN": "admin",
+    "TENANT_ADMIN": "admin",
+}
 METADATA_KINDS = {
     "string": "CustomMetadataString",
     "number": "CustomMetadataNumber",
@@ -80,6 +89,18 @@ def user(value: User) -> Json:
         "timezone": "UTC",
         "deleted": False,
     }
+
+
+def role(value: Role) -> Json:
+    """A role in the vendor's words."""
+    return ROLES[ROLE_NAMES[value]]
+
+
+def own_role(name: str) -> Role:
+    """What may be done here with a role of the vendor's; raises Invalid for the one that may do nothing."""
+    if name not in _OWN_ROLES:
+        raise Invalid(f"role {name} may do nothing here; revoke the key instead")
+    return _OWN_ROLES[name]
 
 
 def author(engine: Engine, email: Any) -> Json | None:
@@ -113,7 +134,7 @@ def project(value: Project) -> Json:
         "setupComplete": settings.setup_complete,
         "lastActivityTime": value.updated_at,
         "queueMode": "BATCH",
-        "tagSetStatus": "BATCH",
+        "tagSetStatus": "ENABLED",
         "autoAuditNumberOfLabels": settings.auto_audit_number_of_labels,
         "autoAuditPercentage": settings.auto_audit_percentage,
         "allowedMediaType": settings.media_type,
@@ -230,9 +251,9 @@ def label(value: PlacedLabel) -> Json:
 
 
 def review(value: Review, placed: PlacedLabel) -> Json:
-    """A verdict on a label."""
+    """A verdict on a label; its id leads to the label too, since it is asked for by nothing else."""
     return {
-        "id": value.id,
+        "id": f"{placed.label.id}/{value.id}",
         "score": value.score,
         "createdAt": value.created_at,
         "updatedAt": value.created_at,

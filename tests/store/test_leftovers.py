@@ -1,0 +1,192 @@
+"""What is left of writers that were killed is removed, and nothing that anybody still names."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from annotary.engine.core import Engine
+from annotary.errors import NotFound
+from annotary.model.row import Attachment
+from annotary.operations.annotation_imports import StartAnnotationImport
+from annotary.operations.data_rows import AddAttachments
+from annotary.operations.imports import StartImport
+from annotary.operations.projects import ChangeProject
+from annotary.store import Store
+from annotary.store.leftovers import KEPT, forget_uploads, stray, sweep
+from annotary.store.schema import file_pieces, files
+from tests.engine.world import Clock, World
+
+NOW = "2026-03-01T00:00:00.000+00:00"
+LATER = "2026-03-03T00:00:00.000+00:00"
+AFTER_MONTHS = "2026-06-01T00:00:00.000+00:00"
+KILLED = """
+    import os, signal, sys
+    from annotary.store import Store, blobs, files
+
+    def die(*given):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def pieces():
+        yield b"x" * 3_000_000
+        if stage == "while it is written":
+            die()
+
+    target, stage = sys.argv[1:]
+    store = Store.open(target)
+    if stage == "before it is known":
+        files._settle = die
+    if stage == "between its pieces":
+        insert, left = files.Files._insert, [4]
+        def counted(self, table):
+            left[0] -= 1
+            return insert(self, table) if left[0] else die()
+        files.Files._insert = counted
+    if stage == "in a blob":
+        blobs.os.fsync = die
+        with store.transaction() as connection:
+            store.blobs.put(b"x" * 100_000, connection)
+    store.files.make(pieces(), name="f", media_type="text/plain", now="2026-03-01T00:00:00.000+00:00")
+"""
+
+
+def kept(store: Store, name: str, now: str = NOW) -> str:
+    return store.files.make([name.encode()], name=name, media_type="text/plain", now=now).id
+
+
+def is_there(store: Store, id: str) -> bool:
+    try:
+        return bool(b"".join(store.files.read(store.files.get(id))))
+    except NotFound:
+        return False
+
+
+def killed(store_url: str, stage: str, folder: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(KILLED), store_url, stage],
+        env={**os.environ, "TMPDIR": str(folder)},
+        timeout=60,
+    )
+    assert ended.returncode == -signal.SIGKILL
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    store = Store.open(store_url)
+    yield store
+    store.close()
+
+
+def age(folder: Path, seconds: float) -> None:
+    then = time.time() - seconds
+    for path in folder.rglob("*"):
+        if path.name[0] in ".c" or path.suffix == ".part" or path.parent.name.startswith("."):
+            os.utime(path, (then, then))
+
+
+STAGES = {
+    True: ("while it is written", "before it is known", "in a blob"),
+    False: ("while it is written", "between its pieces"),
+}
+"""When a writer is killed: where files are in a folder, where they are in the database."""
+
+
+def test_what_a_killed_writer_leaves_goes_after_a_day(
+    store: Store, store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_folder = store.files.folder is not None
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    present = kept(store, "present")
+    for stage in STAGES[in_folder]:
+        killed(store_url, stage, scratch)
+        sweep(store, NOW)
+        assert len(list(stray(store, time.time() + 60))) + unfinished(store) >= 1, "it is too young to go"
+        age(Path(store_url) if in_folder else scratch, 25 * 3600)
+        sweep(store, LATER)
+        assert not list(stray(store, time.time() - 24 * 3600)), stage
+        assert unfinished(store) == 0, stage
+        assert is_there(store, present)
+
+
+def unfinished(store: Store) -> int:
+    """Rows of files that are not whole; pieces that belong to none of them must not be there either."""
+    with store.reading() as connection:
+        rows = connection.execute(files.select()).all()
+        pieces = set(connection.execute(file_pieces.select()).scalars())
+    assert pieces <= {row.id for row in rows}
+    return sum(not row.body for row in rows)
+
+
+def test_uploads_that_nothing_names_go_after_a_month(store: Store) -> None:
+    world = World(Engine(store), Clock())
+    base = "http://127.0.0.1:8100/files/"
+    named = {
+        what: kept(store, what)
+        for what in ("image", "attachment", "import", "mask of pre-labels", "instructions")
+    }
+    alone, young = kept(store, "alone"), kept(store, "young", "2026-05-20T00:00:00.000+00:00")
+    lines = f'{{"uuid":"a","dataRow":{{"globalKey":"key-0"}},"mask":"{base}{named["mask of pre-labels"]}"}}'
+    pre = store.files.make([lines.encode()], name="pre", media_type="text/plain", now=NOW).id
+    queued = Engine(store, queued=True)
+    rows = f'[{{"row_data":"{base}{named["image"]}?token=t","global_key":"new"}}]'
+    source = store.files.make([rows.encode()], name="rows", media_type="application/json", now=NOW)
+    with store.files.local(source) as path:
+        Engine(store).call(StartImport(source=str(path), format="data-rows", dataset="images"))
+    attachment = Attachment(type="IMAGE", value=f"{base}{named['attachment']}?token=t")
+    world.call(AddAttachments(data_row_id=world.ids[0], attachments=(attachment,)))
+    queued.call(StartImport(source=named["import"], format="data-rows"))
+    queued.call(StartAnnotationImport(kind="pre-labels", parent_id="streets", name="pre", source=pre))
+    world.call(ChangeProject(project_id="streets", settings={"instructions": base + named["instructions"]}))
+    assert forget_uploads(store, "2026-03-20T00:00:00.000+00:00") == 0
+    forget_uploads(store, AFTER_MONTHS)
+    assert {what: is_there(store, id) for what, id in named.items()} == dict.fromkeys(named, True)
+    assert (is_there(store, alone), is_there(store, young), is_there(store, pre)) == (False, True, True)
+    with store.reading() as connection:
+        settled = connection.execute(files.select().where(files.c.expires_at == KEPT)).all()
+    assert {row.id for row in settled} == {named["image"], named["attachment"]}
+    assert forget_uploads(store, AFTER_MONTHS) == 0
+
+
+def test_an_upload_that_comes_again_is_as_good_as_new(store: Store, tmp_path: Path) -> None:
+    def sent(now: str) -> str:
+        path = tmp_path / "sent"
+        path.write_bytes(b"the same")
+        return store.files.take(path, name="f", media_type="text/plain", now=now, once=True).id
+
+    first = sent(NOW)
+    assert sent("2026-05-30T00:00:00.000+00:00") == first
+    assert forget_uploads(store, AFTER_MONTHS) == 0
+    assert is_there(store, first)
+    assert forget_uploads(store, "2026-12-01T00:00:00.000+00:00") == 1
+    assert sent("2026-12-01T00:00:00.000+00:00") == first
+    assert is_there(store, first)
+
+
+@pytest.mark.postgres
+def test_a_file_whose_row_was_swept_while_it_was_written_is_not_taken_for_whole(postgres_url: str) -> None:
+    store = Store.open(postgres_url)
+
+    def slow() -> Iterator[bytes]:
+        yield b"x" * 3_000_000
+
+    made = store.files._cut
+
+    def cut(path: Path, file: object) -> None:
+        made(path, file)  # type: ignore[arg-type]
+        sweep(store, AFTER_MONTHS)
+
+    store.files._cut = cut  # type: ignore[method-assign]
+    with pytest.raises(NotFound):
+        store.files.make(slow(), name="f", media_type="text/plain", now=NOW)
+    assert unfinished(store) == 0
+    store.close()
