@@ -42,6 +42,7 @@ _HOUSES = (
     "loading",
     "tasks",
     "users",
+    "sessions",
     "statistics",
     "evaluation",
     "suspects",

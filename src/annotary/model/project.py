@@ -43,6 +43,23 @@ class Key(Value):
     revoked: bool = False
 
 
+class Session(Value):
+    """Somebody logged in to the page; only the hash of the cookie is kept. It ends with the key `key_id`.
+
+    `key_id` is None where who started the server logged in; `agent` is what the browser calls itself.
+    """
+
+    id: str
+    name: Name
+    user_id: str
+    role: Role
+    hash: str
+    created_at: str
+    expires_at: str
+    key_id: str | None = None
+    agent: str = ""
+
+
 class Dataset(Value):
     """A named set of data rows."""
 

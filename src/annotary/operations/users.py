@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from annotary.model.base import Value
-from annotary.model.project import Key, Name, Organization, Role, User
+from annotary.model.project import Key, Name, Organization, Role, Session, User
 from annotary.operations import Operation, delete, get, post
 
 
@@ -65,3 +65,16 @@ class RevokeKey(Operation[None]):
     route = delete("/keys/{name}")
     needs = "admin"
     name: str
+
+
+class FindSessions(Operation[list[Session]]):
+    """The sessions at the page that are open, the newest first; an administrator sees everybody's."""
+
+    route = get("/sessions")
+
+
+class EndSession(Operation[None]):
+    """Log a session out."""
+
+    route = delete("/sessions/{session_id}")
+    session_id: str
