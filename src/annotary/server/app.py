@@ -16,6 +16,7 @@ from annotary.errors import AnnotaryError
 from annotary.server import files, health, masks, pages, rest, transfers
 from annotary.server.door import Door, answer_error, answer_failure
 from annotary.server.labelbox import app as labelbox
+from annotary.server.pages import failures
 from annotary.server.service import Service
 from annotary.server.settings import Settings
 from annotary.server.signing import Signer
@@ -39,9 +40,9 @@ def service_on(store: Store, settings: Settings) -> Service:
 def application(service: Service) -> ASGIApp:
     """The application around a service."""
     handlers: dict[Any, Any] = {
-        AnnotaryError: answer_error,
-        HTTPException: answer_error,
-        Exception: answer_failure,
+        AnnotaryError: failures.told(service, answer_error),
+        HTTPException: failures.told(service, answer_error),
+        Exception: failures.unforeseen(service, answer_failure),
     }
     app = Starlette(routes=routes(service), exception_handlers=handlers)
     app.router.redirect_slashes = False

@@ -1,14 +1,28 @@
-"""Templates, and how they write numbers, sizes and moments."""
+"""Templates, the policy of every page, and how numbers, sizes, moments and names are written."""
 
 from __future__ import annotations
 
 import unicodedata
 from functools import cache
-from urllib.parse import quote
+from importlib.metadata import version
+from typing import Any
+from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
+from starlette.requests import Request
+from starlette.responses import Response
 
+from annotary.server.pages.static_files import static_path
+from annotary.server.service import Service
+
+HTML, JSON = "text/html", "application/json"
+POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; form-action 'self';"
+    " frame-ancestors 'none'"
+)
+THEMES = ("light", "dark")
+THEME_COOKIE = "annotary-theme"
 NAME_LIMIT = 300
 """Longer names are cut on the page, with all of them in the tip; programs get them whole."""
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
@@ -27,6 +41,48 @@ def environment() -> Environment:
     made.filters.update(number=number, size=size, when=when, day=day, percent=percent, part=part, name=name)
     made.globals.update(count=count)
     return made
+
+
+def rendered(
+    service: Service, request: Request, template: str, *, status: int = 200, **values: Any
+) -> Response:
+    """A template with what all have: the theme, the place of static files, this page's address."""
+    theme = request.cookies.get(THEME_COOKIE, "")
+    text = environment().get_template(template)
+    body = text.render(
+        {
+            "theme": theme if theme in THEMES else "",
+            "static": static_path,
+            "version": version("annotary"),
+            "path": request.url.path,
+            "query": request.url.query,
+            "json_address": _json_address(request),
+            "base_url": service.base_url,
+            "me": None,
+            "session": None,
+            "role": None,
+            "csrf": "",
+            **values,
+        }
+    )
+    return Response(body, status, {**head(), "Content-Security-Policy": POLICY}, HTML)
+
+
+def head() -> dict[str, str]:
+    """The headers of every page, and of its JSON form."""
+    return {"Cache-Control": "no-store", "Vary": "Cookie, Accept, Authorization"}
+
+
+def _json_address(request: Request) -> str:
+    given = [(name, value) for name, value in request.query_params.multi_items() if name != "format"]
+    return f"{request.url.path}?{urlencode([*given, ('format', 'json')])}"
+
+
+def wants_json(request: Request) -> bool:
+    """Whether a program asks rather than a person."""
+    if (given := request.query_params.get("format")) is not None:
+        return given == "json"
+    return HTML not in request.headers.get("accept", HTML) and JSON in request.headers.get("accept", "")
 
 
 def number(value: float) -> str:

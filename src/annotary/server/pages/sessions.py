@@ -13,19 +13,12 @@ from annotary.engine.sessions import open_local_session, open_session
 from annotary.errors import AnnotaryError, Denied, Invalid, Unauthenticated
 from annotary.operations.users import EndSession
 from annotary.server.cookies import check_origin, drop_session, set_session
-from annotary.server.pages.shell import (
-    Asked,
-    failed,
-    fields_of,
-    is_page,
-    page,
-    rendered,
-    seen,
-    wants_json,
-)
+from annotary.server.pages.failures import failed, is_person
+from annotary.server.pages.rendering import rendered
+from annotary.server.pages.shell import Asked, fields_of, page, seen
 from annotary.server.service import Service
 
-PATH = "/login"
+LOGIN = "/login"
 
 
 def routes(service: Service) -> list[Route]:
@@ -44,7 +37,7 @@ def routes(service: Service) -> list[Route]:
             check_origin(request, service.base_url)
             token = await service.threaded(_opened(service, request, given))
         except (Unauthenticated, Invalid, Denied) as error:
-            if wants_json(request) or not is_page(request):
+            if not is_person(request):
                 return failed(service, request, error)
             back = local(given.get("next", "/"))
             values = {"once": "", "back": back, "error": str(error)}
@@ -59,13 +52,13 @@ def routes(service: Service) -> list[Route]:
     def log_out(asked: Asked) -> Response:
         if asked.session is not None:
             asked.call(EndSession(session_id=asked.session.id))
-        answer = seen(PATH)
+        answer = seen(LOGIN)
         drop_session(answer, base_url=service.base_url)
         return answer
 
     return [
-        Route(PATH, form),
-        Route(PATH, log_in, methods=["POST"]),
+        Route(LOGIN, form),
+        Route(LOGIN, log_in, methods=["POST"]),
         page(service, "/logout", log_out, methods=["POST"]),
     ]
 
@@ -106,4 +99,4 @@ def local(address: str) -> str:
     parts = urlsplit(address) if address.isprintable() else None
     if parts is None or parts.scheme or parts.netloc or not address.startswith("/") or "\\" in address:
         return "/"
-    return "/" if address.startswith("//") or parts.path.startswith(PATH) else address
+    return "/" if address.startswith("//") or parts.path.startswith(LOGIN) else address

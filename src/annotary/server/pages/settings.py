@@ -7,8 +7,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from annotary.operations.users import FindSessions
+from annotary.server.pages.rendering import THEME_COOKIE, THEMES
 from annotary.server.pages.sessions import local
-from annotary.server.pages.shell import THEME_COOKIE, THEMES, Asked, fields_of, page, seen, shown
+from annotary.server.pages.shell import Asked, fields_of, page, seen, shown
 from annotary.server.service import Service
 
 
