@@ -40,6 +40,7 @@ from annotary.model.ontology import Normalized, Ontology
 from annotary.model.project import Dataset, Model, ModelRun, Project, Slice
 from annotary.model.task import Task
 from annotary.operations.exports import StartExport
+from annotary.operations.tasks import Job
 from annotary.store.filters import At, Condition
 from annotary.store.schema import FOREVER
 
@@ -361,7 +362,7 @@ def start_export(engine: Engine, request: StartExport) -> Task:
             # What is exported is the state of now, whenever a worker comes to it.
             request = replace(request, query=replace(request.query, as_of=export.cursor))
         known = {"result": {"cursor": export.cursor}}
-        return tasks.queue(engine, tasks.Job(export=request), name=name, type="export-data-rows", **known)
+        return tasks.queue(engine, Job(export=request), name=name, type="export-data-rows", **known)
     now = engine.now()
     return Task(
         id=new_id(),

@@ -32,6 +32,7 @@ from annotary.model.task import Task
 from annotary.operations.imports import StartImport
 from annotary.operations.ontologies import CreateOntology
 from annotary.operations.projects import ChangeProject
+from annotary.operations.tasks import Job
 
 Progress = Callable[[int], None]
 
@@ -315,7 +316,7 @@ def start_import(engine: Engine, request: StartImport) -> Task:
             raise Invalid("images: a server reads no folder of its own machine; send the masks in the file")
         file = engine.store.files.get(request.source)
         name = request.name or f"Import {Path(file.name).name}"
-        return tasks.queue(engine, tasks.Job(load=request), name=name, type="import")
+        return tasks.queue(engine, Job(load=request), name=name, type="import")
     images = Path(request.images) if request.images else None
     report = import_sources(
         engine,

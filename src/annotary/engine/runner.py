@@ -32,11 +32,12 @@ from annotary.engine.jobs import (
     told_of,
 )
 from annotary.engine.loading import Stopped
-from annotary.engine.tasks import Actor, Job
+from annotary.engine.tasks import Actor
 from annotary.errors import AnnotaryError, Refused, Unavailable
 from annotary.model.base import new_id
 from annotary.model.export import ProjectScope
 from annotary.operations.exports import StartExport
+from annotary.operations.tasks import Job
 from annotary.store import Store
 from annotary.store.tasks import Claimed
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, func, or_, select
 
-from annotary.model.base import to_json
+from annotary.model.base import Value, to_json
 from annotary.store.schema import (
     FOREVER,
     collections,
@@ -23,6 +23,12 @@ def organizations_with(connection: Connection, kind: str, id: str) -> list[str]:
     """The organisations that have a value of a kind with an id."""
     mine = (entities.c.kind == kind) & (entities.c.id == id)
     return list(connection.execute(select(entities.c.org).where(mine).order_by(entities.c.org)).scalars())
+
+
+def names(connection: Connection, org: str, kind: type[Value]) -> list[tuple[str, str]]:
+    """The ids and names of all values of a kind."""
+    mine = (entities.c.org == org) & (entities.c.kind == kind.__name__)
+    return [(id, name) for id, name in connection.execute(select(entities.c.id, entities.c.name).where(mine))]
 
 
 def dataset_size(connection: Connection, org: str, dataset: str) -> int:

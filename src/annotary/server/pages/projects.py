@@ -1,20 +1,70 @@
-"""`/`: the projects, and in a second tab the model runs."""
+"""`/`: the projects, the latest activity first, and in a second tab the model runs."""
 
 from __future__ import annotations
+
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 from starlette.routing import Route
 
-from annotary.operations.projects import FindProjects
+from annotary.model.project import ModelRun
+from annotary.operations.model_runs import FindModelRuns, FindModels
+from annotary.operations.projects import CountRows, SearchProjects
+from annotary.server.pages.importing import choices
 from annotary.server.pages.shell import Asked, page, shown
 from annotary.server.service import Service
 
+SHOWN = 40
+"""Projects a page; their counts and pictures come when they are looked at."""
+
 
 def routes(service: Service) -> list[Route]:
-    """`/`."""
-    return [page(service, "/", projects)]
+    """`/`, and a project's line there."""
+    return [page(service, "/", projects), page(service, "/p/{project_id}/summary", line)]
 
 
 def projects(asked: Asked) -> Response:
-    """The list of projects."""
-    return shown(asked, "projects.html", {"projects": asked.call(FindProjects())})
+    """A page of the projects with a text in their names, or the model runs."""
+    if asked.said("tab") == "runs":
+        return _runs(asked)
+    text, skip = asked.said("q").strip(), _number(asked.said("skip"))
+    found = asked.call(SearchProjects(text=text, skip=skip, limit=SHOWN + 1))
+    data = {"projects": found[:SHOWN], "text": text}
+    later = {"q": text, "skip": skip + SHOWN} if len(found) > SHOWN else None
+    earlier = {"q": text, "skip": max(0, skip - SHOWN)} if skip else None
+    return shown(
+        asked,
+        "projects.html",
+        data,
+        tab="projects",
+        later=later and urlencode(later),
+        earlier=earlier and urlencode(earlier),
+        importing=choices(asked),
+    )
+
+
+def line(asked: Asked) -> Response:
+    """The counts of a project in the list."""
+    project_id = asked.part("project_id")
+    return shown(asked, "summary.html", asked.call(CountRows(project_id=project_id)), project_id=project_id)
+
+
+def _runs(asked: Asked) -> Response:
+    text = asked.said("q").strip()
+    models = {model.id: model for model in asked.call(FindModels())}
+    found: list[ModelRun] = asked.call(FindModelRuns())
+    runs = [
+        {"run": run, "model": models.get(run.model_id)}
+        for run in sorted(found, key=lambda run: run.created_at, reverse=True)
+    ]
+    if text:
+        runs = [
+            one
+            for one in runs
+            if any(text.casefold() in part.name.casefold() for part in one.values() if part is not None)
+        ]
+    return shown(asked, "model_runs.html", {"runs": runs, "text": text}, tab="runs")
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
