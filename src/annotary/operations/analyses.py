@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from annotary.model.analysis import Evaluation, Share, Statistics, Suspects
+from annotary.model.analysis import Evaluation, RowScore, Share, Statistics, Suspects
 from annotary.model.base import Value
 from annotary.model.export import ExportQuery, LabelRule
 from annotary.operations import Operation, post
@@ -41,6 +41,17 @@ class EvaluateRun(Operation[Evaluation]):
     model_run_id: str
     project_id: str | None = None
     measure: Measure = Measure()
+
+
+class MatchRow(Operation[RowScore]):
+    """What goes with what in one row of a run: its predictions and its labels, or one of them."""
+
+    route = post("/evaluations/{model_run_id}/rows/{data_row_id}")
+    model_run_id: str
+    data_row_id: str
+    label_id: str | None = None
+    iou: Share = 0.5
+    confidence: Share = 0.0
 
 
 class EvaluateFile(Operation[Evaluation]):
