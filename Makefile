@@ -7,7 +7,7 @@ DEMO := annotary-demo
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format docs coverage bench soak serve lock clean
+.PHONY: help setup demo test check format docs coverage bench soak serve screenshots lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -62,8 +62,12 @@ serve: setup ## serve the demo store with its web page
 	@test -f $(DEMO)/annotary.db || $(BIN)/annotary demo $(DEMO)
 	@$(BIN)/annotary --at $(DEMO) serve
 
+screenshots: setup ## take a picture of every page into ./screenshots, and the two of the README anew
+	@sh scripts/chromium.sh
+	$(BIN)/python scripts/screenshots.py
+
 lock: setup ## write requirements-dev.txt and the locks of the SDKs anew, with the newest releases
 	@sh scripts/lock.sh
 
 clean: ## remove what the other commands made, .venv included
-	rm -rf .venv .sdk .peers dist .coverage .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .sdk .peers dist .coverage .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache screenshots

@@ -195,6 +195,7 @@ def run_import(work: Work, engine: Engine, request: StartImport) -> None:
                 dry_run=request.dry_run,
                 submits=request.submits,
                 outcomes=kept,
+                unnamed=request.unnamed,
                 progress=work.moved,
                 record=record,
             )

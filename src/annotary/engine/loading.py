@@ -82,13 +82,15 @@ def import_sources(
     dry_run: bool = False,
     submits: bool = False,
     outcomes: Outcomes | None = None,
+    unnamed: str | None = None,
     progress: Progress = lambda rows: None,
     record: Callable[[Report], str] | None = None,
 ) -> Report:
     """Import files in one transaction; raises Refused where there is a problem and it shall stop.
 
     `submits` hands labels in as a labeller does; `outcomes` are told of every line. `record` notes the import
-    down within its transaction and gives its task's id; where it raises, nothing is stored.
+    down within its transaction and gives its task's id; where it raises, nothing is stored. `unnamed` is the
+    project of rows whose file names none.
     """
     if (model is None) != (run is None):
         raise Invalid("predictions need both --model and --run")
@@ -101,6 +103,8 @@ def import_sources(
     try:
         with engine.store.transaction():
             target = _target(engine, project, dataset, model, run)
+            if unnamed is not None and run is None:
+                target = target._replace(unnamed=_project_named(engine, unnamed))
             totals = [0, 0, 0]
             ontologies = 0
             seen: set[str] = set()
@@ -237,10 +241,7 @@ def _target(
 ) -> Target:
     """Where rows shall go, by names or ids; what does not exist yet is to be made."""
     store = engine.store
-    wanted = None
-    if project is not None:
-        found = named(engine, Project, project)
-        wanted = (found.id, found.name) if found else (derived_id(store.org, "project", project), project)
+    wanted = None if project is None else _project_named(engine, project)
     run_wanted = None
     if model is not None and run is not None:
         its_model = named(engine, Model, model)
@@ -250,6 +251,12 @@ def _target(
         run_id = its_run.id if its_run else derived_uuid(model_id, "run", run)
         run_wanted = (run_id, run, model_id, its_model.name if its_model else model)
     return Target(project=wanted, run=run_wanted, dataset=dataset)
+
+
+def _project_named(engine: Engine, given: str) -> tuple[str, str]:
+    """The id and name of a project by either; of one that is to be made where there is none."""
+    found = named(engine, Project, given)
+    return (found.id, found.name) if found else (derived_id(engine.store.org, "project", given), given)
 
 
 def named(engine: Engine, kind: Any, given: str) -> Any:
@@ -323,6 +330,7 @@ def start_import(engine: Engine, request: StartImport) -> Task:
         list(opened([request.source], images, request.format)),
         format=request.format,
         project=request.project,
+        unnamed=request.unnamed,
         dataset=request.dataset,
         model=request.model,
         run=request.run,

@@ -94,7 +94,10 @@ def search_projects(engine: Engine, request: SearchProjects) -> list[FoundProjec
         found = [id for id, name in names(connection, engine.store.org, Project) if wanted in name.casefold()]
         found.sort(key=lambda id: (active.get(id) or "", id), reverse=True)
         shown = found[request.skip : request.skip + request.limit]
-        return [FoundProject(engine.store.get(Project, id), active.get(id)) for id in shown]
+        return [
+            FoundProject(project=engine.store.get(Project, id), last_activity_at=active.get(id))
+            for id in shown
+        ]
 
 
 @handles(ChangeProject)

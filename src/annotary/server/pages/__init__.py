@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
-from annotary.server.pages import docs, overview, projects, sessions, settings, static_files
+from annotary.server.pages import docs, importing, overview, projects, sessions, settings, static_files
 from annotary.server.service import Service
 
-MODULES = (static_files, sessions, projects, overview, settings, docs)
+MODULES = (static_files, sessions, projects, overview, importing, settings, docs)
 """Each gives its routes; the order is that of matching."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from urllib.parse import urlencode
 
 from starlette.responses import Response
@@ -20,7 +22,11 @@ SHOWN = 40
 
 def routes(service: Service) -> list[Route]:
     """`/`, and a project's line there."""
-    return [page(service, "/", projects), page(service, "/p/{project_id}/summary", line)]
+    return [
+        page(service, "/", projects),
+        page(service, "/p/{project_id}/summary", line),
+        page(service, "/p/{project_id}/strip", strip),
+    ]
 
 
 def projects(asked: Asked) -> Response:
@@ -40,6 +46,7 @@ def projects(asked: Asked) -> Response:
         later=later and urlencode(later),
         earlier=earlier and urlencode(earlier),
         importing=choices(asked),
+        place=_store(asked),
     )
 
 
@@ -47,6 +54,11 @@ def line(asked: Asked) -> Response:
     """The counts of a project in the list."""
     project_id = asked.part("project_id")
     return shown(asked, "summary.html", asked.call(CountRows(project_id=project_id)), project_id=project_id)
+
+
+def strip(asked: Asked) -> Response:
+    """The first pictures of a project."""
+    return shown(asked, "strip.html", [])
 
 
 def _runs(asked: Asked) -> Response:
@@ -64,6 +76,14 @@ def _runs(asked: Asked) -> Response:
             if any(text.casefold() in part.name.casefold() for part in one.values() if part is not None)
         ]
     return shown(asked, "model_runs.html", {"runs": runs, "text": text}, tab="runs")
+
+
+def _store(asked: Asked) -> str:
+    """The store as who started the server types it; what others cannot reach they are not told."""
+    database = asked.engine.store.database
+    if asked.session is None or asked.session.key_id is not None or not database.is_sqlite:
+        return "STORE"
+    return shlex.quote(str(Path(database.place).parent))
 
 
 def _number(text: str) -> int:

@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import Response
 
+from annotary.server.pages.drawing import colour
 from annotary.server.pages.static_files import static_path
 from annotary.server.service import Service
 
@@ -38,6 +39,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
+    made.filters["colour"] = lambda name, given=None: colour(name, {name: given or ""})
     made.filters.update(number=number, size=size, when=when, day=day, percent=percent, part=part, name=name)
     made.globals.update(count=count)
     return made

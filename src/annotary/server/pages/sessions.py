@@ -6,7 +6,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from annotary.engine.sessions import open_local_session, open_session
@@ -22,7 +22,7 @@ LOGIN = "/login"
 
 
 def routes(service: Service) -> list[Route]:
-    """`/login` and `/logout`."""
+    """`/login`, `/login/known` (whether the browser is logged in already) and `/logout`."""
 
     async def form(request: Request) -> Response:
         once, back = request.query_params.get("once", ""), request.query_params.get("next", "/")
@@ -49,6 +49,9 @@ def routes(service: Service) -> list[Route]:
         set_session(answer, token, seconds=seconds, base_url=service.base_url)
         return answer
 
+    async def known(request: Request) -> Response:
+        return JSONResponse({"known": await service.threaded(_is_logged_in, service, request)})
+
     def log_out(asked: Asked) -> Response:
         if asked.session is not None:
             asked.call(EndSession(session_id=asked.session.id))
@@ -59,6 +62,7 @@ def routes(service: Service) -> list[Route]:
     return [
         Route(LOGIN, form),
         Route(LOGIN, log_in, methods=["POST"]),
+        Route(f"{LOGIN}/known", known),
         page(service, "/logout", log_out, methods=["POST"]),
     ]
 
