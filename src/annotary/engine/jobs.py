@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from annotary.engine import outcomes
 from annotary.engine.core import Engine
 from annotary.engine.exporting import Export, open_export
-from annotary.engine.loading import Report, import_sources
+from annotary.engine.loading import Report, import_sources, told_of
 from annotary.engine.recognising import is_archive, recognised
 from annotary.engine.sources import StoredSource, ZipSource
 from annotary.engine.webhooks import emit
@@ -216,12 +216,6 @@ def _source(engine: Engine, id: str, sent: Mapping[str, str]) -> Iterator[Source
             yield ZipSource(path, name=file.name)
         else:
             yield StoredSource(path, file.name, files, engine.base_url, sent)
-
-
-def told_of(report: Report) -> dict[str, Any]:
-    """The report of an import without its problems, which are a file."""
-    built: dict[str, Any] = msgspec.to_builtins(replace(report, problems=()))
-    return built
 
 
 def failure_file(store: Store, error: AnnotaryError) -> StoredFile | None:

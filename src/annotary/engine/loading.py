@@ -102,9 +102,7 @@ def import_sources(
     given = [(source, format or recognised(source)) for source in sources]
     try:
         with engine.store.transaction():
-            target = _target(engine, project, dataset, model, run)
-            if unnamed is not None and run is None:
-                target = target._replace(unnamed=_project_named(engine, unnamed))
+            target = _target(engine, project, dataset, model, run, unnamed)
             totals = [0, 0, 0]
             ontologies = 0
             seen: set[str] = set()
@@ -169,13 +167,14 @@ def _task(engine: Engine, given: list[tuple[Source, str]], report: Report) -> Ta
         updated_at=now,
         completion_percentage=100,
         created_by=engine.user.email,
-        result={
-            "rows": report.rows,
-            "labels": report.labels,
-            "annotations": report.annotations,
-            "losses": report.losses,
-        },
+        result=told_of(report),
     )
+
+
+def told_of(report: Report) -> dict[str, Any]:
+    """The report of an import without its problems, which are a file."""
+    built: dict[str, Any] = to_builtins(replace(report, problems=()))
+    return built
 
 
 def _after(progress: Progress, rows: int) -> Progress:
@@ -237,7 +236,12 @@ def _take(
 
 
 def _target(
-    engine: Engine, project: str | None, dataset: str | None, model: str | None, run: str | None
+    engine: Engine,
+    project: str | None,
+    dataset: str | None,
+    model: str | None,
+    run: str | None,
+    unnamed: str | None,
 ) -> Target:
     """Where rows shall go, by names or ids; what does not exist yet is to be made."""
     store = engine.store
@@ -250,7 +254,8 @@ def _target(
         its_run = next((one for one in runs if run in (one.id, one.name)), None)
         run_id = its_run.id if its_run else derived_uuid(model_id, "run", run)
         run_wanted = (run_id, run, model_id, its_model.name if its_model else model)
-    return Target(project=wanted, run=run_wanted, dataset=dataset)
+    rest = None if unnamed is None or run_wanted is not None else _project_named(engine, unnamed)
+    return Target(project=wanted, run=run_wanted, dataset=dataset, unnamed=rest)
 
 
 def _project_named(engine: Engine, given: str) -> tuple[str, str]:

@@ -29,9 +29,8 @@ from annotary.engine.jobs import (
     problem_file,
     run_export,
     run_import,
-    told_of,
 )
-from annotary.engine.loading import Stopped
+from annotary.engine.loading import Stopped, told_of
 from annotary.engine.tasks import Actor
 from annotary.errors import AnnotaryError, Refused, Unavailable
 from annotary.model.base import new_id
