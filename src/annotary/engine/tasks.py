@@ -16,6 +16,7 @@ from annotary.model.task import FINAL, Chunk, Task
 from annotary.operations import Operation
 from annotary.operations.tasks import (
     CancelTask,
+    DeleteTask,
     FindProblems,
     FindTasks,
     GetChunk,
@@ -62,7 +63,7 @@ def get_task(engine: Engine, request: GetTask) -> Task:
 @handles(FindTasks)
 def find_tasks(engine: Engine, request: FindTasks) -> list[Task]:
     """The latest tasks."""
-    return engine.store.tasks.latest(request.limit)
+    return engine.store.tasks.latest(request.limit, type=request.type, after=request.after)
 
 
 @handles(GetJob)
@@ -111,6 +112,18 @@ def run_task_again(engine: Engine, request: RunTaskAgain) -> Task:
     operation: Operation[Any] = job.operation()
     engine.require(operation.needs, type(operation).__name__)
     return queue(engine, job, name=former.task.name, type=former.task.type, total=former.task.total)
+
+
+@handles(DeleteTask)
+def delete_task(engine: Engine, request: DeleteTask) -> None:
+    """Remove a task, then its files: were it the other way round, a task could be left whose file is gone."""
+    former = engine.store.tasks.get(request.task_id)
+    if former.status not in FINAL:
+        raise Conflict(f"task {former.id!r} is {former.status}; cancel it first")
+    engine.store.tasks.delete(former.id)
+    for file in (former.file, former.problems):
+        if file is not None:
+            engine.store.files.delete(file.id)
 
 
 @handles(RecordTask)

@@ -10,7 +10,7 @@ from annotary.model.base import Value
 from annotary.model.corpus import Problem
 from annotary.model.project import Name
 from annotary.model.task import Chunk, Task
-from annotary.operations import Operation, get, post
+from annotary.operations import Operation, delete, get, post
 from annotary.operations.exports import StartExport
 from annotary.operations.imports import StartImport
 
@@ -39,10 +39,12 @@ class GetTask(Operation[Task]):
 
 
 class FindTasks(Operation[list[Task]]):
-    """The latest tasks, newest first."""
+    """The latest tasks, newest first; of a type, such as `import`; older than the task `after`."""
 
     route = get("/tasks")
     limit: Annotated[int, Meta(ge=1, le=10_000)] = 100
+    type: str | None = None
+    after: str | None = None
 
 
 class GetJob(Operation[Job]):
@@ -72,6 +74,14 @@ class RunTaskAgain(Operation[Task]):
     """Queue a task that has ended once more, as a task of its own. Raises Conflict while it is not over."""
 
     route = post("/tasks/{task_id}/repetition")
+    needs = "member"
+    task_id: str
+
+
+class DeleteTask(Operation[None]):
+    """Remove a task that has ended, with its files. Raises Conflict while it is not over."""
+
+    route = delete("/tasks/{task_id}")
     needs = "member"
     task_id: str
 

@@ -1,4 +1,4 @@
-"""The filter as addresses spell it: the same query on every page of a project, named as the command's flags."""
+"""The filter as addresses spell it: the same query on every page of a project, in the words of the flags."""
 
 from __future__ import annotations
 
