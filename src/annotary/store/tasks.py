@@ -112,8 +112,12 @@ class Tasks:
             last = self.get(after)
             query = query.where(tuple_(tasks.c.created_at, tasks.c.id) < (last.created_at, last.id))
         found: list[Task] = []
-        with self._home.reading() as connection:
-            for row in connection.execute(query, execution_options={"yield_per": READ}):
+        by_and_by = {"yield_per": READ}
+        with (
+            self._home.reading() as connection,
+            connection.execute(query, execution_options=by_and_by) as rows,
+        ):
+            for row in rows:
                 task = typed(row.body, Task)
                 if type is None or task.type == type:
                     found.append(task)

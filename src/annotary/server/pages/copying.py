@@ -1,6 +1,7 @@
 """An export as text to copy: a Python program, a command, a shell script with curl.
 
-Each can be run as it stands. They need the API key in ANNOTARY_API_KEY, and write the very bytes that the page's download has.
+Each can be run as it stands. They need the API key in ANNOTARY_API_KEY, and write the very bytes that the
+page's download has.
 """
 
 from __future__ import annotations
