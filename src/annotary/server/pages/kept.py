@@ -25,20 +25,20 @@ class Kept:
         """The answer, worked out where it is not known; who asks meanwhile waits. Errors are not kept."""
         with self._lock:
             working = self._working.setdefault(key, threading.Lock())
-        with working:
-            if (found := self.known(key)) is not None:
-                answer: R = found
-                return answer
-            try:
+        try:
+            with working:
+                if (found := self.known(key)) is not None:
+                    answer: R = found
+                    return answer
                 answer = make()
                 with self._lock:
                     self._answers[key] = answer
                     while len(self._answers) > self._limit:
                         self._answers.popitem(last=False)
-            finally:
-                with self._lock:
-                    self._working.pop(key, None)
-        return answer
+                return answer
+        finally:
+            with self._lock:
+                self._working.pop(key, None)
 
     def known(self, key: Hashable) -> Any:
         """The answer if it is known, else None."""

@@ -2,6 +2,7 @@
 
 import { el, named } from "./names.js";
 
+const SHORT = 120;
 const LONG = 240;
 
 /** The tree of some classifications; null where there are none. */
@@ -12,7 +13,7 @@ export function tree(classifications) {
 
 function question(one) {
   const branch = el("li", { data: { question: one.name ?? "" } },
-    el("span", { className: "question" }, named(one.name ?? one.value ?? "?"), ": "));
+    el("span", { className: "question" }, named(one.name ?? one.value ?? "?", SHORT), ": "));
   const answers = one.radio_answer ? [one.radio_answer] : one.checklist_answers ?? [];
   if (one.text_answer) branch.append(text(one.text_answer.content), sure(one.text_answer) ?? "");
   else if (answers.length === 1) branch.append(...answer(answers[0]));
@@ -26,7 +27,7 @@ function question(one) {
 
 function answer(given) {
   return [
-    el("span", { className: "answer" }, named(given.name ?? given.value ?? "?")), sure(given), tree(given.classifications),
+    el("span", { className: "answer" }, named(given.name ?? given.value ?? "?", SHORT)), sure(given), tree(given.classifications),
   ].filter(Boolean);
 }
 

@@ -2,11 +2,14 @@
 
 const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}]/gu;
 
+/** What is put around an escape so that it is read from left to right in any text. */
+const LTR = "\u2066", END = "\u2069";
+
 /** Text on one line; characters that show nothing or turn the line around are shown as what they are. */
 export function plain(text, limit = 300) {
   const cut = [...String(text).slice(0, 2 * limit)].slice(0, limit).join("");
   const said = cut.replace(HIDDEN, (one) =>
-    one === "\u200c" || one === "\u200d" ? one : `\\u${one.codePointAt(0).toString(16).padStart(4, "0")}`);
+    one === "\u200c" || one === "\u200d" ? one : `${LTR}\\u${one.codePointAt(0).toString(16).padStart(4, "0")}${END}`);
   return cut.length < String(text).length ? `${said}…` : said;
 }
 

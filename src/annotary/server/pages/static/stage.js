@@ -11,6 +11,8 @@ import { Links } from "./links.js";
 export const MANY = 1500;
 /** Above so many screen pixels for one of the image, its pixels are shown as squares. */
 const CRISP = 3;
+/** So far beyond the stage everything is painted while it is dragged; as in viewer.css. */
+const RIM = 320;
 const STEP = 64;
 const CLICK = 5;
 
@@ -107,17 +109,18 @@ export class Stage extends EventTarget {
   }
 
   now() {
-    const { k, x, y } = this.view;
-    this.world.setAttribute("transform", `matrix(${k} 0 0 ${k} ${x} ${y})`);
+    const { k, x, y } = this.view, rim = this.dragged ? RIM : 0;
     this.root.classList.toggle("crisp", k > CRISP);
     this.root.dataset.zoom = k.toFixed(3);
-    if (this.start) {
-      // While it is dragged everything moves as it is: names find their places when it has stopped.
-      this.over.style.transform = `translate(${x - this.start.view.x}px, ${y - this.start.view.y}px)`;
-      if (!this.many) this.#choose();
+    const [dx, dy] = this.baked ? [x - this.baked.x, y - this.baked.y] : [Infinity, Infinity];
+    if (this.dragged && this.baked?.k === k && Math.max(Math.abs(dx), Math.abs(dy)) <= RIM) {
+      // What is painted is moved as it is, which costs nothing, until its rim comes into sight.
+      this.scene.style.transform = this.over.style.transform = `translate(${dx}px, ${dy}px)`;
       return;
     }
-    this.over.style.transform = "";
+    this.baked = this.view;
+    this.scene.style.transform = this.over.style.transform = "";
+    this.world.setAttribute("transform", `matrix(${k} 0 0 ${k} ${x + rim} ${y + rim})`);
     this.#choose();
     const on = (id) => {
       const bounds = this.byId?.get(id)?.bounds;
@@ -145,7 +148,7 @@ export class Stage extends EventTarget {
     }
     this.above.replaceChildren(...extra);
     this.root.classList.toggle("lights", this.lit.size > 0);
-    if (!this.start) this.draw();
+    if (!this.dragged) this.draw();
   }
 
   /** What can be lit and gone to though it is not among the items shown. */
@@ -219,7 +222,7 @@ export class Stage extends EventTarget {
   }
 
   #wheel(event) {
-    if (event.target.closest(".controls, .missing")) return;
+    if (event.target.closest(".controls")) return;
     event.preventDefault();
     const unit = [1, 16, 400][event.deltaMode] ?? 1;
     const { x, y } = this.#place(event);
@@ -228,7 +231,7 @@ export class Stage extends EventTarget {
   }
 
   #down(event) {
-    if (event.button > 1 || event.target.closest(".controls, .missing")) return;
+    if (event.button > 1 || event.target.closest(".controls")) return;
     const place = this.#place(event);
     this.pointers.set(event.pointerId, place);
     capture(this.root, event.pointerId);
@@ -263,7 +266,11 @@ export class Stage extends EventTarget {
   #moving() {
     this.moved = true;
     this.fitted = false;
-    this.root.classList.add("dragging");
+    if (!this.dragged) {
+      this.dragged = true;
+      this.baked = null;
+      this.root.classList.add("dragging");
+    }
     this.#hover(null);
   }
 
@@ -274,6 +281,8 @@ export class Stage extends EventTarget {
       return;
     }
     this.start = null;
+    this.dragged = false;
+    this.baked = null;
     this.root.classList.remove("dragging");
     if (this.moved || event.type === "pointercancel") return this.draw();
     const id = this.at(this.#place(event), this.target);

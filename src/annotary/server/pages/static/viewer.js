@@ -361,7 +361,7 @@ class Viewer {
     const { width, height, known } = this.image;
     const size = known ? `${width} × ${height}` : "size unknown";
     this.stage.root.classList.add("no-image");
-    this.find("missing").replaceChildren(el("strong", {}, "The image is not here"), ` (${size}). `, el("bdi", {}, reason || "Its file was not given."));
+    this.find("missing").replaceChildren(el("strong", {}, "The image is not here"), ` (${size}): `, el("bdi", {}, reason || "its file was not given"));
     this.find("missing").hidden = false;
   }
 
