@@ -25,13 +25,20 @@ from annotary.server.signing import Grant
 from tests._live import Live, live
 from tests.engine.world import Clock, World, box, mask
 
-NOBODY = ("/healthz", "/login", "/theme", "/static/{digest}/{name}")
+NOBODY = ("/healthz", "/login", "/login/known", "/theme", "/static/{digest}/{name}")
 PAGES: dict[str, Role] = {
     "/": "reader",
     "/docs": "reader",
     "/settings": "reader",
     "/logout": "reader",
     "/p/{project_id}": "reader",
+    "/p/{project_id}/summary": "reader",
+    "/p/{project_id}/strip": "reader",
+    "/p/{project_id}/counts": "reader",
+    "/imports/{task_id}": "reader",
+    "/settings/keys": "admin",
+    "/settings/revoked": "admin",
+    "/settings/ended": "reader",
 }
 """Pages for people, and the least role that may open them: who is not logged in is sent to log in."""
 KEYED: dict[str, Role] = {
@@ -62,6 +69,7 @@ SDK = "/files/created-rows/"
 ANYBODY = {
     ("GET", "/healthz"): 200,
     ("GET", "/login"): 200,
+    ("GET", "/login/known"): 200,
     ("POST", "/login"): 400,  # neither a key nor an address that is good once
     ("POST", "/theme"): 303,
     ("GET", "/static/{digest}/{name}"): 404,
@@ -250,7 +258,8 @@ def logged_in(house: House, org: str, role: Role) -> Iterator[httpx.Client]:
 def test_who_is_not_logged_in_is_sent_to_log_in_and_back(house: House) -> None:
     with httpx.Client(base_url=house.server.url, headers=BROWSER) as http:
         for path in PAGES:
-            if path == "/logout":
+            if path in ("/logout", "/settings/keys", "/settings/revoked", "/settings/ended"):
+                # Only forms lead there.
                 continue
             page = placed(path, house.things)
             answer = http.get(page, params={"class": "a&b"})

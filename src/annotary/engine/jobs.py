@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,7 +16,7 @@ from annotary.engine import outcomes
 from annotary.engine.core import Engine
 from annotary.engine.exporting import Export, open_export
 from annotary.engine.loading import Report, import_sources, told_of
-from annotary.engine.recognising import is_archive, recognised
+from annotary.engine.recognising import is_archive, parts_of, recognised
 from annotary.engine.sources import StoredSource, ZipSource
 from annotary.engine.webhooks import emit
 from annotary.engine.written import LINES, write_export
@@ -165,7 +165,7 @@ def run_import(work: Work, engine: Engine, request: StartImport) -> None:
     try:
         with ExitStack() as stack:
             ids = (request.source, *request.more)
-            sources = [stack.enter_context(_source(engine, id, request.neighbours)) for id in ids]
+            sources = [source for id in ids for source in stack.enter_context(_sources(engine, id, request))]
             # What came of each line is told of one file.
             source = sources[0]
             form = request.format or (recognised(source) if len(sources) == 1 else None)
@@ -207,15 +207,15 @@ def run_import(work: Work, engine: Engine, request: StartImport) -> None:
 
 
 @contextmanager
-def _source(engine: Engine, id: str, sent: Mapping[str, str]) -> Iterator[Source]:
-    """A file that was sent, or an archive of several."""
+def _sources(engine: Engine, id: str, request: StartImport) -> Iterator[list[Source]]:
+    """A file that was sent, or what an archive of several holds."""
     files = engine.store.files
     file = files.get(id)
     with files.local(file) as path:
         if is_archive(path):
-            yield ZipSource(path, name=file.name)
+            yield parts_of(ZipSource(path, name=file.name), request.format)
         else:
-            yield StoredSource(path, file.name, files, engine.base_url, sent)
+            yield [StoredSource(path, file.name, files, engine.base_url, request.neighbours)]
 
 
 def failure_file(store: Store, error: AnnotaryError) -> StoredFile | None:

@@ -243,6 +243,9 @@ class ZipSource:
         """Nothing: an archive is no file of a format."""
         return iter(())
 
+    def __contains__(self, path: str) -> bool:
+        return path in self._members
+
     def paths(self) -> Iterator[str]:
         """Its members in order of name; those whose names lead out of it are left out."""
         return iter(sorted(self._members))
@@ -348,7 +351,7 @@ def _unpacked(file: IO[bytes]) -> IO[bytes]:
 
 def json_files(folder: Path) -> list[Path]:
     """The JSON files of a folder in order of name; raises Invalid where it has none."""
-    inside = sorted(one for one in folder.rglob("*") if one.is_file() and _is_json(one))
+    inside = sorted(one for one in folder.rglob("*") if one.is_file() and is_json(one.name))
     if not inside:
         raise Invalid(
             f"{folder} is of no known format: it has no .json, .jsonl or .ndjson file (nor .gz, .zst),"
@@ -357,6 +360,7 @@ def json_files(folder: Path) -> list[Path]:
     return inside
 
 
-def _is_json(path: Path) -> bool:
-    name = path.name.removesuffix(".gz").removesuffix(".zst")
+def is_json(path: str) -> bool:
+    """Whether a file is to be JSON by its name, packed or not."""
+    name = path.removesuffix(".gz").removesuffix(".zst")
     return name.endswith((".json", ".jsonl", ".ndjson"))

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from annotary.model.project import ModelRun
 from annotary.operations.model_runs import FindModelRuns, FindModels
-from annotary.operations.projects import CountRows, SearchProjects
+from annotary.operations.projects import CountRows, GetProject, SearchProjects
 from annotary.server.pages.importing import choices
 from annotary.server.pages.shell import Asked, page, shown
 from annotary.server.service import Service
@@ -58,6 +58,7 @@ def line(asked: Asked) -> Response:
 
 def strip(asked: Asked) -> Response:
     """The first pictures of a project."""
+    asked.call(GetProject(project_id=asked.part("project_id")))
     return shown(asked, "strip.html", [])
 
 

@@ -24,7 +24,10 @@ async function* filesOf(entry, path = "") {
 }
 
 async function dropped(transfer) {
+  // Both are to be taken before anything is waited for: the browser forgets them then.
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  const plain = [...transfer.files].map((file) => ({ path: file.name, file }));
+  if (!entries.length) return plain;
   const found = [];
   for (const entry of entries) for await (const one of filesOf(entry)) found.push(one);
   return found;
