@@ -50,7 +50,7 @@ class Export:
     """An export that has been set up: its parts may be read once.
 
     `cursor` is the sequence number it shows the state of; None where it spans several sequences.
-    `done` counts rows as they go by; `total` is how many there will be, where that is known.
+    `done` counts rows as they go by, `written` bytes; `total` is how many rows there will be, where known.
     `annotations` counts only where counting was asked for. `lines` says that all is one file of JSON lines,
     `document` that it is one JSON document, `one_file` that it is one file. `about` is what a manifest says.
     """
@@ -65,6 +65,7 @@ class Export:
     one_file: bool = True
     about: dict[str, Any] = field(default_factory=dict)
     done: int = 0
+    written: int = 0
     labels: int = 0
     annotations: int = 0
 

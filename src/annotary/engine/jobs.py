@@ -54,7 +54,7 @@ class Work:
         self._ending = ending
         self._over = threading.Event()
         self._lost = False
-        self.rows, self.total = 0, task.total
+        self.rows, self.total, self.bytes = 0, task.total, 0
         self.project_id: str | None = None
 
     @contextmanager
@@ -74,6 +74,7 @@ class Work:
                 self.task,
                 rows=self.rows,
                 total=self.total,
+                bytes=self.bytes,
                 completion_percentage=round(min(share, 99.0), 1),
                 updated_at=now(),
             )
@@ -96,7 +97,9 @@ class Work:
     def finish(self, **fields: Any) -> bool:
         """Store the end of the task; False where it is no longer ours."""
         self._over.set()
-        ended = replace(self.task, rows=self.rows, total=self.total, updated_at=now(), **fields)
+        ended = replace(
+            self.task, rows=self.rows, total=self.total, bytes=self.bytes, updated_at=now(), **fields
+        )
         with self._store.transaction():
             done = self._store.tasks.write(ended, self._worker, 0)
             if done and ended.status != "QUEUED":
@@ -123,8 +126,13 @@ def run_export(
     export = open_export(engine, request, counted=True)
     work.total = export.total
     files = engine.store.files
+
+    def moved(rows: int) -> None:
+        work.bytes = export.written
+        work.moved(rows)
+
     with files.workplace() as folder:
-        made = write_export(export, folder / "export", work.moved, sign)
+        made = write_export(export, folder / "export", moved, sign)
         file = files.take(
             made.path,
             name=f"{request.format}{made.ending}",

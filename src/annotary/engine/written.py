@@ -74,6 +74,7 @@ def delivered(
 def _watched(export: Export, moved: Callable[[int], None]) -> Iterator[Part]:
     for part in export.parts:
         yield part
+        export.written += len(part.data)
         moved(export.done)
 
 
