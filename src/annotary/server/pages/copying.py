@@ -88,7 +88,7 @@ def options_given(request: StartExport) -> dict[str, Any]:
     made = options_of(request.format, request.options)
     usual = type(made)()
     return {
-        name: msgspec.to_builtins(value)
+        name: list(value) if isinstance(value, tuple) else value
         for name in made.__struct_fields__
         if (value := getattr(made, name)) != getattr(usual, name)
     }

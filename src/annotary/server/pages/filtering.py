@@ -29,15 +29,6 @@ NAMES = (*RANGES, "workflow_status", *LISTS, "no_objects")
 LABELS = "labels"
 _STATUS_SAID = {stored: said for said, stored in STATUS.items()}
 STATUS_WORDS = {"TO_LABEL": "to label", "IN_REVIEW": "in review", "IN_REWORK": "in rework", "DONE": "done"}
-KIND_WORDS = {
-    "ImageBoundingBox": "box",
-    "ImagePolygon": "polygon",
-    "ImagePolyline": "line",
-    "ImagePoint": "point",
-    "ImageSegmentationMask": "mask",
-    "ImageCuboid": "cuboid",
-}
-"""Kinds of objects as people say them."""
 _TRUE, _FALSE = ("1", "true"), ("0", "false")
 _BETWEEN, _LINES = ("_from", "_to"), "_lines"
 """What the fields of the form without script are called: two dates for a range, lines for a list."""
@@ -116,14 +107,17 @@ def _is_so(name: str, value: str) -> bool:
     return value in _TRUE
 
 
-def is_form(params: Any) -> bool:
+def is_of_form(params: Any) -> bool:
     """Whether a query came from the form without script, and has a shorter address."""
     return any(
-        not value or name.endswith((*_BETWEEN, _LINES)) for name, value in pairs_of(params) if _is_ours(name)
+        not value or name.endswith((*_BETWEEN, _LINES))
+        for name, value in pairs_of(params)
+        if is_of_filter(name)
     )
 
 
-def _is_ours(name: str) -> bool:
+def is_of_filter(name: str) -> bool:
+    """Whether something in a query is the filter's, rather than the page's own."""
     for ending in (*_BETWEEN, _LINES):
         name = name.removesuffix(ending)
     return name in NAMES or name == LABELS
@@ -188,10 +182,15 @@ def _told(filters: ExportFilters, batches: Mapping[str, str]) -> Iterator[tuple[
     for name, (field, said) in LISTS.items():
         given = getattr(filters, field)
         for value in given if isinstance(given, tuple) else ():
-            shown = {"batch_id": batches, "kind": KIND_WORDS}.get(name, {}).get(value, value)
-            yield name, value, f"{said}: {shown}"
+            shown = batches.get(value, value) if name == "batch_id" else value
+            yield name, value, f"{said}: {kind_words(value) if name == 'kind' else shown}"
     if filters.no_objects is True:
         yield "no_objects", None, "no objects"
+
+
+def kind_words(kind: str) -> str:
+    """A kind of annotations as people say it."""
+    return kind.removeprefix("Image").replace("_", " ").lower()
 
 
 def _between(given: Range) -> str:
