@@ -1,4 +1,4 @@
-"""`/p/ID/rows`: the rows of a project as pictures with their labels, narrowed by exactly what exports filter."""
+"""`/p/ID/rows`: the rows of a project as pictures with their labels, narrowed by what exports filter."""
 
 from __future__ import annotations
 
