@@ -26,6 +26,8 @@ from annotary.server.pages.filtering import (
     labels_of,
     query_of,
     query_pairs,
+    toggled,
+    without,
 )
 from annotary.server.pages.shell import Asked, page, seen, shown
 from annotary.server.service import Service
@@ -169,11 +171,8 @@ def _groups(
     classes = [of_list("class", one.name, one.name, one.rows, colours[one.name]) for one in found.classes]
     yield "class", "Class", [*classes, alone("no_objects", True, "no objects", found.no_objects)]
     yield "kind", "Kind", [of_list("kind", one.kind, kind_words(one.kind), one.rows) for one in found.kinds]
-    yield (
-        "batch_id",
-        "Batch",
-        [of_list("batch_id", one.id, one.name or one.id, one.rows) for one in found.batches],
-    )
+    batches = [of_list("batch_id", one.id, one.name or one.id, one.rows) for one in found.batches]
+    yield "batch_id", "Batch", batches
 
 
 def relaxed(asked: Asked) -> Response:
