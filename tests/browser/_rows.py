@@ -96,9 +96,31 @@ def identical() -> dict[str, Any]:
     return row("twins", objects, [])
 
 
-def written(folder: Path) -> Path:
-    """A file with all of them."""
+COVERED = "covered.png"
+
+
+def covered() -> dict[str, Any]:
+    """A COCO file of one image: a mask over six tenths of it, and one over a tenth."""
+
+    def mask(number: int, counts: list[int], box: list[int]) -> dict[str, Any]:
+        pixels = {"size": [100, 100], "counts": counts}
+        about = {"id": number, "image_id": 1, "category_id": number, "iscrowd": 1}
+        return {**about, "bbox": box, "area": counts[1], "segmentation": pixels}
+
+    return {
+        "images": [{"id": 1, "file_name": COVERED, "width": 100, "height": 100}],
+        "annotations": [
+            mask(1, [0, 6000, 4000], [0, 0, 60, 100]),
+            mask(2, [7000, 1000, 2000], [70, 0, 10, 100]),
+        ],
+        "categories": [{"id": 1, "name": "ground"}, {"id": 2, "name": "patch"}],
+    }
+
+
+def written(folder: Path) -> tuple[Path, Path]:
+    """Files with all of them: as Labelbox v2, which names its project, and COCO."""
     rows = [identical(), hostile(), busy(1200), busy(3000)]
-    path = folder / "hard.ndjson"
-    path.write_text("".join(json.dumps(one) + "\n" for one in rows))
-    return path
+    lines, coco = folder / "hard.ndjson", folder / "covered.json"
+    lines.write_text("".join(json.dumps(one) + "\n" for one in rows))
+    coco.write_text(json.dumps(covered()))
+    return lines, coco

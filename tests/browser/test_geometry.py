@@ -149,9 +149,14 @@ def test_text_on_a_colour_has_the_higher_contrast(page: Page) -> None:
 def test_the_rim_of_a_mask_follows_its_pixels(page: Page) -> None:
     """Three pixels in an L, of a picture half as large as the image."""
     script = "async ([path, bits, place]) => (await import(path)).rimOf(Uint8Array.from(bits), 2, place)"
+    hole = page.evaluate(
+        script.replace("2, place", "3, place"),
+        [static_path("masks.js"), [1, 1, 1, 1, 0, 1, 1, 1, 1], {"left": 0, "top": 0, "wide": 1, "high": 1}],
+    )
+    assert hole == "M0 0H3V3H0ZM1 1V2H2V1Z"
     place = {"left": 3, "top": 1, "wide": 2, "high": 2}
     rim = page.evaluate(script, [static_path("masks.js"), [1, 0, 1, 1], place])
-    assert rim == "M6 2H8M8 4H10M6 6H10M6 2V6M8 2V4M10 4V6"
+    assert rim == "M6 2H8V4H10V6H6Z"
 
 
 def test_only_our_own_masks_are_asked_for(page: Page) -> None:

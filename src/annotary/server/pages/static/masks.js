@@ -3,8 +3,8 @@
 import { short } from "./geometry.js";
 
 const LONGEST = 1024;
-/** A mask with more edges than that is drawn without them. */
-const EDGES = 8000;
+/** A mask with an edge of more pixels is drawn without it. */
+const EDGES = 40_000;
 let numbers = 0;
 
 /** The path of one of our own addresses on this page's origin; null for an address elsewhere. */
@@ -30,28 +30,49 @@ export async function loaded(path, { width, height }) {
   return { number: numbers, source: URL.createObjectURL(blob), width, height, ...pixels };
 }
 
-/** The edges between inside and outside as a path; empty where there are too many to draw. */
+/** The edge between inside and outside as closed paths; empty where it is too long to draw. */
 export function rimOf(bits, across, { left, top, wide, high }) {
-  const down = bits.length / across, runs = [];
+  const down = bits.length / across, wider = across + 1;
+  // Each corner of a pixel has at most two edges that leave it, with the inside on their right.
+  const first = new Int32Array(wider * (down + 1)).fill(-1), second = new Int32Array(wider * (down + 1)).fill(-1);
   const inside = (row, column) => row >= 0 && row < down && column >= 0 && column < across && bits[row * across + column] === 1;
-  // Where two neighbours differ there is an edge; edges in a line are one run.
-  const walk = (lines, length, differ, run) => {
-    for (let line = 0; line <= lines && runs.length <= EDGES; line += 1) {
-      let start = -1;
-      for (let at = 0; at <= length; at += 1) {
-        const edge = at < length && differ(line, at);
-        if (edge && start < 0) start = at;
-        if (!edge && start >= 0) {
-          runs.push(run(line, start, at));
-          start = -1;
-        }
-      }
-    }
+  let count = 0;
+  const edge = (from, to) => {
+    (first[from] < 0 ? first : second)[from] = to;
+    count += 1;
   };
-  const x = (column) => short((left + column) * wide), y = (row) => short((top + row) * high);
-  walk(down, across, (line, at) => inside(line - 1, at) !== inside(line, at), (line, from, to) => `M${x(from)} ${y(line)}H${x(to)}`);
-  walk(across, down, (line, at) => inside(at, line - 1) !== inside(at, line), (line, from, to) => `M${x(line)} ${y(from)}V${y(to)}`);
-  return runs.length > EDGES ? "" : runs.join("");
+  for (let row = 0; row < down; row += 1) {
+    for (let column = 0; column < across; column += 1) {
+      if (!inside(row, column)) continue;
+      const corner = row * wider + column;
+      if (!inside(row - 1, column)) edge(corner, corner + 1);
+      if (!inside(row, column + 1)) edge(corner + 1, corner + 1 + wider);
+      if (!inside(row + 1, column)) edge(corner + 1 + wider, corner + wider);
+      if (!inside(row, column - 1)) edge(corner + wider, corner);
+    }
+  }
+  if (count > EDGES) return "";
+  const x = (corner) => short((left + (corner % wider)) * wide), y = (corner) => short((top + Math.floor(corner / wider)) * high);
+  const take = (from) => {
+    const places = second[from] >= 0 ? second : first, to = places[from];
+    places[from] = -1;
+    return to;
+  };
+  let path = "";
+  for (let start = 0; start < first.length; start += 1) {
+    while (first[start] >= 0) {
+      let at = take(start), step = at - start;
+      path += `M${x(start)} ${y(start)}`;
+      while (at !== start) {
+        const next = take(at);
+        if (next - at !== step) path += Math.abs(step) === 1 ? `H${x(at)}` : `V${y(at)}`;
+        step = next - at;
+        at = next;
+      }
+      path += "Z";
+    }
+  }
+  return path;
 }
 
 /** What is inside, found on a picture no larger than it has to be to point at. */

@@ -139,7 +139,7 @@ class Viewer {
       const iou = this.data.iou.toFixed(2);
       sections.push(
         { id: "unmatched", title: "Unmatched", note: this.faults.size ? "" : `Everything has its pair at IoU ${iou}.`, entries: inOrder([...this.faults]).map(alone) },
-        { id: "pairs", title: "Pairs, worst first", note: this.pairs.length ? "" : `Nothing overlaps by IoU ${iou}.`, entries: this.pairs.map((one) => pair(one.left, one.right, one.iou)) });
+        { id: "pairs", title: "Pairs, worst first", note: this.pairs.length ? "By the IoU of the boxes around them." : `Nothing overlaps by IoU ${iou}.`, entries: this.pairs.map((one) => pair(one.left, one.right, one.iou)) });
       const rest = inOrder(items.filter((one) => !compared.has(one)));
       if (rest.length) sections.push({ id: "uncompared", title: "Not compared", note: "Points, lines, and what has no area.", entries: rest.map(entry) });
     } else {
