@@ -21,10 +21,12 @@ from annotary.engine.sources import StoredSource, ZipSource
 from annotary.engine.webhooks import emit
 from annotary.engine.written import LINES, write_export
 from annotary.errors import AnnotaryError
-from annotary.formats import Source
+from annotary.formats import Source, file_name
 from annotary.model import moment
 from annotary.model.base import to_json
 from annotary.model.corpus import Problem
+from annotary.model.export import DatasetScope, ProjectScope, RunScope, Scope
+from annotary.model.project import Dataset, ModelRun, Project
 from annotary.model.task import StoredFile, Task
 from annotary.operations.exports import StartExport
 from annotary.operations.imports import StartImport
@@ -135,7 +137,7 @@ def run_export(
         made = write_export(export, folder / "export", moved, sign)
         file = files.take(
             made.path,
-            name=f"{request.format}{made.ending}",
+            name=file_name(_title(engine, request.query.scope), request.format, made.ending),
             media_type=made.media_type,
             now=now(),
             expires_at=later(),
@@ -150,6 +152,18 @@ def run_export(
     if not done:
         files.delete(file.id)
         raise Lost
+
+
+def _title(engine: Engine, scope: Scope) -> str:
+    """What an export is of, in words."""
+    match scope:
+        case ProjectScope(id=id):
+            return engine.store.get(Project, id).name
+        case RunScope(id=id):
+            return engine.store.get(ModelRun, id).name
+        case DatasetScope(id=id):
+            return engine.store.get(Dataset, id).name
+    return "data rows"
 
 
 def _counted(export: Export) -> dict[str, Any]:

@@ -198,6 +198,15 @@ def safe_name(name: str) -> str:
     return re.sub(r"[^\w.]+", "-", name).strip("-.")[:100] or "export"
 
 
+def file_name(title: str, format: str, ending: str) -> str:
+    """How the file of an export of something is called.
+
+    >>> file_name("Street scenes", "coco", ".json"), file_name("Street scenes", "yolo", ".zip")
+    ('Street-scenes-coco.json', 'Street-scenes-yolo.zip')
+    """
+    return f"{safe_name(title)}-{format}{ending}"
+
+
 def _checked(name: str, found: Any) -> Format:
     if not isinstance(found, Format):
         raise Invalid(f"the package that adds format {name!r} does not give an annotary Format")

@@ -52,7 +52,7 @@ GIVEN = (
     {"global_keys": list(HOSTILE)},
     {"external_ids": list(HOSTILE)},
     {"class_names": list(HOSTILE)},
-    {"kinds": ["bounding_box", "mask"]},
+    {"kinds": ["box", "mask", "radio"]},
     {"no_objects": True},
     {
         "last_activity_at": ["2024-01-01", None],
@@ -132,6 +132,7 @@ def test_the_rule_for_labels_goes_along() -> None:
         ([("workflow_status", "<b>")], "workflow_status: '<b>' is none of"),
         ([("workflow_status", "Done"), ("workflow_status", "ToLabel")], "given more than once"),
         ([("no_objects", "yes")], "no_objects: 'yes' is neither 1 nor 0"),
+        ([("kind", "blob")], "kinds: 'blob' is none of"),
         ([("data_row_id", "a"), ("global_key", "b")], "exclude each other"),
         ([("global_key", str(at)) for at in range(2001)], "2,001 ids are more than 2,000"),
     ],

@@ -89,7 +89,7 @@ def form(asked: Asked, place: Place) -> Response:
     filters, labels = filters_of(params), labels_of(params)
     narrowed = query_of(filters, labels)
     state = _state(asked, place)
-    data = {"wanted": state["request"], "error": state["wrong"] or None}
+    data = {"wanted": state["export"], "error": state["wrong"] or None}
     return shown(
         asked,
         "export.html",
@@ -131,8 +131,9 @@ def _state(asked: Asked, place: Place) -> dict[str, Any]:
     return {
         "form": load(format),
         "format": format,
+        "same": load(format).shows_all or load(format).images,
         "controls": wanted.controls_of(params, format),
-        "request": request,
+        "export": request,
         "file": file,
         "wrong": wrong,
         "wanted_query": query,

@@ -183,14 +183,9 @@ def _told(filters: ExportFilters, batches: Mapping[str, str]) -> Iterator[tuple[
         given = getattr(filters, field)
         for value in given if isinstance(given, tuple) else ():
             shown = batches.get(value, value) if name == "batch_id" else value
-            yield name, value, f"{said}: {kind_words(value) if name == 'kind' else shown}"
+            yield name, value, f"{said}: {shown}"
     if filters.no_objects is True:
         yield "no_objects", None, "no objects"
-
-
-def kind_words(kind: str) -> str:
-    """A kind of annotations as people say it."""
-    return kind.removeprefix("Image").replace("_", " ").lower()
 
 
 def _between(given: Range) -> str:

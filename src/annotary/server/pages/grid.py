@@ -22,7 +22,6 @@ from annotary.server.pages.filtering import (
     end_fields,
     filters_of,
     is_of_form,
-    kind_words,
     labels_of,
     query_of,
     query_pairs,
@@ -170,7 +169,7 @@ def _groups(
     yield "workflow_status", "Status", statuses
     classes = [of_list("class", one.name, one.name, one.rows, colours[one.name]) for one in found.classes]
     yield "class", "Class", [*classes, alone("no_objects", True, "no objects", found.no_objects)]
-    yield "kind", "Kind", [of_list("kind", one.kind, kind_words(one.kind), one.rows) for one in found.kinds]
+    yield "kind", "Kind", [of_list("kind", one.kind, one.kind, one.rows) for one in found.kinds]
     batches = [of_list("batch_id", one.id, one.name or one.id, one.rows) for one in found.batches]
     yield "batch_id", "Batch", batches
 
@@ -184,4 +183,6 @@ def relaxed(asked: Asked) -> Response:
         (chip.name, chip.value): chip for chip in chips_of(filters, labels, batches=_batches(asked, filters))
     }
     ways = [(chip, one.rows) for one in found if (chip := chips.get((one.filter, one.value))) is not None]
-    return shown(asked, "relaxed.html", found, ways=ways, address=f"{_place(asked)}/rows")
+    ways.sort(key=lambda way: -way[1])
+    most = ways[0][1] if ways else 0
+    return shown(asked, "relaxed.html", found, ways=ways, most=most, address=f"{_place(asked)}/rows")

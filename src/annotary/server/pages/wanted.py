@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from annotary.errors import AnnotaryError, Invalid
-from annotary.formats import Options, load, names, options_of, safe_name
+from annotary.formats import Options, file_name, load, names, options_of
 from annotary.model.export import DETAILS, DatasetScope, ExportParams, ExportQuery, ProjectScope, RunScope
 from annotary.model.fields import Field, fields_of
 from annotary.operations.exports import StartExport
@@ -174,10 +174,11 @@ def form_address(request: StartExport) -> str | None:
     return f"/p/{quote(scope.id, safe='')}/export" + (f"?{query}" if query else "")
 
 
-def file_of(request: StartExport, name: str) -> str:
+def file_of(request: StartExport, title: str) -> str:
     """How the file is called that an export of something becomes."""
     form = load(request.format)
     options: Options = options_of(request.format, request.options)
-    if not options.one_file():
-        return f"{safe_name(name)}-{request.format}.zip"
-    return safe_name(name) + (".json" if options.document() else form.ending)
+    ending = ".zip"
+    if options.one_file():
+        ending = ".json" if options.document() else form.ending
+    return file_name(title, request.format, ending)

@@ -64,14 +64,15 @@ async function follow() {
   }
   const state = document.getElementById("state");
   if (kept) document.getElementById(`copy-${kept}`)?.click();
-  const right = !state.querySelector("[role=alert]");
+  const wrong = document.getElementById("wrong");
+  wrong.textContent = state.dataset.wrong;
+  wrong.hidden = !state.dataset.wrong;
+  const right = !state.dataset.wrong;
   const wanted = right ? state.dataset.query : query;
   history.replaceState(null, "", wanted ? `?${wanted}` : location.pathname);
   start.action = wanted ? `${place}?${wanted}` : place;
   document.getElementById("file").textContent = right ? `as ${state.dataset.file}` : "";
-  const same = document.getElementById("shows-all");
-  same.hidden = state.dataset.same !== "1";
-  same.querySelector("code").textContent = format;
+  document.getElementById("params").toggleAttribute("data-same", state.dataset.same === "1");
   const tabs = new URLSearchParams();
   for (const field of form.querySelectorAll("[data-filter][name]")) tabs.append(field.name, field.value);
   if (form.elements.labels && form.elements.labels.value !== "all") tabs.append("labels", form.elements.labels.value);
