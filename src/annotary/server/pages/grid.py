@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
@@ -45,6 +46,7 @@ class Choice(NamedTuple):
     query: str
     is_on: bool
     colour: str = ""
+    more: str = ""
 
 
 def routes(service: Service) -> list[Route]:
@@ -167,7 +169,13 @@ def _groups(
         alone("workflow_status", one.status, STATUS_WORDS[one.status], one.rows) for one in found.statuses
     ]
     yield "workflow_status", "Status", statuses
-    classes = [of_list("class", one.name, one.name, one.rows, colours[one.name]) for one in found.classes]
+    often = Counter(one.name for one in found.classes)
+    classes = [
+        of_list("class", one.name, one.name, one.rows, colours[one.name])._replace(
+            more=one.kind if often[one.name] > 1 else ""
+        )
+        for one in found.classes
+    ]
     yield "class", "Class", [*classes, alone("no_objects", True, "no objects", found.no_objects)]
     yield "kind", "Kind", [of_list("kind", one.kind, one.kind, one.rows) for one in found.kinds]
     batches = [of_list("batch_id", one.id, one.name or one.id, one.rows) for one in found.batches]
