@@ -11,7 +11,17 @@ import { Stage } from "./stage.js";
 
 /** Classes whose masks cover more of the image than this start hidden. */
 const BIG = 0.5;
+/** How people like to look is kept for good; which classes they look at, for the project and the day. */
 const KEPT = "annotary-view";
+const CLASSES = `annotary-classes ${location.pathname.split("/rows/")[0]}`;
+
+function remembered(store, name) {
+  try {
+    return JSON.parse(store.getItem(name)) ?? {};
+  } catch {
+    return {};
+  }
+}
 
 /** The smallest size that holds everything, where the size of the image is not known. */
 function sizeOf({ media_attributes: media }, items) {
@@ -24,8 +34,8 @@ class Viewer {
   constructor(data) {
     this.data = data;
     this.find = (name) => document.querySelector(`[data-view="${name}"]`);
-    this.kept = JSON.parse(localStorage.getItem(KEPT) ?? "{}");
-    this.shownClasses = new Map(Object.entries(this.kept.classes ?? {}));
+    this.kept = remembered(localStorage, KEPT);
+    this.shownClasses = new Map(Object.entries(remembered(sessionStorage, CLASSES)));
     this.shares = new Map();
     this.masks = new Map();
     this.state = new URLSearchParams(location.search);
@@ -124,12 +134,10 @@ class Viewer {
   #sections() {
     const { items, links, sides } = this.current;
     const sections = [], label = this.mode === "predictions" ? null : this.label;
-    const sideless = (side) => side === this.predictions && this.mode === "both";
-    for (const side of sides) {
-      if (!side.answers.length) continue;
-      const holder = el("li", { ids: [] }, tree(side.answers));
-      sections.push({ id: sideless(side) ? "image-predicted" : "image", title: sideless(side) ? "Image, as predicted" : "Image", entries: [holder], counted: false });
-    }
+    const images = sides.filter(({ answers }) => answers.length).map((side) => {
+      const [id, title] = side === this.predictions && sides.length > 1 ? ["image-predicted", "Image, as predicted"] : ["image", "Image"];
+      return { id, title, entries: [el("li", { ids: [] }, tree(side.answers))], counted: false };
+    });
     const inOrder = (some) => {
       const places = new Map(classesOf(some, this.data.order).map(({ name }, at) => [name, at]));
       return some.map((one, at) => [places.get(one.name), at, one]).sort((a, b) => a[0] - b[0] || a[1] - b[1]).map(([, , one]) => one);
@@ -146,6 +154,9 @@ class Viewer {
       const empty = label || this.mode !== "labels" ? "Nothing is drawn on this image." : "Nobody has labelled this row yet.";
       sections.push({ id: "objects", title: "Objects", note: items.length ? "" : empty, entries: inOrder(items).map(entry) });
     }
+    // What is to be compared comes first.
+    if (this.mode === "both") sections.push(...images);
+    else sections.unshift(...images);
     if (links.length) {
       const entries = links.map((one) => relation(one, this.byId.get(one.source), this.byId.get(one.target)));
       sections.push({ id: "relationships", title: "Relationships", entries });
@@ -165,7 +176,7 @@ class Viewer {
       }, swatch, named(name || "(no name)", 60), el("span", { className: "quiet" }, count.toLocaleString("en")));
       chip.addEventListener("click", () => {
         this.shownClasses.set(name, !this.isShown(name));
-        this.#keep({ classes: Object.fromEntries([...this.shownClasses].slice(-200)) });
+        sessionStorage.setItem(CLASSES, JSON.stringify(Object.fromEntries(this.shownClasses)));
         chip.setAttribute("aria-pressed", this.isShown(name));
         this.#draw();
       });
