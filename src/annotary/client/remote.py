@@ -135,7 +135,8 @@ class Remote:
             self._begun[key] = done
         told = done.result or {}
         export.done, export.labels, export.annotations = told["rows"], told["labels"], told["annotations"]
-        export.about = told["about"]
+        # Whoever writes a manifest holds this very dict already.
+        export.about.update(told["about"])
         export.findings.ledger.before(told["losses"])
         export.findings.problem_count = told["problem_count"]
         for notice in msgspec.convert(told["notices"], list[Notice]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
@@ -12,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from annotary.model.export import STATUS, ExportFilters, LabelRule, ProjectScope
+from annotary.model.project import Project
 from annotary.operations.looking import CountMatching, Facets, FindFacets, FindRows, RelaxFilters
 from annotary.operations.ontologies import GetOntology
 from annotary.operations.projects import FindBatches, GetProject
@@ -87,7 +89,7 @@ def grid(asked: Asked) -> Response:
         lists={name: _values(filters, name) for name in LISTS},
         labels=labels,
         statuses=STATUS_SAID,
-        drawn=drawing.svg_of,
+        drawn=partial(drawing.svg_of, known=_known(asked, project)),
     )
 
 
@@ -133,7 +135,8 @@ def facets(asked: Asked) -> Response:
     params = asked.request.query_params
     filters, labels = filters_of(params), labels_of(params)
     found = asked.call(FindFacets(scope=_scope(asked), filters=filters))
-    colours = drawing.colours((one.name for one in found.classes), _known(asked))
+    project = asked.call(GetProject(project_id=asked.part("project_id")))
+    colours = drawing.colours((one.name for one in found.classes), _known(asked, project))
     return shown(
         asked,
         "facets.html",
@@ -143,9 +146,8 @@ def facets(asked: Asked) -> Response:
     )
 
 
-def _known(asked: Asked) -> dict[str, str]:
+def _known(asked: Asked, project: Project) -> dict[str, str]:
     """The colours that the project's ontology gives its classes."""
-    project = asked.call(GetProject(project_id=asked.part("project_id")))
     if project.ontology_id is None:
         return {}
     return drawing.ontology_colours(asked.call(GetOntology(ontology_id=project.ontology_id)).normalized)
