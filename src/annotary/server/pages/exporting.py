@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
+import msgspec
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -170,7 +171,15 @@ def _preview(asked: Asked, request: StartExport) -> dict[str, Any]:
         )
     except AnnotaryError as error:
         return {"text": "", "error": str(error)}
-    return {"text": found, "error": ""}
+    return {"text": _readable(found), "error": ""}
+
+
+def _readable(text: str) -> str:
+    """Text as it is, save that one JSON value is spread over lines."""
+    try:
+        return msgspec.json.format(text.strip(), indent=2)
+    except msgspec.DecodeError:
+        return text
 
 
 def _losses(asked: Asked, request: StartExport) -> Any:
