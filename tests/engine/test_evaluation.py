@@ -295,3 +295,16 @@ def test_a_row_without_a_label_is_not_matched(run: Any) -> None:
         run.match("labelled", label_id="three")
     with pytest.raises(annotary.NotFound, match="nowhere"):
         run.match("nowhere")
+
+
+def test_without_averages_all_else_is_the_same(client: annotary.Client, tmp_path: Path) -> None:
+    coco = _polygons(_coco())
+    results = _results(coco)
+    with_them = _evaluated(client, tmp_path, coco, results)
+    without = _evaluated(client, tmp_path, coco, results, averages=False)
+    assert with_them.boxes.ap is not None and without.boxes.ap is None and without.shapes is None
+    for name in ("rows", "confusion", "worst", "labels", "predictions", "left_out"):
+        assert getattr(with_them, name) == getattr(without, name)
+    for one, other in zip(with_them.classes, without.classes, strict=True):
+        assert (one.name, one.precision, one.recall) == (other.name, other.precision, other.recall)
+        assert other.ap50 is None and other.curve == ()

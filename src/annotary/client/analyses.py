@@ -72,12 +72,13 @@ class Judging(Labelled):
         confidence: float = 0.0,
         limit: int = 20,
         data_row_ids: Sequence[str] = (),
+        averages: bool = True,
     ) -> Evaluation:
         """Measure the predictions of a file (COCO results, Labelbox import lines) against the labels.
 
         Raises Invalid, Refused.
         """
-        measure = _measure(labels, iou, confidence, limit, data_row_ids)
+        measure = _measure(labels, iou, confidence, limit, data_row_ids, averages)
         return self._port.evaluate(predictions, measure, project_id=self.id, format=format)
 
 
@@ -95,9 +96,10 @@ class Predicting(Labelled):
         confidence: float = 0.0,
         limit: int = 20,
         data_row_ids: Sequence[str] = (),
+        averages: bool = True,
     ) -> Evaluation:
         """Measure the predictions against the run's labels, or a project's. Raises Invalid, NotFound."""
-        measure = _measure(labels, iou, confidence, limit, data_row_ids)
+        measure = _measure(labels, iou, confidence, limit, data_row_ids, averages)
         return self._port.call(EvaluateRun(model_run_id=self.id, project_id=project_id, measure=measure))
 
     def match(
@@ -119,7 +121,7 @@ class Predicting(Labelled):
 
 
 def _measure(
-    labels: LabelRule, iou: float, confidence: float, limit: int, data_row_ids: Sequence[str]
+    labels: LabelRule, iou: float, confidence: float, limit: int, data_row_ids: Sequence[str], averages: bool
 ) -> Measure:
     given = {
         "labels": labels,
@@ -127,6 +129,7 @@ def _measure(
         "confidence": confidence,
         "limit": limit,
         "data_row_ids": tuple(data_row_ids),
+        "averages": averages,
     }
     try:
         return msgspec.convert(given, Measure)

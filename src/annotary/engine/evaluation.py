@@ -30,7 +30,7 @@ Rows = Iterable[tuple[Image | None, Image]]
 
 
 class Meter:
-    """Measures rows as they go by; of all rows it keeps what averages need, and the worst rows."""
+    """Measures rows as they go by; of all rows it keeps what averages need, where they are asked for."""
 
     def __init__(self, request: Measure, pixels: Pixels) -> None:
         self.request = request
@@ -63,10 +63,14 @@ class Meter:
             push(self.worst, held)
 
     def _keep(self, image: Image, labels: list[Shape], predictions: list[Shape]) -> None:
+        for one in (*labels, *predictions):
+            self.names.setdefault(one.mark.name, len(self.names) + 1)
+        if not self.request.averages:
+            return
         at = [one.image(image.height, image.width) for one in (self.boxes, self.filled)]
         for side, ours in ((labels, True), (predictions, False)):
             for one in side:
-                category = self.names.setdefault(one.mark.name, len(self.names) + 1)
+                category = self.names[one.mark.name]
                 score = None if ours else _confidence(one)
                 drawn = marks.area(one.mark, image, self.pixels) if one.mark.kind == POLYGON else one.area
                 self.boxes.add(at[0], category, one.extent, area=drawn, crowd=one.crowd, score=score)

@@ -25,13 +25,17 @@ class CountStatistics(Operation[Statistics]):
 
 
 class Measure(Value):
-    """How predictions are measured: `limit` rows are told of, of `data_row_ids` alone where any are given."""
+    """How predictions are measured: `limit` rows are told of, of `data_row_ids` alone where any are given.
+
+    Without `averages` there is no AP and no curve, and memory does not grow with the rows.
+    """
 
     labels: LabelRule = "all"
     iou: Share = 0.5
     confidence: Share = 0.0
     limit: Limit = 20
     data_row_ids: tuple[str, ...] = ()
+    averages: bool = True
 
 
 class EvaluateRun(Operation[Evaluation]):
