@@ -61,7 +61,8 @@ def test_a_task_that_has_ended_is_removed_with_its_files(engine: Engine, clock: 
     with pytest.raises(Conflict, match="'one' is QUEUED; cancel it first"):
         engine.call(DeleteTask(task_id="one"))
     files = [
-        engine.store.files.make([b"1\n"], name="rows.ndjson", media_type="x/y", now=clock()) for _ in range(2)
+        engine.store.files.make([b"1\n"], name="rows.ndjson", media_type="x/y", now=clock.tick())
+        for _ in range(2)
     ]
     engine.store.tasks.put(replace(task, status="COMPLETE", file=files[0], problems=files[1]))
     elsewhere = Engine(engine.store.seen_as("other"), clock=clock)

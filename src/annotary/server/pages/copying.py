@@ -97,7 +97,7 @@ def options_given(request: StartExport) -> dict[str, Any]:
 def as_python(request: StartExport, base_url: str, file: str) -> str:
     """The export as a Python program."""
     scope = request.query.scope
-    what = GETTERS[type(scope)].removeprefix("get_")  # type: ignore[index]
+    what = GETTERS[type(scope)].removeprefix("get_")
     said: list[tuple[str, Any]] = []
     if filters := filters_given(request.query.filters):
         said.append(("filters", filters))

@@ -11,7 +11,7 @@ import msgspec
 
 from annotary.errors import AnnotaryError, Invalid
 from annotary.formats import Options, file_name, load, names, options_of
-from annotary.model.export import DETAILS, DatasetScope, ExportParams, ExportQuery, ProjectScope, RunScope
+from annotary.model.export import DETAILS, ExportParams, ExportQuery, ProjectScope, RunScope
 from annotary.model.fields import Field, fields_of
 from annotary.operations.exports import StartExport
 from annotary.server.pages.copying import options_given
@@ -27,7 +27,7 @@ FAMILIES = (
 """Groups of the list of formats; those that no other names are in the second."""
 ON, OFF = "1", "0"
 
-ExportScope = ProjectScope | RunScope | DatasetScope
+ExportScope = ProjectScope | RunScope
 
 
 class Control(NamedTuple):
