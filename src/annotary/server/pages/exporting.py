@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from annotary.errors import AnnotaryError, Invalid, NotFound
 from annotary.formats import load
-from annotary.model.export import DETAILS, ExportFilters, ExportParams, LabelRule, ProjectScope, RunScope
+from annotary.model.export import DETAILS, ExportFilters, ExportParams, ProjectScope, RunScope
 from annotary.model.fields import fields_of
 from annotary.operations.exports import StartExport
 from annotary.operations.looking import CountMatching, DescribeLosses, PreviewExport
@@ -20,6 +20,7 @@ from annotary.operations.projects import FindBatches, GetProject
 from annotary.server.pages import wanted
 from annotary.server.pages.copying import copies_of
 from annotary.server.pages.filtering import (
+    LABEL_RULES,
     chips_of,
     filters_of,
     is_of_filter,
@@ -31,13 +32,6 @@ from annotary.server.pages.filtering import (
 from annotary.server.pages.shell import Asked, page, seen, shown
 from annotary.server.service import Service
 
-LABEL_RULES: tuple[tuple[LabelRule, str], ...] = (
-    ("all", "all of them"),
-    ("latest", "the latest"),
-    ("benchmark", "the benchmark"),
-    ("consensus", "the best by consensus"),
-)
-"""Which of several labels of a row, in words."""
 PREVIEWED = 1
 """So many rows are shown beforehand."""
 SHOWN = 20_000

@@ -27,6 +27,13 @@ LISTS = {
 """Filters with several values: the field and the words of each."""
 NAMES = (*RANGES, "workflow_status", *LISTS, "no_objects")
 LABELS = "labels"
+LABEL_RULES: tuple[tuple[LabelRule, str], ...] = (
+    ("all", "all of them"),
+    ("latest", "the latest"),
+    ("benchmark", "the benchmark"),
+    ("consensus", "the best by consensus"),
+)
+"""Which of several labels of a row, in words."""
 _STATUS_SAID = {stored: said for said, stored in STATUS.items()}
 STATUS_WORDS = {"TO_LABEL": "to label", "IN_REVIEW": "in review", "IN_REWORK": "in rework", "DONE": "done"}
 _TRUE, _FALSE = ("1", "true"), ("0", "false")

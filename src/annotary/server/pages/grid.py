@@ -19,6 +19,7 @@ from annotary.operations.ontologies import GetOntology
 from annotary.operations.projects import FindBatches, GetProject
 from annotary.server.pages import drawing
 from annotary.server.pages.filtering import (
+    LABEL_RULES,
     LISTS,
     STATUS_WORDS,
     chips_of,
@@ -88,6 +89,7 @@ def grid(asked: Asked) -> Response:
         ends=end_fields(filters),
         lists={name: _values(filters, name) for name in LISTS},
         labels=labels,
+        rules=LABEL_RULES,
         statuses=STATUS_SAID,
         drawn=partial(drawing.svg_of, known=_known(asked, project)),
     )
