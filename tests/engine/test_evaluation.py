@@ -280,6 +280,14 @@ def test_one_row_is_matched_by_itself(run: Any) -> None:
     assert found == row
 
 
+def test_the_runs_of_a_row_are_found(run: Any, client: annotary.Client) -> None:
+    assert [one.id for one in client.get_model_runs(data_row_id="labelled")] == ["run"]
+    client.create_dataset("elsewhere").create_data_rows([{"id": "other", "row_data": "x.png"}])
+    assert client.get_model_runs(data_row_id="other") == []
+    with pytest.raises(annotary.NotFound, match="nowhere"):
+        client.get_model_runs(data_row_id="nowhere")
+
+
 def test_one_label_of_a_row_is_matched_by_itself(run: Any) -> None:
     found = run.match("labelled", label_id="two", iou=0.3)
     assert [(one.label, one.prediction) for one in found.pairs] == [("only", "sure")]
