@@ -96,6 +96,15 @@ def identical() -> dict[str, Any]:
     return row("twins", objects, [])
 
 
+def holed() -> dict[str, Any]:
+    """A row with a polygon of 1000 pixels that has a hole of 600 in its middle, joined by a seam."""
+    corners = [(500, 250), (1500, 250), (1500, 1250), (500, 1250), (500, 250)]
+    corners += [(700, 450), (1300, 450), (1300, 1050), (700, 1050), (700, 450), (500, 250)]
+    about = {"annotation_kind": "ImagePolygon", "feature_id": "holed", "name": "ring", "value": "ring"}
+    ring = [{"x": x, "y": y} for x, y in corners]
+    return row("holed", [{**about, "classifications": [], "polygon": ring}], [])
+
+
 COVERED = "covered.png"
 
 
@@ -119,7 +128,7 @@ def covered() -> dict[str, Any]:
 
 def written(folder: Path) -> tuple[Path, Path]:
     """Files with all of them: as Labelbox v2, which names its project, and COCO."""
-    rows = [identical(), hostile(), busy(1200), busy(3000)]
+    rows = [identical(), hostile(), holed(), busy(3000)]
     lines, coco = folder / "hard.ndjson", folder / "covered.json"
     lines.write_text("".join(json.dumps(one) + "\n" for one in rows))
     coco.write_text(json.dumps(covered()))

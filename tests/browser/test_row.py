@@ -417,6 +417,17 @@ def test_a_class_that_covers_most_of_the_image_starts_hidden(page: Page, hard: d
     expect(page.locator(".shapes .mask.lit")).to_have_count(1)
 
 
+def test_the_hole_of_a_polygon_is_a_hole(page: Page, hard: dict[str, str]) -> None:
+    stage = opened(page, hard["holed"])
+    frame, k = stage.bounding_box(), zoom(page)
+    assert frame is not None
+    x, y = frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2
+    assert page.evaluate(f"{UNDER}({x}, {y})") is None
+    assert page.evaluate(f"{UNDER}({x + 400 * k}, {y})") == "holed"
+    outline = shape(page, "holed").locator(".edge").get_attribute("d") or ""
+    assert outline.count("M") == 2 and "M500 250L700 450" not in outline
+
+
 def test_identical_boxes_say_so(page: Page, hard: dict[str, str]) -> None:
     opened(page, hard["twins"])
     for id in ("twin1", "twin2"):
