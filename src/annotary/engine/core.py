@@ -39,6 +39,7 @@ _HOUSES = (
     "slices",
     "tags",
     "exporting",
+    "looking",
     "loading",
     "tasks",
     "users",

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from msgspec import field, to_builtins
 from msgspec.structs import replace
 
-from annotary.engine import places, tasks
+from annotary.engine import pictures, places, tasks
 from annotary.engine.core import Engine, handles
 from annotary.engine.entries import Origin
 from annotary.engine.features import Features
@@ -342,4 +342,6 @@ def start_import(engine: Engine, request: StartImport) -> Task:
         on_problem=request.on_problem,
         dry_run=request.dry_run,
     )
+    if images is not None and not request.dry_run:
+        pictures.remember(engine, images)
     return engine.store.tasks.get(report.task_id) if report.task_id else _task(engine, [], report)

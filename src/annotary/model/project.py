@@ -261,3 +261,10 @@ class Settings(Value):
     id: str
     name: str
     value: Any
+
+
+class ImageFolder(Value):
+    """A folder on the store's machine that was given at an import: images are shown from it."""
+
+    id: str
+    path: str

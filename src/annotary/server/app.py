@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 from annotary.engine.core import DEFAULT_BASE_URL, Engine
 from annotary.engine.secret import signing_secret
 from annotary.errors import AnnotaryError
-from annotary.server import files, health, masks, pages, rest, transfers
+from annotary.server import files, health, masks, pages, pictures, rest, transfers
 from annotary.server.door import Door, answer_error, answer_failure
 from annotary.server.labelbox import app as labelbox
 from annotary.server.pages import failures
@@ -55,6 +55,7 @@ def routes(service: Service) -> list[BaseRoute]:
         *health.routes(service),
         *labelbox.routes(service),
         *masks.routes(service),
+        *pictures.routes(service),
         *files.routes(service),
         *pages.routes(service),
         *transfers.routes(service),

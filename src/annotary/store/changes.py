@@ -10,10 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, bindparam, insert, literal, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from annotary.model.base import to_json
 from annotary.store.database import driver_cursor, insert_rows
-from annotary.store.schema import FOREVER, collection_versions, collections, features, labels, rows
+from annotary.store.schema import FOREVER, collection_versions, collections, features, labels, rows, shown
+from annotary.store.signatures import Thing, signature_of, things_of
 
 ROW_FIELDS = ("data_row", "deleted", "version", "activity", "status", "batch", "tail", "extra")
 LABEL_FIELDS = (
@@ -28,8 +30,11 @@ LABEL_FIELDS = (
     "annotations",
     "masks",
     "v1",
+    "signature",
 )
 _HALF = 1 << 31
+_TOGETHER = 500
+"""So many signatures are asked for by one statement."""
 Fields = Mapping[str, Any]
 
 
@@ -48,6 +53,7 @@ class Change:
         self.connection = connection
         self.collection = collection
         self._sequence: int | None = None
+        self._signatures: set[int] = set()
 
     @property
     def sequence(self) -> int:
@@ -144,8 +150,40 @@ class Change:
         self._put(rows, ROW_FIELDS, new, changed)
 
     def put_labels(self, new: Iterable[Fields], changed: Iterable[Fields] = ()) -> None:
-        """Write labels, likewise."""
-        self._put(labels, LABEL_FIELDS, new, changed)
+        """Write labels, likewise; what they show is noted with them."""
+        met: dict[int, list[Thing]] = {}
+
+        def signed(given: Iterable[Fields]) -> list[Fields]:
+            made: list[Fields] = []
+            for one in given:
+                things = things_of(one["annotations"])
+                signature = signature_of(things)
+                met[signature] = things
+                made.append({**one, "signature": signature})
+            return made
+
+        self._put(labels, LABEL_FIELDS, signed(new), signed(changed))
+        self._explain(met)
+
+    def _explain(self, met: Mapping[int, list[Thing]]) -> None:
+        """Note down what signatures mean, where nobody has yet."""
+        unknown = sorted(met.keys() - self._signatures - {0})
+        self._signatures.update(unknown)
+        known: set[int] = set()
+        for start in range(0, len(unknown), _TOGETHER):
+            some = unknown[start : start + _TOGETHER]
+            asked = select(shown.c.signature).distinct().where(shown.c.signature.in_(some))
+            known.update(self.connection.execute(asked).scalars())
+        new = [
+            {"signature": signature, "kind": kind, "name": name}
+            for signature in unknown
+            if signature not in known
+            for kind, name in met[signature]
+        ]
+        if new:
+            dialect = sqlite if self._sqlite else postgresql
+            # Another one may do the same at the same time.
+            self.connection.execute(dialect.insert(shown).on_conflict_do_nothing(), new)
 
     def renew_rows(self) -> None:
         """A new version of every row, as it is: what all of them show has changed."""

@@ -31,6 +31,15 @@ def names(connection: Connection, org: str, kind: type[Value]) -> list[tuple[str
     return [(id, name) for id, name in connection.execute(select(entities.c.id, entities.c.name).where(mine))]
 
 
+def ids_of(connection: Connection, keys: Sequence[int]) -> dict[int, str]:
+    """The ids of data rows by their keys."""
+    found: dict[int, str] = {}
+    for start in range(0, len(keys), 1000):
+        some = select(data_rows.c.n, data_rows.c.id).where(data_rows.c.n.in_(keys[start : start + 1000]))
+        found.update({row.n: row.id for row in connection.execute(some)})
+    return found
+
+
 def dataset_size(connection: Connection, org: str, dataset: str) -> int:
     """How many data rows a dataset has."""
     mine = (data_rows.c.org == org) & (data_rows.c.dataset == dataset)
