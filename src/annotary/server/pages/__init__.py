@@ -4,10 +4,36 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
-from annotary.server.pages import docs, importing, overview, projects, sessions, settings, static_files
+from annotary.server.pages import (
+    docs,
+    exporting,
+    grid,
+    history,
+    importing,
+    overview,
+    projects,
+    row,
+    runs,
+    sessions,
+    settings,
+    static_files,
+)
 from annotary.server.service import Service
 
-MODULES = (static_files, sessions, projects, overview, importing, settings, docs)
+MODULES = (
+    static_files,
+    sessions,
+    projects,
+    overview,
+    grid,
+    row,
+    exporting,
+    history,
+    runs,
+    importing,
+    settings,
+    docs,
+)
 """Each gives its routes; the order is that of matching."""
 
 

@@ -13,6 +13,7 @@ from annotary.model.export import ProjectScope
 from annotary.model.ontology import Ontology
 from annotary.model.project import ModelRun, Project
 from annotary.model.task import Task
+from annotary.operations.looking import CountDays, FindFacets
 from annotary.operations.model_runs import FindModelRuns
 from annotary.operations.ontologies import GetOntology
 from annotary.operations.projects import GetProject, Summarize
@@ -113,10 +114,16 @@ def counts(asked: Asked) -> Response:
     ontology = _ontology(asked, project)
     known = drawing.ontology_colours(ontology.normalized) if ontology else {}
     summary = asked.call(Summarize(kind="project", id=project.id))
+    facets = asked.call(FindFacets(scope=ProjectScope(id=project.id)))
+    rows: dict[str, int] = {}
+    for one in facets.classes:
+        # A name of two kinds is one class of the filter: at least as many rows have it as of the larger.
+        rows[one.name] = max(rows.get(one.name, 0), one.rows)
     classes = [
-        Class(name=name, colour=drawing.colour(name, known), objects=objects, rows=objects)
+        Class(name=name, colour=drawing.colour(name, known), objects=objects, rows=rows.get(name, 0))
         for name, objects in sorted(summary.by_class.items(), key=lambda one: (-one[1], one[0]))
     ]
+    days = [Day(day=one.day, labels=one.labels) for one in asked.call(CountDays(project_id=project.id))]
     data = Counts(
         rows=summary.rows,
         labels=summary.labels,
@@ -124,7 +131,7 @@ def counts(asked: Asked) -> Response:
         by_status=summary.by_status,
         by_kind=summary.by_kind,
         classes=classes,
-        days=[],
+        days=days,
     )
     return shown(asked, "counts.html", data, project=project, chart=chart(data.days))
 
