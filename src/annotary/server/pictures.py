@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from annotary.engine import pictures
-from annotary.errors import Invalid
+from annotary.errors import Invalid, NotFound, Unavailable
 from annotary.server.rest import ROOT
 from annotary.server.service import Service, param
 
@@ -16,7 +16,10 @@ USUAL = 320
 
 
 def routes(service: Service) -> list[Route]:
-    """`/api/v1/data-rows/{data_row_id}/image` and `/thumbnail`."""
+    """`/api/v1/data-rows/{data_row_id}/image` and `/thumbnail`.
+
+    With `?blank=1` a thumbnail that is not to be had is an empty answer: pages show many, and need no error.
+    """
 
     async def image(request: Request) -> Response:
         def found() -> pictures.Picture:
@@ -32,7 +35,12 @@ def routes(service: Service) -> list[Route]:
                 raise Invalid(f"size: {said[:20]!r} is not a number of pixels up to 4096")
             return pictures.thumbnail(engine, param(request, "data_row_id"), int(said))
 
-        return _answer(await service.threaded(found))
+        try:
+            return _answer(await service.threaded(found))
+        except (NotFound, Unavailable):
+            if not request.query_params.get("blank"):
+                raise
+            return Response(status_code=204, headers={"Cache-Control": "no-store"})
 
     path = f"{ROOT}/data-rows/{{data_row_id}}"
     return [Route(f"{path}/image", image), Route(f"{path}/thumbnail", thumbnail)]
