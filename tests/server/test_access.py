@@ -35,6 +35,10 @@ PAGES: dict[str, Role] = {
     "/p/{project_id}/summary": "reader",
     "/p/{project_id}/strip": "reader",
     "/p/{project_id}/counts": "reader",
+    "/p/{project_id}/rows/{row_id}": "reader",
+    "/m/{model_id}/{run_id}": "reader",
+    "/m/{model_id}/{run_id}/scores": "reader",
+    "/m/{model_id}/{run_id}/rows/{row_id}": "reader",
     "/imports/{task_id}": "reader",
     "/settings/keys": "admin",
     "/settings/revoked": "admin",
@@ -56,6 +60,8 @@ KEYED: dict[str, Role] = {
     f"{ROOT}/tasks/{{task_id}}/problems": "reader",
     f"{ROOT}/exports/rows": "reader",
     f"{ROOT}/exports/masks": "reader",
+    f"{ROOT}/data-rows/{{data_row_id}}/image": "reader",
+    f"{ROOT}/data-rows/{{data_row_id}}/thumbnail": "reader",
     f"{ROOT}/projects/{{project_id}}/masks.zip": "reader",
     f"{ROOT}/model-runs/{{run_id}}/masks.zip": "reader",
     f"{ROOT}/projects/{{project_id}}/annotations/{{feature_id}}/index/1/mask": "reader",
@@ -116,6 +122,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             "file_id": task["file"]["id"],
             "data_row_id": world.ids[0],
             "ontology_id": "street",
+            "row_id": world.ids[0],
+            "model_id": "model",
+            "run_id": "run",
         }
         yield House(server, keys, things)
 
