@@ -114,8 +114,9 @@ def svg_of(
     *,
     known: Mapping[str, str] | None = None,
     faults: Collection[str] | None = None,
+    picture: str | None = None,
 ) -> Markup:
-    """The small picture of a row: its thumbnail, and what is drawn on it.
+    """The small picture of a row: its thumbnail, or what is at `picture`, and what is drawn on it.
 
     `known` are the ontology's colours. Where there are `faults`, objects with these ids are red, and the
     others stand back.
@@ -127,7 +128,7 @@ def svg_of(
         opacity = FILL if faults is None or is_fault else FILL / 4
         shapes.append(_shape(one, FAULT if is_fault else colour(one.name, known), opacity))
     image = Markup('<image href="{}" width="{}" height="{}" preserveAspectRatio="none"/>').format(
-        thumbnail_of(card.data_row_id), width, height
+        thumbnail_of(card.data_row_id) if picture is None else picture, width, height
     )
     return Markup(
         '<svg class="overlay" viewBox="0 0 {0} {1}" role="img" aria-label="{2}" data-shapes="{3}">'
