@@ -37,6 +37,10 @@ _FILTERS = (
     "batch_id",
     "data_row_id",
     "global_key",
+    "external_id",
+    "class_name",
+    "kind",
+    "no_objects",
 )
 _ARRAYS = ("labelbox-v1",)
 """Formats whose files are arrays by custom, not lines."""

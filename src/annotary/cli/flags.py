@@ -14,7 +14,7 @@ from msgspec import UNSET
 
 from annotary.errors import AnnotaryError
 from annotary.formats import load, names
-from annotary.model.export import STATUS, ExportParams, LabelRule
+from annotary.model.export import KINDS, STATUS, ExportParams, LabelRule
 from annotary.model.fields import core, description
 
 SCOPE, OUTPUT, SHOWN, FILTERS, STATE, FORMAT = (
@@ -89,6 +89,13 @@ def filters() -> Iterator[Parameter]:
     ):
         kind = str | None if name == "workflow_status" else list[str] | None
         yield option(name, kind, FILTERS, help, f"--{dashed(name)}", metavar=metavar)
+    for name, flag, metavar, help in (
+        ("external_id", "--external-id", "ID", "Only rows with this external id; repeatable."),
+        ("class_name", "--class", "NAME", "Only rows with an object of this class; repeatable."),
+        ("kind", "--kind", "|".join(KINDS), "Only rows with an annotation of this kind; repeatable."),
+    ):
+        yield option(name, list[str] | None, FILTERS, help, flag, metavar=metavar)
+    yield option("no_objects", bool, FILTERS, "Only rows without any object.", "--no-objects", default=False)
 
 
 def _states() -> Iterator[Parameter]:
