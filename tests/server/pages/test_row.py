@@ -111,6 +111,13 @@ def test_what_is_not_there_is_not_found(browser: httpx.Client) -> None:
         assert answer.status_code == 404 and "nowhere" in answer.text
 
 
+def test_a_small_picture_that_is_not_there_is_no_error_where_many_are_shown(browser: httpx.Client) -> None:
+    address = drawing.thumbnail_of("twins")
+    answer = browser.get(address)
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert browser.get(address.partition("?")[0]).status_code == 404
+
+
 def test_who_is_not_logged_in_logs_in_and_comes_back(server: Live) -> None:
     answer = httpx.get(f"{server.url}{PLACE}/twins?class=car", headers=HTML)
     assert answer.status_code == 303
