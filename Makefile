@@ -7,7 +7,7 @@ DEMO := annotary-demo
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format docs coverage bench soak serve lock clean
+.PHONY: help setup demo test check format docs coverage bench soak serve screenshots lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -20,10 +20,11 @@ setup: .venv/ready ## make .venv inside this folder, with annotary and all it ne
 demo: setup ## load the sample project, export it, say what was made and where
 	@$(BIN)/annotary demo
 
-test: setup ## run the whole test suite, on SQLite and PostgreSQL, with the official SDKs and other programs
+test: setup ## run the whole test suite, on SQLite and PostgreSQL, with the official SDKs, other programs and a browser
 	@sh scripts/postgres.sh
 	@sh scripts/sdk.sh
 	@sh scripts/peers.sh
+	@sh scripts/chromium.sh
 	$(RUN) pytest -n auto
 
 check: setup ## formatter, linter, types, import contracts, docs
@@ -45,6 +46,7 @@ docs: setup ## write the generated tables and help texts of the documentation an
 coverage: setup ## run the tests and list the lines that none of them reaches
 	@sh scripts/postgres.sh
 	@sh scripts/sdk.sh
+	@sh scripts/chromium.sh
 	$(RUN) pytest -n auto --cov --cov-report=term-missing
 
 bench: setup ## run the benchmarks: ratios measured in one run
@@ -60,8 +62,12 @@ serve: setup ## serve the demo store with its web page
 	@test -f $(DEMO)/annotary.db || $(BIN)/annotary demo $(DEMO)
 	@$(BIN)/annotary --at $(DEMO) serve
 
+screenshots: setup ## take a picture of every page into ./screenshots, and the two of the README anew
+	@sh scripts/chromium.sh
+	$(BIN)/python scripts/screenshots.py
+
 lock: setup ## write requirements-dev.txt and the locks of the SDKs anew, with the newest releases
 	@sh scripts/lock.sh
 
 clean: ## remove what the other commands made, .venv included
-	rm -rf .venv .sdk .peers dist .coverage .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .sdk .peers dist .coverage .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache screenshots

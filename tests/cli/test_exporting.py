@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import zstandard
 
-from annotary.cli.exporting import safe_name
+from annotary.formats import safe_name
 from tests.cli.conftest import PROJECT, document, done, refused, typed
 
 

@@ -234,3 +234,85 @@ def test_what_is_wrong_is_said(client: annotary.Client, tmp_path: Path) -> None:
         _evaluated(client, tmp_path, coco, "no predictions")
     with pytest.raises(Invalid, match="nothing to measure"):
         _evaluated(client, tmp_path, coco, [_said(1, 1, [0, 0, 9, 9], 0.9)], data_row_ids=["none"])
+
+
+def _box(id: str, name: str, left: float, **more: Any) -> dict[str, Any]:
+    place = {"top": 0, "left": left, "height": 100, "width": 100}
+    about = {"annotation_kind": "ImageBoundingBox", "feature_id": id, "name": name, "value": name}
+    return {**about, "classifications": [], "bounding_box": place, **more}
+
+
+def _label(id: str, *boxes: dict[str, Any]) -> dict[str, Any]:
+    empty: dict[str, Any] = {"classifications": [], "relationships": []}
+    return {"label_kind": "Default", "version": "1.0.0", "id": id, "annotations": {"objects": boxes, **empty}}
+
+
+@pytest.fixture
+def run(client: annotary.Client, tmp_path: Path) -> Any:
+    """A run with a row of two labels, and one without a label."""
+    labels = [
+        _label("one", _box("car", "car", 0), _box("dog", "dog", 200)),
+        _label("two", _box("only", "car", 50)),
+    ]
+    said = [_box("sure", "car", 0, confidence=0.9), _box("unsure", "dog", 400, confidence=0.2)]
+    rows = []
+    for id, part in (("labelled", labels), ("bare", [])):
+        predictions = [_label(f"said-{id}", *(said if part else []))]
+        shown = {"name": "r", "run_data_row_id": f"in-{id}", "labels": part, "predictions": predictions}
+        rows.append(
+            {
+                "data_row": {"id": id, "external_id": id, "row_data": f"{id}.png"},
+                "media_attributes": {"height": 400, "width": 500},
+                "experiments": {"model": {"name": "m", "runs": {"run": shown}}},
+            }
+        )
+    path = tmp_path / "run.ndjson"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    client.load(path)
+    return client.get_model_run("run")
+
+
+def test_one_row_is_matched_by_itself(run: Any) -> None:
+    found = run.match("labelled")
+    assert (found.missed, found.spurious) == (("dog", "only"), ("unsure",))
+    assert [(one.label, one.prediction, one.iou) for one in found.pairs] == [("car", "sure", 1)]
+    (row,) = run.evaluate().worst
+    assert found == row
+
+
+def test_the_runs_of_a_row_are_found(run: Any, client: annotary.Client) -> None:
+    assert [one.id for one in client.get_model_runs(data_row_id="labelled")] == ["run"]
+    client.create_dataset("elsewhere").create_data_rows([{"id": "other", "row_data": "x.png"}])
+    assert client.get_model_runs(data_row_id="other") == []
+    with pytest.raises(annotary.NotFound, match="nowhere"):
+        client.get_model_runs(data_row_id="nowhere")
+
+
+def test_one_label_of_a_row_is_matched_by_itself(run: Any) -> None:
+    found = run.match("labelled", label_id="two", iou=0.3)
+    assert [(one.label, one.prediction) for one in found.pairs] == [("only", "sure")]
+    assert found.pairs[0].iou == pytest.approx(1 / 3)
+    assert run.match("labelled", label_id="two", iou=0.34).pairs == ()
+    assert run.match("labelled", confidence=0.5).spurious == ()
+
+
+def test_a_row_without_a_label_is_not_matched(run: Any) -> None:
+    with pytest.raises(Invalid, match="'bare' has no label to compare"):
+        run.match("bare")
+    with pytest.raises(Invalid, match="no label 'three' to compare"):
+        run.match("labelled", label_id="three")
+    with pytest.raises(annotary.NotFound, match="nowhere"):
+        run.match("nowhere")
+
+
+def test_without_averages_all_else_is_the_same(client: annotary.Client, tmp_path: Path) -> None:
+    coco = _polygons(_coco())
+    results = _results(coco)
+    with_them = _evaluated(client, tmp_path, coco, results)
+    without = _evaluated(client, tmp_path, coco, results, averages=False)
+    assert with_them.boxes.ap is not None and without.boxes.ap is None and without.shapes is None
+    for name in ("rows", "confusion", "worst", "labels", "predictions", "left_out"):
+        assert getattr(with_them, name) == getattr(without, name)
+    for one, other in zip(with_them.classes, without.classes, strict=True):
+        assert (one.name, one.precision, one.recall) == (other.name, other.precision, other.recall)
+        assert other.ap50 is None and other.curve == ()

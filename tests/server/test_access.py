@@ -5,8 +5,10 @@ The routes are those of the application. One that stands in no table here fails 
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,10 +25,29 @@ from annotary.server.signing import Grant
 from tests._live import Live, live
 from tests.engine.world import Clock, World, box, mask
 
-NOBODY = ("/healthz",)
-PAGES = ("/", "/docs", "/api/v1/openapi.json")
+NOBODY = ("/healthz", "/login", "/login/known", "/theme", "/static/{digest}/{name}")
+PAGES: dict[str, Role] = {
+    "/": "reader",
+    "/docs": "reader",
+    "/settings": "reader",
+    "/logout": "reader",
+    "/p/{project_id}": "reader",
+    "/p/{project_id}/summary": "reader",
+    "/p/{project_id}/strip": "reader",
+    "/p/{project_id}/counts": "reader",
+    "/p/{project_id}/rows/{row_id}": "reader",
+    "/m/{model_id}/{run_id}": "reader",
+    "/m/{model_id}/{run_id}/scores": "reader",
+    "/m/{model_id}/{run_id}/rows/{row_id}": "reader",
+    "/imports/{task_id}": "reader",
+    "/settings/keys": "admin",
+    "/settings/revoked": "admin",
+    "/settings/ended": "reader",
+}
+"""Pages for people, and the least role that may open them: who is not logged in is sent to log in."""
 KEYED: dict[str, Role] = {
     "/adv/adv/v1/embeddings": "reader",
+    f"{ROOT}/openapi.json": "reader",
     "/readyz": "reader",
     "/metrics": "reader",
     "/graphql": "reader",
@@ -40,6 +61,8 @@ KEYED: dict[str, Role] = {
     f"{ROOT}/tasks/{{task_id}}/problems": "reader",
     f"{ROOT}/exports/rows": "reader",
     f"{ROOT}/exports/masks": "reader",
+    f"{ROOT}/data-rows/{{data_row_id}}/image": "reader",
+    f"{ROOT}/data-rows/{{data_row_id}}/thumbnail": "reader",
     f"{ROOT}/projects/{{project_id}}/masks.zip": "reader",
     f"{ROOT}/model-runs/{{run_id}}/masks.zip": "reader",
     f"{ROOT}/projects/{{project_id}}/annotations/{{feature_id}}/index/1/mask": "reader",
@@ -50,6 +73,15 @@ KEYED: dict[str, Role] = {
 """Routes that are not operations, and the least role that may use them."""
 OPERATIONS = {(one.route.method, ROOT + one.route.path): one for one in handlers()}
 SDK = "/files/created-rows/"
+ANYBODY = {
+    ("GET", "/healthz"): 200,
+    ("GET", "/login"): 200,
+    ("GET", "/login/known"): 200,
+    ("POST", "/login"): 400,  # neither a key nor an address that is good once
+    ("POST", "/theme"): 303,
+    ("GET", "/static/{digest}/{name}"): 404,
+}
+"""What those get whom nobody knows."""
 ROLES: tuple[Role, ...] = ("reader", "member", "admin")
 
 
@@ -91,6 +123,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             "file_id": task["file"]["id"],
             "data_row_id": world.ids[0],
             "ontology_id": "street",
+            "row_id": world.ids[0],
+            "model_id": "model",
+            "run_id": "run",
         }
         yield House(server, keys, things)
 
@@ -118,7 +153,7 @@ def needed(method: str, route: Route) -> Role | None:
     if route.path in NOBODY:
         return None
     if route.path in PAGES:
-        return "reader"
+        return PAGES[route.path]
     assert route.path in KEYED, f"say in this test who may use {method} {route.path}"
     return KEYED[route.path]
 
@@ -127,7 +162,7 @@ def test_every_route_wants_a_key(house: House) -> None:
     with httpx.Client(base_url=house.server.url) as http:
         for method, route in every_route(house.server):
             path = placed(route.path, house.things)
-            wanted = 200 if needed(method, route) is None else 401
+            wanted = 401 if needed(method, route) else ANYBODY[method, route.path]
             for headers in ({}, {"Authorization": "Bearer nope"}, {"Authorization": "nope"}):
                 answer = http.request(method, path, headers=headers)
                 said = answer.status_code
@@ -175,15 +210,114 @@ def test_a_revoked_key_opens_nothing(house: House) -> None:
         assert http.get(f"{ROOT}/projects", headers=reader).status_code == 401
 
 
-def test_pages_take_a_key_as_a_password_and_nothing_else_does(house: House) -> None:
-    key = house.keys["default", "reader"]
-    with httpx.Client(base_url=house.server.url, auth=("any", key)) as http:
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Sec-Fetch-Mode": "navigate"}
+OWN = {"Sec-Fetch-Site": "same-origin"}
+
+
+@contextmanager
+def logged_in(house: House, org: str, role: Role) -> Iterator[httpx.Client]:
+    """A browser of somebody who logged in with a key of that role."""
+    with httpx.Client(base_url=house.server.url, headers=BROWSER) as http:
+        answer = http.post("/login", data={"key": house.keys[org, role]}, headers=OWN)
+        assert answer.status_code == 303, answer.text
+        yield http
+
+
+def test_who_is_not_logged_in_is_sent_to_log_in_and_back(house: House) -> None:
+    with httpx.Client(base_url=house.server.url, headers=BROWSER) as http:
         for path in PAGES:
-            answer = http.get(path)
-            assert answer.status_code == 200, answer.text
-            assert "script" not in answer.headers["content-security-policy"]
+            if path in ("/logout", "/settings/keys", "/settings/revoked", "/settings/ended"):
+                # Only forms lead there.
+                continue
+            page = placed(path, house.things)
+            answer = http.get(page, params={"class": "a&b"})
+            assert answer.status_code == 303, page
+            there = httpx.URL(answer.headers["location"])
+            assert there.path == "/login"
+            assert there.params["next"] == f"{page}?class=a%26b"
+            assert http.get(page, params={"format": "json"}).status_code == 401
+        http.cookies.set("annotary-session", "nonsense")
+        assert http.get("/settings").headers["location"].startswith("/login")
+
+
+def test_a_session_reads_what_its_key_reads_and_sees_nothing_of_others(house: House) -> None:
+    """Every route that reads, by cookie: the same status as by key, for each role and both organisations."""
+    for org, role in house.keys:
+        key = {"Authorization": f"Bearer {house.keys[org, role]}"}
+        with logged_in(house, org, role) as browser, httpx.Client(base_url=house.server.url) as http:
+            for method, route in every_route(house.server):
+                path = placed(route.path, house.things)
+                if method != "GET" or "{" in path or route.path in NOBODY:
+                    continue
+                by_key, by_cookie = http.get(path, headers=key), browser.get(path)
+                assert by_cookie.status_code == by_key.status_code, (org, role, path, by_cookie.text)
+                if org == "other" and "{" in route.path:
+                    assert by_cookie.status_code in (404, 403), (path, by_cookie.status_code)
+
+
+def test_nothing_is_changed_by_a_cookie_alone(house: House) -> None:
+    """Every route that changes something: denied without the page's token, or where another site asks."""
+    with logged_in(house, "default", "admin") as browser:
+        token = meta(browser.get("/").text)
+        asked = 0
+        for method, route in every_route(house.server):
+            if method == "GET" or route.path in NOBODY:
+                continue
+            path = placed(route.path, dict.fromkeys(house.things, "nothing"))
+            for headers in (
+                OWN,
+                {**OWN, "X-CSRF-Token": "0" * 64},
+                {"X-CSRF-Token": token, "Sec-Fetch-Site": "cross-site"},
+                {"X-CSRF-Token": token, "Sec-Fetch-Site": "same-site"},
+                {"X-CSRF-Token": token, "Origin": "https://evil.example"},
+                {"X-CSRF-Token": token, "Origin": "null"},
+            ):
+                answer = browser.request(method, path, headers=headers)
+                if path in ("/graphql", "/_gql"):
+                    assert answer.json().get("data") is None, path
+                else:
+                    assert answer.status_code in (400, 403), (method, path, headers, answer.status_code)
+                asked += answer.status_code == 403
+        assert asked > 300
+        assert browser.get("/").status_code == 200
+
+
+def test_a_page_changes_what_its_role_may_change(house: House) -> None:
+    for role in ROLES:
+        with logged_in(house, "default", role) as browser:
+            headers = {**OWN, "X-CSRF-Token": meta(browser.get("/").text)}
+            answer = browser.post(f"{ROOT}/keys", json={"name": f"of {role}"}, headers=headers)
+            assert answer.status_code == (200 if role == "admin" else 403), answer.text
+            answer = browser.post(f"{ROOT}/projects", json={"name": f"of {role}"}, headers=headers)
+            assert answer.status_code == (403 if role == "reader" else 200), answer.text
+            if role != "reader":
+                id = answer.json()["id"]
+                by_cookie = browser.delete(f"{ROOT}/projects/{id}", headers=headers)
+                assert by_cookie.status_code == (204 if role == "admin" else 403)
+
+
+def test_a_form_of_another_session_is_refused(house: House) -> None:
+    with logged_in(house, "default", "admin") as one, logged_in(house, "default", "admin") as another:
+        foreign = meta(another.get("/").text)
+        answer = one.post("/logout", data={"csrf": foreign}, headers=OWN)
+        assert answer.status_code == 403
+        assert "reload the page" in answer.text
+        assert one.post("/logout", data={"csrf": meta(one.get("/").text)}, headers=OWN).status_code == 303
+        assert one.get("/").headers["location"] == "/login"
+        assert another.get("/").status_code == 200
+
+
+def test_an_api_key_is_no_password(house: House) -> None:
+    with httpx.Client(base_url=house.server.url, auth=("any", house.keys["default", "reader"])) as http:
+        assert http.get("/").status_code == 401
         assert http.get(f"{ROOT}/projects").status_code == 401
-    assert httpx.get(house.server.url).headers["www-authenticate"].startswith("Basic")
+
+
+def meta(page: str) -> str:
+    """The token that a page's forms carry."""
+    found = re.search(r'<meta name="csrf" content="([0-9a-f]{64})">', page)
+    assert found
+    return found[1]
 
 
 def test_the_log_and_the_files_keep_no_secret(house: House, capfd: pytest.CaptureFixture[str]) -> None:

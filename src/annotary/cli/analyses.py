@@ -79,6 +79,14 @@ def evaluate_parameters() -> list[Parameter]:
         _confidence(0.0, "Below this confidence predictions do not count for classes, confusion and rows."),
         _limit(20, "rows, the worst first"),
         option(
+            "averages",
+            bool,
+            RESULT,
+            "Compute AP and AR; without them it is faster, and memory does not grow with the rows.",
+            "--averages/--no-averages",
+            default=True,
+        ),
+        option(
             "picture",
             str | None,
             RESULT,
@@ -136,7 +144,7 @@ def evaluate(session: Session, **given: Any) -> None:
         raise Usage("give --model-run, or PROJECT and --predictions")
     if given["predictions"] is not None and given["project"] is None:
         raise Usage("--predictions are measured against labels: give PROJECT")
-    how = {name: given[name] for name in ("labels", "iou", "confidence", "limit")}
+    how = {name: given[name] for name in ("labels", "iou", "confidence", "limit", "averages")}
     how["data_row_ids"] = given["data_row_id"] or ()
     with session.client() as client:
         project = find_project(session, client, given["project"]) if given["project"] else None

@@ -15,7 +15,7 @@ from annotary.cli.importing import document
 from annotary.cli.printing import count, progress, show, show_json, show_losses, show_notices
 from annotary.cli.session import DONE, Session, Usage, existing_folder, interruptible, say
 from annotary.errors import Invalid
-from annotary.formats import Format, Part, load, names, options_of
+from annotary.formats import Format, Part, load, names, options_of, safe_name
 from annotary.model.export import DETAILS, ExportParams, filters_from
 from annotary.model.task import Artifact
 
@@ -37,6 +37,10 @@ _FILTERS = (
     "batch_id",
     "data_row_id",
     "global_key",
+    "external_id",
+    "class_name",
+    "kind",
+    "no_objects",
 )
 _ARRAYS = ("labelbox-v1",)
 """Formats whose files are arrays by custom, not lines."""
@@ -165,15 +169,6 @@ def _destination(session: Session, given: dict[str, Any], one_file: bool, name: 
     return safe_name(name) + ending
 
 
-def safe_name(name: str) -> str:
-    """A name as a file may have it.
-
-    >>> safe_name("Street scenes / night"), safe_name("../../etc")
-    ('Street-scenes-night', 'etc')
-    """
-    return re.sub(r"[^\w.]+", "-", name).strip("-.")[:100] or "export"
-
-
 def _stream(session: Session, export: Export, *, as_array: bool) -> int:
     """The export on standard output, what there is to tell on standard error."""
     from annotary.engine import sinks
@@ -194,23 +189,10 @@ def _stream(session: Session, export: Export, *, as_array: bool) -> int:
 
 
 def _deliver(session: Session, export: Export, path: Path, name: str) -> int:
-    from annotary.engine import sinks
-    from annotary.engine.manifest import beside
+    from annotary.engine.written import delivered
 
     with progress(session, "exporting", export.total) as move, interruptible("no file was written"):
-        files = sinks.deliver(
-            _watched(export, move),
-            path,
-            lines=export.lines,
-            one_file=export.one_file,
-            name=safe_name(name) + export.format.ending,
-            beside=beside(
-                export.about,
-                export.findings.ledger,
-                export.counts,
-                manifest=not export.one_file,
-            ),
-        )
+        files = delivered(export, path, move, title=name)
     notices, losses = export.findings.notices, export.findings.ledger.document()
     if session.json:
         show_json(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import types
 import typing
 from collections.abc import Iterator
 from inspect import Parameter
@@ -11,11 +10,12 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import typer
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET
 
 from annotary.errors import AnnotaryError
 from annotary.formats import load, names
-from annotary.model.export import STATUS, ExportParams, LabelRule
+from annotary.model.export import KINDS, STATUS, ExportParams, LabelRule
+from annotary.model.fields import core, description
 
 SCOPE, OUTPUT, SHOWN, FILTERS, STATE, FORMAT = (
     "What to export",
@@ -89,6 +89,13 @@ def filters() -> Iterator[Parameter]:
     ):
         kind = str | None if name == "workflow_status" else list[str] | None
         yield option(name, kind, FILTERS, help, f"--{dashed(name)}", metavar=metavar)
+    for name, flag, metavar, help in (
+        ("external_id", "--external-id", "ID", "Only rows with this external id; repeatable."),
+        ("class_name", "--class", "NAME", "Only rows with an object of this class; repeatable."),
+        ("kind", "--kind", "|".join(KINDS), "Only rows with an annotation of this kind; repeatable."),
+    ):
+        yield option(name, list[str] | None, FILTERS, help, flag, metavar=metavar)
+    yield option("no_objects", bool, FILTERS, "Only rows without any object.", "--no-objects", default=False)
 
 
 def _states() -> Iterator[Parameter]:
@@ -143,29 +150,6 @@ def _typed(kinds: list[Any]) -> Any:
         choices = dict.fromkeys(str(one) for kind in kinds for one in typing.get_args(kind))
         return Literal[tuple(choices)]
     return kinds[0] if len(set(kinds)) == 1 and kinds[0] in (bool, int, float) else str
-
-
-def core(hint: Any) -> Any:
-    """A type without its description and without the ways to say nothing.
-
-    >>> core(Annotated[int | None, Meta(description="how many")])
-    <class 'int'>
-    """
-    if typing.get_origin(hint) is Annotated:
-        return core(typing.get_args(hint)[0])
-    if typing.get_origin(hint) in (types.UnionType, typing.Union):
-        members = [one for one in typing.get_args(hint) if one not in (type(None), UnsetType)]
-        if len(members) == 1:
-            return core(members[0])
-    return hint
-
-
-def description(hint: Any) -> str:
-    """What the field's Meta says of it; empty where it says nothing."""
-    for one in typing.get_args(hint)[1:] if typing.get_origin(hint) is Annotated else ():
-        if isinstance(one, Meta) and one.description:
-            return one.description
-    return ""
 
 
 def dashed(name: str) -> str:

@@ -100,11 +100,19 @@ def list_models(session: Session) -> None:
         _nothing(session, "models")
 
 
-def list_tasks(session: Session) -> None:
+def list_tasks(
+    session: Session,
+    delete: Annotated[
+        list[str] | None,
+        typer.Option(help="Remove this task, which has ended, with its files; repeatable.", metavar="ID"),
+    ] = None,
+) -> None:
     """The latest tasks, newest first."""
-    from annotary.operations.tasks import FindTasks
+    from annotary.operations.tasks import DeleteTask, FindTasks
 
     with session.client() as client:
+        for id in delete or ():
+            client.call(DeleteTask(task_id=id))
         found = client.call(FindTasks())
     if session.json:
         show_json(found)

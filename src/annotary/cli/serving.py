@@ -30,16 +30,19 @@ def serve(
 
     check_base_url(base_url)
 
-    def ready(url: str) -> None:
+    def ready(url: str, way_in: str) -> None:
         if session.json:
-            show_json({"url": url})
+            show_json({"url": url, "login": way_in})
         else:
             show(f"annotary serves {session.shown_place} at {url}")
             if not session.quiet:
-                say(f"it asks for an API key; make one: {typed(session, 'keys', 'create', 'NAME')}")
+                show(f"open it in a browser, logged in, once: {way_in}")
+                sys.stdout.flush()
+                say(f"programs and other people need an API key: {typed(session, 'keys', 'create', 'NAME')}")
         sys.stdout.flush()
 
-    serve(session.place, host=host, port=port, settings=settings_from(base_url=base_url), ready=ready)
+    settings = settings_from(base_url=base_url)
+    serve(session.place, host=host, port=port, settings=settings, org=session.org, ready=ready)
 
 
 def worker(

@@ -10,9 +10,9 @@ import msgspec
 
 from annotary.client.exports import Exporting
 from annotary.errors import Invalid
-from annotary.model.analysis import Evaluation, Statistics, Suspects
+from annotary.model.analysis import Evaluation, RowScore, Statistics, Suspects
 from annotary.model.export import LabelRule
-from annotary.operations.analyses import CountStatistics, EvaluateRun, FindSuspects, Measure
+from annotary.operations.analyses import CountStatistics, EvaluateRun, FindSuspects, MatchRow, Measure
 
 
 class Counting(Exporting):
@@ -72,12 +72,13 @@ class Judging(Labelled):
         confidence: float = 0.0,
         limit: int = 20,
         data_row_ids: Sequence[str] = (),
+        averages: bool = True,
     ) -> Evaluation:
         """Measure the predictions of a file (COCO results, Labelbox import lines) against the labels.
 
         Raises Invalid, Refused.
         """
-        measure = _measure(labels, iou, confidence, limit, data_row_ids)
+        measure = _measure(labels, iou, confidence, limit, data_row_ids, averages)
         return self._port.evaluate(predictions, measure, project_id=self.id, format=format)
 
 
@@ -95,14 +96,32 @@ class Predicting(Labelled):
         confidence: float = 0.0,
         limit: int = 20,
         data_row_ids: Sequence[str] = (),
+        averages: bool = True,
     ) -> Evaluation:
         """Measure the predictions against the run's labels, or a project's. Raises Invalid, NotFound."""
-        measure = _measure(labels, iou, confidence, limit, data_row_ids)
+        measure = _measure(labels, iou, confidence, limit, data_row_ids, averages)
         return self._port.call(EvaluateRun(model_run_id=self.id, project_id=project_id, measure=measure))
+
+    def match(
+        self, data_row_id: str, *, label_id: str | None = None, iou: float = 0.5, confidence: float = 0.0
+    ) -> RowScore:
+        """What goes with what in one row: its predictions and its labels, or one of them.
+
+        Raises Invalid where the row has no label, NotFound.
+        """
+        return self._port.call(
+            MatchRow(
+                model_run_id=self.id,
+                data_row_id=data_row_id,
+                label_id=label_id,
+                iou=iou,
+                confidence=confidence,
+            )
+        )
 
 
 def _measure(
-    labels: LabelRule, iou: float, confidence: float, limit: int, data_row_ids: Sequence[str]
+    labels: LabelRule, iou: float, confidence: float, limit: int, data_row_ids: Sequence[str], averages: bool
 ) -> Measure:
     given = {
         "labels": labels,
@@ -110,6 +129,7 @@ def _measure(
         "confidence": confidence,
         "limit": limit,
         "data_row_ids": tuple(data_row_ids),
+        "averages": averages,
     }
     try:
         return msgspec.convert(given, Measure)

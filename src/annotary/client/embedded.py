@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from annotary.engine import pictures
 from annotary.engine.core import Engine
 from annotary.engine.evaluation import evaluate_file
 from annotary.engine.exporting import Export, open_export
 from annotary.engine.loading import Report, import_sources
 from annotary.engine.masks import shape_png
 from annotary.engine.recognising import opened
-from annotary.engine.sources import ValueSource
+from annotary.engine.sources import FolderSource, ValueSource
 from annotary.model.analysis import Evaluation
 from annotary.operations import Operation
 from annotary.operations.analyses import Measure
@@ -50,7 +51,12 @@ class Embedded:
             sources: list[Any] = list(opened(given, images, options.get("format")))
         else:
             sources = [ValueSource(given)]
-        return import_sources(self.engine, sources, progress=progress, **options)
+        report = import_sources(self.engine, sources, progress=progress, **options)
+        if not options.get("dry_run"):
+            folders = [one.path for one in sources if isinstance(one, FolderSource)]
+            for folder in (*folders, *([] if images is None else [images])):
+                pictures.remember(self.engine, folder)
+        return report
 
     def evaluate(
         self, path: str | Path, measure: Measure, *, project_id: str, format: str | None = None

@@ -21,6 +21,7 @@ from annotary.model.export import (
     filters_from,
     params_from,
 )
+from annotary.model.task import Artifact
 from annotary.operations import projects
 from annotary.operations.exports import StartExport
 
@@ -77,6 +78,15 @@ class ExportTask:
     def open(self, *, counted: bool = False, images: Path | None = None) -> Export:
         """The export by its parts, for sinks; `images` is where the images' own files are."""
         return self._port.export(self._request, counted=counted, images=images)
+
+    def save(self, path: str | Path) -> list[Artifact]:
+        """Write the export to a file, a folder or an archive, as `annotary export -o` does; gives the files.
+
+        Raises Invalid, Unavailable.
+        """
+        from annotary.engine.written import delivered
+
+        return delivered(self.open(counted=True), Path(path))
 
 
 class Exporting:

@@ -308,9 +308,11 @@ class Client:
         request = model_runs.GetModelRun(model_run_id=model_run_id)
         return ModelRunHandle(self.port, self.port.call(request))
 
-    def get_model_runs(self, model_id: str | None = None) -> list[ModelRunHandle]:
-        """The runs of a model, or all."""
-        found = self.port.call(model_runs.FindModelRuns(model_id=model_id))
+    def get_model_runs(
+        self, model_id: str | None = None, *, data_row_id: str | None = None
+    ) -> list[ModelRunHandle]:
+        """The runs of a model, or all; with `data_row_id` those that the row is in. Raises NotFound."""
+        found = self.port.call(model_runs.FindModelRuns(model_id=model_id, data_row_id=data_row_id))
         return [ModelRunHandle(self.port, value) for value in found]
 
     def data_rows(self, ids: Sequence[str] = (), *, global_keys: Sequence[str] = ()) -> _Rows:

@@ -21,6 +21,7 @@ from annotary import errors
 from annotary.engine.exporting import Export
 from annotary.engine.loading import Report, Stopped
 from annotary.engine.manifest import LOSSES, MANIFEST
+from annotary.engine.members import MemberSource
 from annotary.engine.recognising import opened
 from annotary.engine.sources import FileSource, FolderSource, ValueSource, ZipSource
 from annotary.engine.written import ROWS
@@ -134,7 +135,8 @@ class Remote:
             self._begun[key] = done
         told = done.result or {}
         export.done, export.labels, export.annotations = told["rows"], told["labels"], told["annotations"]
-        export.about = told["about"]
+        # Whoever writes a manifest holds this very dict already.
+        export.about.update(told["about"])
         export.findings.ledger.before(told["losses"])
         export.findings.problem_count = told["problem_count"]
         for notice in msgspec.convert(told["notices"], list[Notice]):
@@ -233,7 +235,7 @@ class Remote:
         given = list(given) if isinstance(given, list | tuple) else given
         sources: list[Any]
         if isinstance(given, list) and all(isinstance(one, str | Path) for one in given):
-            sources = list(opened(given, images, options.get("format")))
+            sources = _sent(opened(given, images, options.get("format")))
         else:
             # Values may come from a generator, which can be read once; they have no neighbours.
             sources = [ValueSource(given)]
@@ -299,6 +301,12 @@ class Remote:
     def close(self) -> None:
         """Let go of the connections."""
         self._http.close()
+
+
+def _sent(sources: Iterable[Any]) -> list[Any]:
+    """What is sent of sources: an archive whole, however many of its files are to be read."""
+    whole = [source.archive if isinstance(source, MemberSource) else source for source in sources]
+    return list({id(source): source for source in whole}.values())
 
 
 def _word(operation: Operation[Any], name: str, value: Any) -> str:

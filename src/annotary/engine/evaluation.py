@@ -15,22 +15,22 @@ from annotary.engine.core import Engine, handles
 from annotary.engine.exporting import open_corpus
 from annotary.engine.prediction_files import Predicted
 from annotary.engine.shapes import Shape, overlaps, shapes
-from annotary.errors import Invalid
+from annotary.errors import Invalid, NotFound
 from annotary.formats import _marks as marks
 from annotary.formats._images import images
 from annotary.formats._marks import Pixels
 from annotary.model.analysis import ClassScore, Evaluation, Pair, RowScore
-from annotary.model.corpus import Corpus
-from annotary.model.export import ExportQuery, ProjectScope, RunScope
+from annotary.model.corpus import Corpus, Page, Section
+from annotary.model.export import ExportParams, ExportQuery, ProjectScope, RowsScope, RunScope
 from annotary.model.image import MASK, POLYGON, Image
-from annotary.operations.analyses import EvaluateFile, EvaluateRun, Measure
+from annotary.operations.analyses import EvaluateFile, EvaluateRun, MatchRow, Measure
 
 Rows = Iterable[tuple[Image | None, Image]]
 """Of each row its labels, None where it has no label, and its predictions."""
 
 
 class Meter:
-    """Measures rows as they go by; of all rows it keeps what averages need, and the worst rows."""
+    """Measures rows as they go by; of all rows it keeps what averages need, where they are asked for."""
 
     def __init__(self, request: Measure, pixels: Pixels) -> None:
         self.request = request
@@ -56,17 +56,21 @@ class Meter:
             sides.append(found)
         labels, predictions = sides
         self._keep(labelled, labels, predictions)
-        score = self._match(labelled, labels, predictions)
+        score = self.match(labelled, labels, predictions)
         if self.request.limit and score.iou < 1:
             held = (-score.iou, -next(self._order), score)
             push = heapq.heappush if len(self.worst) < self.request.limit else heapq.heappushpop
             push(self.worst, held)
 
     def _keep(self, image: Image, labels: list[Shape], predictions: list[Shape]) -> None:
+        for one in (*labels, *predictions):
+            self.names.setdefault(one.mark.name, len(self.names) + 1)
+        if not self.request.averages:
+            return
         at = [one.image(image.height, image.width) for one in (self.boxes, self.filled)]
         for side, ours in ((labels, True), (predictions, False)):
             for one in side:
-                category = self.names.setdefault(one.mark.name, len(self.names) + 1)
+                category = self.names[one.mark.name]
                 score = None if ours else _confidence(one)
                 drawn = marks.area(one.mark, image, self.pixels) if one.mark.kind == POLYGON else one.area
                 self.boxes.add(at[0], category, one.extent, area=drawn, crowd=one.crowd, score=score)
@@ -77,7 +81,8 @@ class Meter:
                         at[1], category, one.extent, pixels=pixels, area=area, crowd=one.crowd, score=score
                     )
 
-    def _match(self, image: Image, labels: list[Shape], predictions: list[Shape]) -> RowScore:
+    def match(self, image: Image, labels: list[Shape], predictions: list[Shape]) -> RowScore:
+        """What goes with what in one row, counted."""
         sure = [one for one in predictions if _confidence(one) >= self.request.confidence]
         sure.sort(key=_confidence, reverse=True)
         shared = overlaps(sure, labels, [one.crowd for one in labels])
@@ -192,6 +197,42 @@ def evaluate_run(engine: Engine, request: EvaluateRun) -> Evaluation:
     return _measured(meter, rows)
 
 
+@handles(MatchRow)
+def match_row(engine: Engine, request: MatchRow) -> RowScore:
+    """The pairs of one row; raises NotFound, and Invalid where the row has no label to compare with."""
+    params = ExportParams(model_run_ids=(request.model_run_id,), predictions=True)
+    run = open_corpus(engine, ExportQuery(scope=RowsScope(ids=(request.data_row_id,)), params=params))
+    pages = list(run.pages)
+    if request.label_id is not None:
+        pages = [_only(page, request.label_id.encode()) for page in pages]
+    found = next(_own(run._replace(pages=pages)), None)
+    if found is None:
+        raise NotFound(f"no data row {request.data_row_id!r} in the model run {request.model_run_id!r}")
+    labelled, predicted = found
+    if labelled is None:
+        label = f" {request.label_id!r}" if request.label_id is not None else ""
+        raise Invalid(f"the data row {request.data_row_id!r} has no label{label} to compare with")
+    meter = Meter(Measure(iou=request.iou, confidence=request.confidence), run.pixels)
+    return meter.match(labelled, shapes(labelled, run.pixels)[0], shapes(predicted, run.pixels)[0])
+
+
+def _only(page: Page, label_id: bytes) -> Page:
+    """A page with one of its labels, and all predictions."""
+    place = Section._fields.index("id")
+    return page._replace(
+        parts=tuple(
+            part._replace(
+                labels={
+                    row: kept
+                    for row, labels in part.labels.items()
+                    if (kept := [label for label in labels if label[place] == label_id])
+                }
+            )
+            for part in page.parts
+        )
+    )
+
+
 def evaluate_file(
     engine: Engine, path: str | Path, request: Measure, *, project_id: str, format: str | None = None
 ) -> Evaluation:
@@ -249,7 +290,7 @@ def _labelled(corpus: Corpus) -> Iterator[Image | None]:
             yield image if any(part.labels.get(image.number) for part in page.parts) else None
 
 
-def _own(run: Corpus) -> Rows:
+def _own(run: Corpus) -> Iterator[tuple[Image | None, Image]]:
     for page in run.pages:
         labelled = _labelled(run._replace(pages=[page]))
         yield from zip(labelled, images([page], predictions=True), strict=True)

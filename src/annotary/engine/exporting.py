@@ -25,8 +25,10 @@ from annotary.model.carried import typed
 from annotary.model.corpus import Corpus, Page, Section, Shown
 from annotary.model.export import (
     DETAILS,
+    OF_PROJECTS,
     CatalogScope,
     DatasetScope,
+    ExportFilters,
     ExportParams,
     ExportQuery,
     ProjectScope,
@@ -40,6 +42,7 @@ from annotary.model.ontology import Normalized, Ontology
 from annotary.model.project import Dataset, Model, ModelRun, Project, Slice
 from annotary.model.task import Task
 from annotary.operations.exports import StartExport
+from annotary.operations.tasks import Job
 from annotary.store.filters import At, Condition
 from annotary.store.schema import FOREVER
 
@@ -49,7 +52,7 @@ class Export:
     """An export that has been set up: its parts may be read once.
 
     `cursor` is the sequence number it shows the state of; None where it spans several sequences.
-    `done` counts rows as they go by; `total` is how many there will be, where that is known.
+    `done` counts rows as they go by, `written` bytes; `total` is how many rows there will be, where known.
     `annotations` counts only where counting was asked for. `lines` says that all is one file of JSON lines,
     `document` that it is one JSON document, `one_file` that it is one file. `about` is what a manifest says.
     """
@@ -64,6 +67,7 @@ class Export:
     one_file: bool = True
     about: dict[str, Any] = field(default_factory=dict)
     done: int = 0
+    written: int = 0
     labels: int = 0
     annotations: int = 0
 
@@ -73,11 +77,16 @@ class Export:
 
 
 def open_export(
-    engine: Engine, request: StartExport, *, counted: bool = False, images: Path | None = None
+    engine: Engine,
+    request: StartExport,
+    *,
+    counted: bool = False,
+    images: Path | None = None,
+    among: tuple[str, ...] | None = None,
 ) -> Export:
     """Set an export up: everything that can be wrong with it is found here. Raises Invalid, NotFound, Lossy.
 
-    `images` is a folder where the images' own files are.
+    `images` is a folder where the images' own files are. `among` are the ids of the only data rows to take.
     """
     if request.strict:
         _check_losses(engine, request)
@@ -88,7 +97,9 @@ def open_export(
             f"{request.format} is a format to read, not to write; these write: {', '.join(writers)}"
         )
     options = options_of(request.format, request.options)
-    query = request.query
+    query = _allowed(request.query)
+    if among is not None:
+        query = replace(query, filters=ExportFilters(data_row_ids=among))
     if form.shows_all:
         every = dict.fromkeys(DETAILS, True)
         query = replace(query, params=replace(query.params, **every))
@@ -98,7 +109,7 @@ def open_export(
         query = replace(query, params=replace(query.params, metadata_fields=grouped, model_run_details=True))
     needed = replace(query, params=label_rules.params_for(query.labels, query.params))
     lean = options.lean() and isinstance(query.scope, ProjectScope) and query.labels == "all"
-    corpus, cursor = _corpus(engine, needed, counted=counted, lean=lean)
+    corpus, cursor = corpus_of(engine, needed, counted=counted, lean=lean)
     export = Export(
         form,
         iter(()),
@@ -115,7 +126,7 @@ def open_export(
 
     def again() -> Iterable[Page]:
         state = UNSET if cursor is None else cursor
-        return chosen(_corpus(engine, replace(needed, as_of=state), counted=False)[0].pages)
+        return chosen(corpus_of(engine, replace(needed, as_of=state), counted=False)[0].pages)
 
     pages = _counted(chosen(corpus.pages), export, needed.params, in_full=counted)
     corpus = corpus._replace(
@@ -136,11 +147,17 @@ def open_corpus(engine: Engine, query: ExportQuery) -> Corpus:
     Raises Invalid, NotFound.
     """
     params = label_rules.params_for(query.labels, query.params)
-    corpus, _ = _corpus(engine, replace(query, params=params), counted=False)
+    corpus, _ = corpus_of(engine, replace(_allowed(query), params=params), counted=False)
     pages = corpus.pages
     if query.labels != "all":
         pages = label_rules.chosen(pages, query.labels, query.params)
     return corpus._replace(pages=pages, pixels=lambda name: blob(engine, name))
+
+
+def _allowed(query: ExportQuery) -> ExportQuery:
+    if isinstance(query.scope, RunScope) and query.filters.any():
+        raise Invalid("a model run's export takes no filters; filter its project")
+    return query
 
 
 def _check_losses(engine: Engine, request: StartExport) -> None:
@@ -207,17 +224,16 @@ _ANNOTATIONS = Section._fields.index("annotations")
 _KIND, _RELATIONSHIPS = b'"annotation_kind":', b',"relationships":['
 
 
-def _corpus(
+def corpus_of(
     engine: Engine, query: ExportQuery, *, counted: bool, lean: bool = False
 ) -> tuple[Corpus, int | None]:
+    """The rows that a query selects, and the sequence number whose state they are of."""
     match query.scope:
         case ProjectScope(id=id):
             engine.store.get(Project, id)
             return _single(engine, query, "project", id, counted=counted, lean=lean)
         case RunScope(id=id):
             engine.store.get(ModelRun, id)
-            if query.filters.any():
-                raise Invalid("a model run's export takes no filters; filter its project")
             return _single(engine, query, "model_run", id, counted=counted)
         case SliceScope(id=id):
             return _catalog(engine, sliced(engine, query, id)), None
@@ -278,8 +294,9 @@ def _catalog(engine: Engine, query: ExportQuery) -> Corpus:
     """Data rows whatever projects they are in; the parameters say which of those are shown."""
     if query.since is not UNSET or query.as_of is not UNSET:
         raise Invalid("since and as_of follow one project's or model run's changes; export that")
-    if query.filters.batch_ids is not UNSET or query.filters.workflow_status is not UNSET:
-        raise Invalid("batch_ids and workflow_status filter projects only")
+    for name in OF_PROJECTS:
+        if getattr(query.filters, name) is not UNSET:
+            raise Invalid(f"{name} filters projects only")
     where = catalog_rows(engine, query)
     shown: list[Shown] = []
     ats: list[At] = []
@@ -323,6 +340,7 @@ def catalog_rows(engine: Engine, query: ExportQuery) -> Condition:
     named = (
         ("id", getattr(query.scope, "ids", ()) or query.filters.data_row_ids),
         ("global_key", getattr(query.scope, "global_keys", ()) or query.filters.global_keys),
+        ("external_id", query.filters.external_ids),
     )
     for column, wanted in named:
         if isinstance(wanted, tuple) and wanted:
@@ -363,7 +381,7 @@ def start_export(engine: Engine, request: StartExport) -> Task:
             # What is exported is the state of now, whenever a worker comes to it.
             request = replace(request, query=replace(request.query, as_of=export.cursor))
         known = {"result": {"cursor": export.cursor}}
-        return tasks.queue(engine, tasks.Job(export=request), name=name, type="export-data-rows", **known)
+        return tasks.queue(engine, Job(export=request), name=name, type="export-data-rows", **known)
     now = engine.now()
     return Task(
         id=new_id(),

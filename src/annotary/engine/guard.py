@@ -13,7 +13,7 @@ import ipaddress
 import os
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -53,15 +53,27 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
-def resolved(host: str, port: int) -> str:
-    """The address to connect to; raises Invalid for a forbidden host, Unavailable for an unknown one."""
-    allowed = [
-        one.strip().lower() for one in os.environ.get("ANNOTARY_FETCH_HOSTS", "").split(",") if one.strip()
-    ]
+def is_named(host: str, allowed: Iterable[str]) -> bool:
+    """Whether a host is one of a list; `.example.org` stands for all below it.
+
+    >>> is_named("a.example.org", [".example.org"]), is_named("example.org.evil.test", ["example.org"])
+    (True, False)
+    """
     name = host.lower().rstrip(".")
-    named = any(name == one or (one.startswith(".") and name.endswith(one)) for one in allowed)
-    if allowed and not named:
-        raise Invalid(f"host {host!r} is not among those that this server may reach (ANNOTARY_FETCH_HOSTS)")
+    return any(name == one or (one.startswith(".") and name.endswith(one)) for one in allowed)
+
+
+def resolved(host: str, port: int, hosts: Sequence[str] | None = None) -> str:
+    """The address to connect to; raises Invalid for a forbidden host, Unavailable for an unknown one.
+
+    `hosts` are the only ones to reach; by default those of `ANNOTARY_FETCH_HOSTS`, or all if it names none.
+    """
+    said = os.environ.get("ANNOTARY_FETCH_HOSTS", "")
+    allowed = [one.strip().lower() for one in said.split(",") if one.strip()] if hosts is None else hosts
+    named = is_named(host, allowed)
+    if (allowed or hosts is not None) and not named:
+        variable = "ANNOTARY_FETCH_HOSTS" if hosts is None else "ANNOTARY_IMAGE_HOSTS"
+        raise Invalid(f"host {host!r} is not among those that this server may reach ({variable})")
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
@@ -93,26 +105,35 @@ _TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 def request(
-    method: str, url: str, *, body: bytes = b"", headers: Mapping[str, str] = {}, redirects: int = 0
+    method: str,
+    url: str,
+    *,
+    body: bytes = b"",
+    headers: Mapping[str, str] = {},
+    redirects: int = 0,
+    limit: int = ANSWER_LIMIT,
+    hosts: Sequence[str] | None = None,
 ) -> Answer:
     """Send a request; each redirect is checked like the first address. Raises Invalid, Unavailable."""
     parts = _split(url)
     secure = parts.scheme == "https"
     host, port = parts.hostname or "", parts.port or (443 if secure else 80)
-    address = resolved(host, port)
+    address = resolved(host, port, hosts)
     connection = _Connection(host, port, address, secure=secure)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
         connection.request(method, path, body=body or None, headers=dict(headers))
         response = connection.getresponse()
-        answer = Answer(response.status, response.read(ANSWER_LIMIT))
+        answer = Answer(response.status, response.read(limit))
         place = response.headers.get("Location")
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise Unavailable(f"{host} cannot be reached: {error}") from None
     finally:
         connection.close()
     if answer.status in _MOVED and place and redirects > 0:
-        return request(method, urljoin(url, place), body=body, headers=headers, redirects=redirects - 1)
+        there = urljoin(url, place)
+        left = redirects - 1
+        return request(method, there, body=body, headers=headers, redirects=left, limit=limit, hosts=hosts)
     return answer
 
 

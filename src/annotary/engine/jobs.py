@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,16 +15,18 @@ from msgspec.structs import replace
 from annotary.engine import outcomes
 from annotary.engine.core import Engine
 from annotary.engine.exporting import Export, open_export
-from annotary.engine.loading import Report, import_sources
-from annotary.engine.recognising import is_archive, recognised
+from annotary.engine.loading import Report, import_sources, told_of
+from annotary.engine.recognising import is_archive, parts_of, recognised
 from annotary.engine.sources import StoredSource, ZipSource
 from annotary.engine.webhooks import emit
 from annotary.engine.written import LINES, write_export
 from annotary.errors import AnnotaryError
-from annotary.formats import Source
+from annotary.formats import Source, file_name
 from annotary.model import moment
 from annotary.model.base import to_json
 from annotary.model.corpus import Problem
+from annotary.model.export import DatasetScope, ProjectScope, RunScope, Scope
+from annotary.model.project import Dataset, ModelRun, Project
 from annotary.model.task import StoredFile, Task
 from annotary.operations.exports import StartExport
 from annotary.operations.imports import StartImport
@@ -55,7 +57,7 @@ class Work:
         self._ending = ending
         self._over = threading.Event()
         self._lost = False
-        self.rows, self.total = 0, task.total
+        self.rows, self.total, self.bytes = 0, task.total, 0
         self.projects: tuple[str, ...] = ()
 
     @contextmanager
@@ -81,6 +83,7 @@ class Work:
                 self.task,
                 rows=far.rows,
                 total=far.total,
+                bytes=self.bytes,
                 completion_percentage=far.percentage,
                 updated_at=far.updated_at,
             )
@@ -103,7 +106,9 @@ class Work:
     def finish(self, **fields: Any) -> bool:
         """Store the end of the task; False where it is no longer ours."""
         self._over.set()
-        ended = replace(self.task, rows=self.rows, total=self.total, updated_at=now(), **fields)
+        ended = replace(
+            self.task, rows=self.rows, total=self.total, bytes=self.bytes, updated_at=now(), **fields
+        )
         with self._store.transaction():
             done = self._store.tasks.write(ended, self._worker, 0)
             if done and ended.status != "QUEUED":
@@ -130,11 +135,16 @@ def run_export(
     export = open_export(engine, request, counted=True)
     work.total = export.total
     files = engine.store.files
+
+    def moved(rows: int) -> None:
+        work.bytes = export.written
+        work.moved(rows)
+
     with files.workplace() as folder:
-        made = write_export(export, folder / "export", work.moved, sign)
+        made = write_export(export, folder / "export", moved, sign)
         file = files.take(
             made.path,
-            name=f"{request.format}{made.ending}",
+            name=file_name(_title(engine, request.query.scope), request.format, made.ending),
             media_type=made.media_type,
             now=now(),
             expires_at=later(),
@@ -149,6 +159,18 @@ def run_export(
     if not done:
         files.delete(file.id)
         raise Lost
+
+
+def _title(engine: Engine, scope: Scope) -> str:
+    """What an export is of, in words."""
+    match scope:
+        case ProjectScope(id=id):
+            return engine.store.get(Project, id).name
+        case RunScope(id=id):
+            return engine.store.get(ModelRun, id).name
+        case DatasetScope(id=id):
+            return engine.store.get(Dataset, id).name
+    return "data rows"
 
 
 def _counted(export: Export) -> dict[str, Any]:
@@ -172,7 +194,7 @@ def run_import(work: Work, engine: Engine, request: StartImport) -> None:
     try:
         with ExitStack() as stack:
             ids = (request.source, *request.more)
-            sources = [stack.enter_context(_source(engine, id, request.neighbours)) for id in ids]
+            sources = [source for id in ids for source in stack.enter_context(_sources(engine, id, request))]
             # What came of each line is told of one file.
             source = sources[0]
             form = request.format or (recognised(source) if len(sources) == 1 else None)
@@ -204,6 +226,7 @@ def run_import(work: Work, engine: Engine, request: StartImport) -> None:
                 submits=request.submits,
                 merges=request.merges,
                 outcomes=kept,
+                unnamed=request.unnamed,
                 progress=work.moved,
                 record=record,
             )
@@ -215,21 +238,15 @@ def run_import(work: Work, engine: Engine, request: StartImport) -> None:
 
 
 @contextmanager
-def _source(engine: Engine, id: str, sent: Mapping[str, str]) -> Iterator[Source]:
-    """A file that was sent, or an archive of several."""
+def _sources(engine: Engine, id: str, request: StartImport) -> Iterator[list[Source]]:
+    """A file that was sent, or what an archive of several holds."""
     files = engine.store.files
     file = files.get(id)
     with files.local(file) as path:
         if is_archive(path):
-            yield ZipSource(path, name=file.name)
+            yield parts_of(ZipSource(path, name=file.name), request.format)
         else:
-            yield StoredSource(path, file.name, files, engine.base_url, sent)
-
-
-def told_of(report: Report) -> dict[str, Any]:
-    """The report of an import without its problems, which are a file."""
-    built: dict[str, Any] = msgspec.to_builtins(replace(report, problems=()))
-    return built
+            yield [StoredSource(path, file.name, files, engine.base_url, request.neighbours)]
 
 
 def failure_file(store: Store, error: AnnotaryError) -> StoredFile | None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from msgspec import field, to_builtins
 from msgspec.structs import replace
 
-from annotary.engine import ahead, places, tasks
+from annotary.engine import ahead, pictures, places, tasks
 from annotary.engine.ahead import Ahead
 from annotary.engine.core import Engine, handles
 from annotary.engine.entries import Origin
@@ -36,6 +36,7 @@ from annotary.model.task import Task
 from annotary.operations.imports import StartImport
 from annotary.operations.ontologies import CreateOntology
 from annotary.operations.projects import ChangeProject
+from annotary.operations.tasks import Job
 
 Progress = Callable[[int], None]
 
@@ -86,6 +87,7 @@ def import_sources(
     submits: bool = False,
     merges: bool = False,
     outcomes: Outcomes | None = None,
+    unnamed: str | None = None,
     progress: Progress = lambda rows: None,
     record: Callable[[Report], str] | None = None,
     workers: int | None = None,
@@ -94,8 +96,8 @@ def import_sources(
 
     `submits` hands labels in as a labeller does; `merges` keeps other metadata of known data rows; `outcomes`
     are told of every line. `record` notes the import down within its transaction and gives its task's id;
-    where it raises, nothing is stored. `workers` is how many processes work at it: this one alone for small
-    files, by default, and another one for large ones.
+    where it raises, nothing is stored. `unnamed` is the project of rows whose file names none. `workers` is
+    how many processes work at it: this one alone for small files, by default, and another one for large ones.
     """
     if (model is None) != (run is None):
         raise Invalid("predictions need both --model and --run")
@@ -107,7 +109,7 @@ def import_sources(
     given = [(source, format or recognised(source)) for source in sources]
     try:
         with engine.store.transaction():
-            target = _target(engine, project, dataset, model, run)
+            target = _target(engine, project, dataset, model, run, unnamed)
             totals = [0, 0, 0]
             ontologies = 0
             seen: set[str] = set()
@@ -174,13 +176,14 @@ def _task(engine: Engine, given: list[tuple[Source, str]], report: Report) -> Ta
         updated_at=now,
         completion_percentage=100,
         created_by=engine.user.email,
-        result={
-            "rows": report.rows,
-            "labels": report.labels,
-            "annotations": report.annotations,
-            "losses": report.losses,
-        },
+        result=told_of(report),
     )
+
+
+def told_of(report: Report) -> dict[str, Any]:
+    """The report of an import without its problems, which are a file."""
+    built: dict[str, Any] = to_builtins(replace(report, problems=()))
+    return built
 
 
 def _after(progress: Progress, rows: int) -> Progress:
@@ -274,14 +277,16 @@ def _without_splits(images: Iterable[Image], notify: Callable[[Notice], None]) -
 
 
 def _target(
-    engine: Engine, project: str | None, dataset: str | None, model: str | None, run: str | None
+    engine: Engine,
+    project: str | None,
+    dataset: str | None,
+    model: str | None,
+    run: str | None,
+    unnamed: str | None,
 ) -> Target:
     """Where rows shall go, by names or ids; what does not exist yet is to be made."""
     store = engine.store
-    wanted = None
-    if project is not None:
-        found = named(engine, Project, project)
-        wanted = (found.id, found.name) if found else (derived_id(store.org, "project", project), project)
+    wanted = None if project is None else _project_named(engine, project)
     run_wanted = None
     if model is not None and run is not None:
         its_model = named(engine, Model, model)
@@ -290,7 +295,14 @@ def _target(
         its_run = next((one for one in runs if run in (one.id, one.name)), None)
         run_id = its_run.id if its_run else derived_uuid(model_id, "run", run)
         run_wanted = (run_id, run, model_id, its_model.name if its_model else model)
-    return Target(project=wanted, run=run_wanted, dataset=dataset)
+    rest = None if unnamed is None or run_wanted is not None else _project_named(engine, unnamed)
+    return Target(project=wanted, run=run_wanted, dataset=dataset, unnamed=rest)
+
+
+def _project_named(engine: Engine, given: str) -> tuple[str, str]:
+    """The id and name of a project by either; of one that is to be made where there is none."""
+    found = named(engine, Project, given)
+    return (found.id, found.name) if found else (derived_id(engine.store.org, "project", given), given)
 
 
 def named(engine: Engine, kind: Any, given: str) -> Any:
@@ -357,17 +369,20 @@ def start_import(engine: Engine, request: StartImport) -> Task:
             raise Invalid("images: a server reads no folder of its own machine; send the masks in the file")
         file = engine.store.files.get(request.source)
         name = request.name or f"Import {Path(file.name).name}"
-        return tasks.queue(engine, tasks.Job(load=request), name=name, type="import")
+        return tasks.queue(engine, Job(load=request), name=name, type="import")
     images = Path(request.images) if request.images else None
     report = import_sources(
         engine,
         list(opened([request.source], images, request.format)),
         format=request.format,
         project=request.project,
+        unnamed=request.unnamed,
         dataset=request.dataset,
         model=request.model,
         run=request.run,
         on_problem=request.on_problem,
         dry_run=request.dry_run,
     )
+    if images is not None and not request.dry_run:
+        pictures.remember(engine, images)
     return engine.store.tasks.get(report.task_id) if report.task_id else _task(engine, [], report)

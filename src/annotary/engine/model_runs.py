@@ -8,6 +8,7 @@ from uuid import uuid4
 import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
+from sqlalchemy import select
 
 from annotary.engine import run_rows
 from annotary.engine.core import Engine, handles
@@ -35,6 +36,7 @@ from annotary.operations.model_runs import (
     RunRow,
 )
 from annotary.store import lookup
+from annotary.store.schema import collections
 
 ALL = 100_000
 
@@ -104,10 +106,22 @@ def get_model_run(engine: Engine, request: GetModelRun) -> ModelRun:
 
 @handles(FindModelRuns)
 def find_model_runs(engine: Engine, request: FindModelRuns) -> list[ModelRun]:
-    """Model runs by id."""
+    """Model runs by id; raises NotFound."""
+    store = engine.store
     if request.model_id is not None:
-        engine.store.get(Model, request.model_id)
-    return engine.store.find(ModelRun, parent=request.model_id, limit=ALL)
+        store.get(Model, request.model_id)
+    found = store.find(ModelRun, parent=request.model_id, limit=ALL)
+    if request.data_row_id is None:
+        return found
+    row = store.data_rows_by("id", [request.data_row_id]).get(request.data_row_id)
+    if row is None:
+        raise NotFound(f"no data row {request.data_row_id!r}")
+    with store.reading() as connection:
+        query = select(collections.c.id).where(
+            collections.c.kind == "model_run", collections.c.n.in_(store.collections_of(row.n))
+        )
+        ids = set(connection.execute(query).scalars())
+    return [run for run in found if run.id in ids]
 
 
 @handles(AddRunRows)

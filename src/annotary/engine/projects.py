@@ -36,15 +36,18 @@ from annotary.operations.projects import (
     FindBatches,
     FindProjects,
     FindSnapshots,
+    FoundProject,
     GetProject,
     MoveRows,
     RemoveRows,
     RowCounts,
     ScopeKind,
+    SearchProjects,
     SetPriority,
     Summarize,
 )
 from annotary.store import states
+from annotary.store.lookup import names
 
 ALL = 100_000
 """More than there are of what is listed whole."""
@@ -80,6 +83,21 @@ def get_project(engine: Engine, request: GetProject) -> Project:
 def find_projects(engine: Engine, request: FindProjects) -> list[Project]:
     """Projects by id."""
     return engine.store.find(Project, name=request.name, after=request.after, limit=request.limit)
+
+
+@handles(SearchProjects)
+def search_projects(engine: Engine, request: SearchProjects) -> list[FoundProject]:
+    """Projects by a text in their names, the latest activity first."""
+    wanted = request.text.casefold()
+    with engine.store.reading() as connection:
+        active = states.activities(connection, engine.store.org)
+        found = [id for id, name in names(connection, engine.store.org, Project) if wanted in name.casefold()]
+        found.sort(key=lambda id: (active.get(id) or "", id), reverse=True)
+        shown = found[request.skip : request.skip + request.limit]
+        return [
+            FoundProject(project=engine.store.get(Project, id), last_activity_at=active.get(id))
+            for id in shown
+        ]
 
 
 @handles(ChangeProject)

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from annotary.engine.sources import FileSource, FolderSource, ZipSource, label_files
+from annotary.engine.label_files import label_files
+from annotary.engine.members import members
+from annotary.engine.sources import FileSource, FolderSource, ZipSource
 from annotary.errors import Invalid, Refused
 from annotary.formats import Format, Source, load, names
 from annotary.formats._json import Broken, first_document
@@ -28,12 +30,23 @@ def opened(
             continue
         whole: FolderSource | ZipSource
         whole = FolderSource(path, images) if path.is_dir() else ZipSource(path, images)
-        if (format is not None and load(format).folder is not None) or claimed(whole, _folder(whole)):
+        if isinstance(whole, ZipSource):
+            yield from parts_of(whole, format)
+        elif _is_whole(whole, format):
             yield whole
-        elif path.is_dir():
-            yield from (FileSource(one, images) for one in label_files(path, _tables()))
         else:
-            raise Invalid(f"{path} is an archive of no known format; unpack it, or give --format")
+            yield from (FileSource(one, images) for one in label_files(path, _tables()))
+
+
+def parts_of(archive: ZipSource, format: str | None = None) -> list[Source]:
+    """An archive whole where a format claims it, else its JSON files; raises Invalid where it has none."""
+    return [archive] if _is_whole(archive, format) else [*members(archive)]
+
+
+def _is_whole(source: Source, format: str | None) -> bool:
+    if format is not None and load(format).folder is not None:
+        return True
+    return claimed(source, _folder(source)) is not None
 
 
 def _tables() -> tuple[str, ...]:

@@ -29,15 +29,15 @@ from annotary.engine.jobs import (
     problem_file,
     run_export,
     run_import,
-    told_of,
 )
-from annotary.engine.loading import Stopped, named
-from annotary.engine.tasks import Actor, Job
+from annotary.engine.loading import Stopped, named, told_of
+from annotary.engine.tasks import Actor
 from annotary.errors import AnnotaryError, Refused, Unavailable
 from annotary.model.base import new_id
 from annotary.model.export import ProjectScope
 from annotary.model.project import Project
 from annotary.operations.exports import StartExport
+from annotary.operations.tasks import Job
 from annotary.store import Store
 from annotary.store.leftovers import forget_uploads, sweep
 from annotary.store.tasks import Claimed

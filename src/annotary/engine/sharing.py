@@ -18,12 +18,14 @@ from annotary.model.row import DataRowDetails, Label, ProjectDetails, ProjectPar
 class Target(NamedTuple):
     """Where the user wants rows; None for what the file says.
 
-    `project` is an id and a name; `run` the ids and names of a run and its model.
+    `project` is an id and a name, `unnamed` that of rows whose file names none; `run` the ids and names of a
+    run and its model.
     """
 
     project: tuple[str, str] | None = None
     run: tuple[str, str, str, str] | None = None
     dataset: str | None = None
+    unnamed: tuple[str, str] | None = None
 
 
 class Sharing:
@@ -82,6 +84,8 @@ class Sharing:
         ontology = _text(details.ontology_id) if isinstance(details, ProjectDetails) else None
         if self.target.project is not None:
             return self.places.project(*self.target.project, ontology)
+        if not key and self.target.unnamed is not None:
+            return self.places.project(*self.target.unnamed, ontology)
         if not key:
             raise Unfit("", "nothing", "the file names no project; give --project NAME")
         return self.places.project(key, _text(part.name) or _text(part.project_name), ontology)

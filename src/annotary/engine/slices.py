@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from msgspec import UNSET
+
 from annotary.engine.core import Engine, handles
 from annotary.engine.exporting import catalog_rows, sliced
 from annotary.errors import Invalid, NotFound
 from annotary.model.base import new_id
-from annotary.model.export import ExportQuery, SliceScope
+from annotary.model.export import OF_PROJECTS, ExportQuery, SliceScope
 from annotary.model.project import Dataset, ModelRun, Slice
 from annotary.operations.global_keys import RowKey
 from annotary.operations.slices import (
@@ -27,8 +29,9 @@ ALL = 100_000
 def create_slice(engine: Engine, request: CreateSlice) -> Slice:
     """Save a question to the catalog."""
     filters = request.filters
-    if isinstance(filters.batch_ids, tuple) or isinstance(filters.workflow_status, str):
-        raise Invalid("batch_ids and workflow_status filter projects only; a slice is of the catalog")
+    for name in OF_PROJECTS:
+        if getattr(filters, name) is not UNSET:
+            raise Invalid(f"{name} filters projects only; a slice is of the catalog")
     if request.dataset_id is not None:
         engine.store.get(Dataset, request.dataset_id)
     now = engine.now()

@@ -28,7 +28,6 @@ DEEPEST = 40
 """No folder deeper in others is looked into."""
 HEADER = 1 << 20
 """The size of a picture in an archive is found in so many of its first bytes, or not at all."""
-_JSON = (".json", ".jsonl", ".ndjson")
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
@@ -277,6 +276,9 @@ class ZipSource:
         """Nothing: an archive is no file of a format."""
         return iter(())
 
+    def __contains__(self, path: str) -> bool:
+        return path in self._members
+
     def paths(self) -> Iterator[str]:
         """Its members in order of name; those whose names lead out of it are left out."""
         return iter(sorted(self._members))
@@ -378,22 +380,3 @@ def _unpacked(file: IO[bytes]) -> IO[bytes]:
 
         return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file))
     return file
-
-
-def label_files(folder: Path, tables: tuple[str, ...]) -> list[Path]:
-    """The JSON files of a folder in order of name, else those with the endings of tables.
-
-    Raises Invalid where it has neither.
-    """
-    files = sorted(one for one in folder.rglob("*") if one.is_file())
-    for endings in (_JSON, tables):
-        if inside := [one for one in files if _bare(one.name).endswith(endings)]:
-            return inside
-    raise Invalid(
-        f"{folder} is of no known format: it has no .json, .jsonl, .ndjson, {', '.join(tables)} file"
-        " (nor these with .gz, .zst), and no format that reads folders knows its own in it"
-    )
-
-
-def _bare(name: str) -> str:
-    return name.removesuffix(".gz").removesuffix(".zst")

@@ -10,12 +10,22 @@ from msgspec.structs import replace
 from annotary.engine.core import Engine, handles
 from annotary.errors import Conflict, Invalid, NotFound
 from annotary.model.base import Value, new_id, to_json
+from annotary.model.corpus import Problem
 from annotary.model.project import Role, User
 from annotary.model.task import FINAL, Chunk, Task
 from annotary.operations import Operation
-from annotary.operations.exports import StartExport
-from annotary.operations.imports import StartImport
-from annotary.operations.tasks import CancelTask, FindTasks, GetChunk, GetTask, RecordTask, RunTaskAgain
+from annotary.operations.tasks import (
+    CancelTask,
+    DeleteTask,
+    FindProblems,
+    FindTasks,
+    GetChunk,
+    GetJob,
+    GetTask,
+    Job,
+    RecordTask,
+    RunTaskAgain,
+)
 
 
 class Actor(Value):
@@ -24,19 +34,6 @@ class Actor(Value):
     user: User
     role: Role
     base_url: str
-
-
-class Job(Value):
-    """What a worker does: one of the operations that may be queued."""
-
-    export: StartExport | None = None
-    load: StartImport | None = None
-
-    def operation(self) -> StartExport | StartImport:
-        """The operation."""
-        found = self.export or self.load
-        assert found is not None
-        return found
 
 
 def queue(engine: Engine, job: Job, *, name: str, type: str, **known: Any) -> Task:
@@ -66,7 +63,30 @@ def get_task(engine: Engine, request: GetTask) -> Task:
 @handles(FindTasks)
 def find_tasks(engine: Engine, request: FindTasks) -> list[Task]:
     """The latest tasks."""
-    return engine.store.tasks.latest(request.limit)
+    return engine.store.tasks.latest(request.limit, type=request.type, after=request.after)
+
+
+@handles(GetJob)
+def get_job(engine: Engine, request: GetJob) -> Job:
+    """What a task was asked to do."""
+    asked = engine.store.tasks.request(request.task_id).request
+    return msgspec.json.decode(asked, type=Job) if asked else Job()
+
+
+@handles(FindProblems)
+def find_problems(engine: Engine, request: FindProblems) -> list[Problem]:
+    """The first problems of a task, out of its file."""
+    file = engine.store.tasks.get(request.task_id).problems
+    if file is None:
+        return []
+    found: list[Problem] = []
+    rest = b""
+    for block in engine.store.files.read(engine.store.files.get(file.id)):
+        *lines, rest = (rest + block).split(b"\n")
+        found += [msgspec.json.decode(line, type=Problem) for line in lines[: request.limit - len(found)]]
+        if len(found) >= request.limit:
+            break
+    return found
 
 
 @handles(CancelTask)
@@ -94,6 +114,18 @@ def run_task_again(engine: Engine, request: RunTaskAgain) -> Task:
     operation: Operation[Any] = job.operation()
     engine.require(operation.needs, type(operation).__name__)
     return queue(engine, job, name=former.task.name, type=former.task.type, total=former.task.total)
+
+
+@handles(DeleteTask)
+def delete_task(engine: Engine, request: DeleteTask) -> None:
+    """Remove a task, then its files: were it the other way round, a task could be left whose file is gone."""
+    former = engine.store.tasks.get(request.task_id)
+    if former.status not in FINAL:
+        raise Conflict(f"task {former.id!r} is {former.status}; cancel it first")
+    engine.store.tasks.delete(former.id)
+    for file in (former.file, former.problems):
+        if file is not None:
+            engine.store.files.delete(file.id)
 
 
 @handles(RecordTask)

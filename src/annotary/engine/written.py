@@ -9,7 +9,8 @@ from typing import NamedTuple
 from annotary.engine import sinks
 from annotary.engine.exporting import Export
 from annotary.engine.manifest import beside
-from annotary.formats import Part
+from annotary.formats import Part, safe_name
+from annotary.model.task import Artifact
 
 CHUNK = 4 << 20
 """A chunk of lines has at least so many bytes, save the last; it ends where a line ends."""
@@ -53,9 +54,27 @@ def write_export(
     return Written(path, ending, TYPES.get(ending, BYTES), None)
 
 
+def delivered(
+    export: Export, path: Path, moved: Callable[[int], None] = lambda rows: None, *, title: str = ""
+) -> list[Artifact]:
+    """Write an export to a file, a folder or an archive, as its ending says; raises Invalid, Unavailable.
+
+    `title` names a single file in an archive; of several files the rows are called alike everywhere.
+    """
+    return sinks.deliver(
+        _watched(export, moved),
+        path,
+        lines=export.lines,
+        one_file=export.one_file,
+        name=safe_name(title) + export.format.ending if title and export.one_file else ROWS,
+        beside=beside(export.about, export.findings.ledger, export.counts, manifest=not export.one_file),
+    )
+
+
 def _watched(export: Export, moved: Callable[[int], None]) -> Iterator[Part]:
     for part in export.parts:
         yield part
+        export.written += len(part.data)
         moved(export.done)
 
 

@@ -7,6 +7,7 @@ entry points of the group `annotary.formats`.
 from __future__ import annotations
 
 import pkgutil
+import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib import import_module
@@ -188,6 +189,24 @@ def options_of(name: str, given: dict[str, Any]) -> Options:
         return msgspec.convert(given, kind)
     except msgspec.ValidationError as error:
         raise Invalid(f"{name}: {error}") from None
+
+
+def safe_name(name: str) -> str:
+    """A name as a file may have it.
+
+    >>> safe_name("Street scenes / night"), safe_name("../../etc")
+    ('Street-scenes-night', 'etc')
+    """
+    return re.sub(r"[^\w.]+", "-", name).strip("-.")[:100] or "export"
+
+
+def file_name(title: str, format: str, ending: str) -> str:
+    """How the file of an export of something is called.
+
+    >>> file_name("Street scenes", "coco", ".json"), file_name("Street scenes", "yolo", ".zip")
+    ('Street-scenes-coco.json', 'Street-scenes-yolo.zip')
+    """
+    return f"{safe_name(title)}-{format}{ending}"
 
 
 def _checked(name: str, found: Any) -> Format:

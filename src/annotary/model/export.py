@@ -20,6 +20,19 @@ STATUS: dict[str, str] = {
     "Done": "DONE",
 }
 LabelRule = Literal["all", "latest", "benchmark", "consensus"]
+KINDS = (
+    "box",
+    "polygon",
+    "polyline",
+    "point",
+    "mask",
+    "cuboid",
+    "relationship",
+    "radio",
+    "checklist",
+    "text",
+)
+"""Kinds of annotations that rows are filtered by: what is drawn, then what is answered."""
 
 
 class ProjectScope(Value, tag="project", tag_field="kind"):
@@ -95,7 +108,11 @@ class Range(Value):
 
 
 class ExportFilters(Value):
-    """Which rows; all given filters must hold."""
+    """Which rows; all given filters must hold.
+
+    `class_names` and `kinds` are of labels: a row is selected that has one of them. `no_objects` selects
+    rows on which nothing is drawn.
+    """
 
     last_activity_at: Range | UnsetType = UNSET
     label_created_at: Range | UnsetType = UNSET
@@ -103,10 +120,18 @@ class ExportFilters(Value):
     batch_ids: tuple[str, ...] | UnsetType = UNSET
     data_row_ids: tuple[str, ...] | UnsetType = UNSET
     global_keys: tuple[str, ...] | UnsetType = UNSET
+    external_ids: tuple[str, ...] | UnsetType = UNSET
+    class_names: tuple[str, ...] | UnsetType = UNSET
+    kinds: tuple[str, ...] | UnsetType = UNSET
+    no_objects: bool | UnsetType = UNSET
 
     def any(self) -> bool:
         """Whether anything is filtered at all."""
         return any(getattr(self, name) is not UNSET for name in self.__struct_fields__)
+
+
+OF_PROJECTS = ("batch_ids", "workflow_status", "class_names", "kinds", "no_objects")
+"""Filters by what a project has of a row."""
 
 
 class ExportQuery(Value):
@@ -142,14 +167,15 @@ def filters_from(given: dict[str, Any] | None, *, zone: str | None = None) -> Ex
     for name in ("last_activity_at", "label_created_at"):
         if name in given:
             known[name] = _range(name, given[name], zone)
-    for name in ("batch_ids", "data_row_ids", "global_keys"):
+    for name in ("batch_ids", "data_row_ids", "global_keys", "external_ids", "class_names"):
         if name in given:
             known[name] = _ids(name, given[name])
+    if "kinds" in given:
+        known["kinds"] = _kinds(given["kinds"])
+    if "no_objects" in given:
+        known["no_objects"] = _flag("no_objects", given["no_objects"]) or UNSET
     if "workflow_status" in given:
-        status = given["workflow_status"]
-        if not isinstance(status, str) or status not in STATUS:
-            raise Invalid(f"workflow_status: {status!r} is none of {', '.join(STATUS)}")
-        known["workflow_status"] = STATUS[status]
+        known["workflow_status"] = _status(given["workflow_status"])
     return ExportFilters(**{name: value for name, value in known.items() if value is not UNSET})
 
 
@@ -164,6 +190,26 @@ def _ids(name: str, given: Any) -> tuple[str, ...]:
         if not isinstance(one, str) or not one:
             raise Invalid(f"{name}: {one!r} is not an id; give non-empty text")
     return tuple(given)
+
+
+def _status(given: Any) -> str:
+    if not isinstance(given, str) or given not in STATUS:
+        raise Invalid(f"workflow_status: {given!r} is none of {', '.join(STATUS)}")
+    return STATUS[given]
+
+
+def _flag(name: str, given: Any) -> bool:
+    if not isinstance(given, bool):
+        raise Invalid(f"{name}: {given!r} is not true or false")
+    return given
+
+
+def _kinds(given: Any) -> tuple[str, ...]:
+    kinds = _ids("kinds", given)
+    for one in kinds:
+        if one not in KINDS:
+            raise Invalid(f"kinds: {one!r} is none of {', '.join(KINDS)}")
+    return kinds
 
 
 def _range(name: str, given: Any, zone: str | None) -> Range | UnsetType:

@@ -61,6 +61,23 @@ class Invite(Value):
     created_by: str | None = None
 
 
+class Session(Value):
+    """Somebody logged in to the page; only the hash of the cookie is kept. It ends with the key `key_id`.
+
+    `key_id` is None where who started the server logged in; `agent` is what the browser calls itself.
+    """
+
+    id: str
+    name: Name
+    user_id: str
+    role: Role
+    hash: str
+    created_at: str
+    expires_at: str
+    key_id: str | None = None
+    agent: str = ""
+
+
 class Dataset(Value):
     """A named set of data rows."""
 
@@ -266,3 +283,10 @@ class Settings(Value):
     id: str
     name: str
     value: Any
+
+
+class ImageFolder(Value):
+    """A folder on the store's machine that was given at an import: images are shown from it."""
+
+    id: str
+    path: str

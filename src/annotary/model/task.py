@@ -51,9 +51,9 @@ class Chunk(Value):
 class Task(Value):
     """An export or import, from being asked for to its end; `result` is the report of it.
 
-    `rows` are done out of `total` (None: not known); `error_code` is that of the class of
-    an error. `file` is what an export wrote; `problems` are those of
-    the task as a file of JSON lines {place, value, reason}; None where there is nothing to read.
+    `rows` are done out of `total` (None: not known), `bytes` are written of them; `error_code` is that of
+    the class of an error. `file` is what an export wrote; `problems` are those of the task as a file of
+    JSON lines {place, value, reason}; None where there is nothing to read.
     """
 
     id: str
@@ -69,5 +69,6 @@ class Task(Value):
     result: dict[str, Any] | None = None
     rows: int = 0
     total: int | None = None
+    bytes: int = 0
     file: StoredFile | None = None
     problems: StoredFile | None = None

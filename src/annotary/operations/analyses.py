@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from annotary.model.analysis import Evaluation, Share, Statistics, Suspects
+from annotary.model.analysis import Evaluation, RowScore, Share, Statistics, Suspects
 from annotary.model.base import Value
 from annotary.model.export import ExportQuery, LabelRule
 from annotary.operations import Operation, post
@@ -25,13 +25,17 @@ class CountStatistics(Operation[Statistics]):
 
 
 class Measure(Value):
-    """How predictions are measured: `limit` rows are told of, of `data_row_ids` alone where any are given."""
+    """How predictions are measured: `limit` rows are told of, of `data_row_ids` alone where any are given.
+
+    Without `averages` there is no AP and no curve, and memory does not grow with the rows.
+    """
 
     labels: LabelRule = "all"
     iou: Share = 0.5
     confidence: Share = 0.0
     limit: Limit = 20
     data_row_ids: tuple[str, ...] = ()
+    averages: bool = True
 
 
 class EvaluateRun(Operation[Evaluation]):
@@ -41,6 +45,17 @@ class EvaluateRun(Operation[Evaluation]):
     model_run_id: str
     project_id: str | None = None
     measure: Measure = Measure()
+
+
+class MatchRow(Operation[RowScore]):
+    """What goes with what in one row of a run: its predictions and its labels, or one of them."""
+
+    route = post("/evaluations/{model_run_id}/rows/{data_row_id}")
+    model_run_id: str
+    data_row_id: str
+    label_id: str | None = None
+    iou: Share = 0.5
+    confidence: Share = 0.0
 
 
 class EvaluateFile(Operation[Evaluation]):

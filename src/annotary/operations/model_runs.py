@@ -55,10 +55,11 @@ class GetModelRun(Operation[ModelRun]):
 
 
 class FindModelRuns(Operation[list[ModelRun]]):
-    """The runs of a model, or all."""
+    """The runs of a model, or all; with `data_row_id` those that the row is in."""
 
     route = get("/model-runs")
     model_id: str | None = None
+    data_row_id: str | None = None
 
 
 class AddRunRows(Operation[int]):

@@ -60,6 +60,22 @@ class FindProjects(Operation[list[Project]]):
     limit: int = 1000
 
 
+class FoundProject(Value):
+    """A project, and when somebody last did something in it (None: never)."""
+
+    project: Project
+    last_activity_at: str | None
+
+
+class SearchProjects(Operation[list[FoundProject]]):
+    """Projects whose name has a text in it, whatever its case; the latest activity first, `skip` left out."""
+
+    route = get("/project-search")
+    text: str = ""
+    skip: Annotated[int, Meta(ge=0)] = 0
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 50
+
+
 class ChangeProject(Operation[Project]):
     """Rename a project, describe it, give it an ontology; change some of its settings."""
 

@@ -6,12 +6,29 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from annotary.model.base import Value
+from annotary.model.corpus import Problem
 from annotary.model.project import Name
 from annotary.model.task import Chunk, Task
-from annotary.operations import Operation, get, post
+from annotary.operations import Operation, delete, get, post
+from annotary.operations.exports import StartExport
+from annotary.operations.imports import StartImport
 
 Stream = Literal["result", "problems"]
 Place = Annotated[int, Meta(ge=0)]
+
+
+class Job(Value):
+    """What was queued: one of the operations that may be; neither where the work was done at once."""
+
+    export: StartExport | None = None
+    load: StartImport | None = None
+
+    def operation(self) -> StartExport | StartImport:
+        """The operation that a worker carries out."""
+        found = self.export or self.load
+        assert found is not None
+        return found
 
 
 class GetTask(Operation[Task]):
@@ -22,10 +39,27 @@ class GetTask(Operation[Task]):
 
 
 class FindTasks(Operation[list[Task]]):
-    """The latest tasks, newest first."""
+    """The latest tasks, newest first; of a type, such as `import`; older than the task `after`."""
 
     route = get("/tasks")
     limit: Annotated[int, Meta(ge=1, le=10_000)] = 100
+    type: str | None = None
+    after: str | None = None
+
+
+class GetJob(Operation[Job]):
+    """What a task was asked to do: the export or import as it was queued."""
+
+    route = get("/tasks/{task_id}/job")
+    task_id: str
+
+
+class FindProblems(Operation[list[Problem]]):
+    """The first problems of a task; all of them are its file of problems."""
+
+    route = get("/tasks/{task_id}/first-problems")
+    task_id: str
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
 
 
 class CancelTask(Operation[Task]):
@@ -40,6 +74,14 @@ class RunTaskAgain(Operation[Task]):
     """Queue a task that has ended once more, as a task of its own. Raises Conflict while it is not over."""
 
     route = post("/tasks/{task_id}/repetition")
+    needs = "member"
+    task_id: str
+
+
+class DeleteTask(Operation[None]):
+    """Remove a task that has ended, with its files. Raises Conflict while it is not over."""
+
+    route = delete("/tasks/{task_id}")
     needs = "member"
     task_id: str
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from annotary.model.base import Value
-from annotary.model.project import Invite, Key, Member, Name, Organization, Role, User
+from annotary.model.project import Invite, Key, Member, Name, Organization, Role, Session, User
 from annotary.operations import Operation, delete, get, patch, post
 
 
@@ -112,3 +112,16 @@ class CancelInvite(Operation[None]):
     route = delete("/invites/{invite_id}")
     needs = "admin"
     invite_id: str
+
+
+class FindSessions(Operation[list[Session]]):
+    """The sessions at the page that are open, the newest first; an administrator sees everybody's."""
+
+    route = get("/sessions")
+
+
+class EndSession(Operation[None]):
+    """Log a session out."""
+
+    route = delete("/sessions/{session_id}")
+    session_id: str

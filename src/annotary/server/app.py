@@ -13,9 +13,10 @@ from starlette.types import ASGIApp
 from annotary.engine.core import DEFAULT_BASE_URL, Engine
 from annotary.engine.secret import signing_secret
 from annotary.errors import AnnotaryError
-from annotary.server import files, health, masks, pages, rest, transfers
+from annotary.server import files, health, masks, pages, pictures, rest, transfers
 from annotary.server.door import Door, answer_error, answer_failure
 from annotary.server.labelbox import app as labelbox
+from annotary.server.pages import failures
 from annotary.server.routing import QuickRouter
 from annotary.server.service import Service
 from annotary.server.settings import Settings
@@ -40,9 +41,9 @@ def service_on(store: Store, settings: Settings) -> Service:
 def application(service: Service) -> ASGIApp:
     """The application around a service."""
     handlers: dict[Any, Any] = {
-        AnnotaryError: answer_error,
-        HTTPException: answer_error,
-        Exception: answer_failure,
+        AnnotaryError: failures.told(service, answer_error),
+        HTTPException: failures.told(service, answer_error),
+        Exception: failures.unforeseen(service, answer_failure),
     }
     app = Starlette(exception_handlers=handlers)
     app.router = QuickRouter(routes(service))
@@ -55,6 +56,7 @@ def routes(service: Service) -> list[BaseRoute]:
         *health.routes(service),
         *labelbox.routes(service),
         *masks.routes(service),
+        *pictures.routes(service),
         *files.routes(service),
         *pages.routes(service),
         *transfers.routes(service),

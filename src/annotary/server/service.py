@@ -12,11 +12,15 @@ from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 
 from annotary.engine.core import Engine
+from annotary.engine.sessions import session_of
 from annotary.engine.users import bearer
 from annotary.errors import Unauthenticated
+from annotary.model.project import Session
+from annotary.server.cookies import SAFE, TOKEN_HEADER, check_origin, check_token, token_of
 from annotary.server.metrics import Metrics
 from annotary.server.settings import Settings
 from annotary.server.signing import Signer
+from annotary.server.tickets import Tickets
 
 R = TypeVar("R")
 _SCHEME = "bearer "
@@ -36,6 +40,7 @@ class Service:
     settings: Settings
     signer: Signer
     metrics: Metrics = field(default_factory=Metrics)
+    tickets: Tickets = field(default_factory=Tickets)
     wake: Callable[[], None] = lambda: None
     started: float = field(default_factory=time.monotonic)
     _bearers: dict[str, tuple[Engine, float, int]] = field(default_factory=dict)
@@ -57,11 +62,20 @@ class Service:
         return await to_thread.run_sync(function, *given, limiter=self.limiter)
 
     def engine_of(self, request: Request) -> Engine:
-        """The engine acting as who shows an API key; to be called in a thread. Raises Unauthenticated.
+        """The engine acting as who shows an API key, or is logged in at the page; to be called in a thread.
 
-        A key is looked up once a second, and anew when this process has changed any.
+        By cookie nothing is changed unless a page of ours asks for it. Raises Unauthenticated and Denied.
         """
-        key = key_of(request)
+        if "authorization" not in request.headers and token_of(request):
+            engine, session = self.session_of(request)
+            if request.method not in SAFE:
+                check_origin(request, self.base_url)
+                check_token(request.headers.get(TOKEN_HEADER), self.csrf_token(session))
+            return engine
+        return self._known(request, self._bearer(key_of(request)))
+
+    def _bearer(self, key: str) -> Engine:
+        """The engine of a key: looked up once a second, and anew when this process has changed any."""
         now, changes = time.monotonic(), self.engine.store.database.key_changes
         engine, until, known = self._bearers.get(key, (self.engine, 0.0, -1))
         if now >= until or known != changes:
@@ -69,6 +83,21 @@ class Service:
                 self._bearers.clear()
             engine = bearer(self.engine, key)
             self._bearers[key] = engine, now + KEY_SECONDS, changes
+        return engine
+
+    def session_of(self, request: Request) -> tuple[Engine, Session]:
+        """The engine acting as who is logged in, and the session; raises Unauthenticated."""
+        token = token_of(request)
+        if token is None:
+            raise Unauthenticated("this page is for those who are logged in")
+        engine, session = session_of(self.engine, token)
+        return self._known(request, engine), session
+
+    def csrf_token(self, session: Session) -> str:
+        """What the forms of a session's pages carry."""
+        return self.signer.sign(f"csrf {session.hash}")
+
+    def _known(self, request: Request, engine: Engine) -> Engine:
         request.scope["annotary.asker"] = {"org": engine.store.org, "user": engine.user.name}
         return engine
 

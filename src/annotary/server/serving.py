@@ -10,8 +10,11 @@ from typing import Any
 import uvicorn
 from msgspec.structs import replace
 
+from annotary.engine.users import organization
 from annotary.errors import Invalid, Unavailable
 from annotary.server.app import application, service_on
+from annotary.server.pages.sessions import LOGIN
+from annotary.server.service import Service
 from annotary.server.settings import Settings
 from annotary.server.worker import Worker
 from annotary.store import Store
@@ -33,13 +36,19 @@ class _Server(uvicorn.Server):
             self._ready()
 
 
-def serve(target: str, *, host: str, port: int, settings: Settings, ready: Callable[[str], None]) -> None:
-    """Serve a store until told to stop; `ready` is told the URL. Raises Unavailable where it cannot begin."""
+def serve(
+    target: str, *, host: str, port: int, settings: Settings, org: str, ready: Callable[[str, str], None]
+) -> None:
+    """Serve a store until told to stop. Raises Unavailable where it cannot begin, NotFound for `org`.
+
+    `ready` is told the URL, and one that logs a browser in, once, as an administrator of `org`.
+    """
     store = Store.open(target)
     try:
         with listening(host, port) as listener:
             url = settings.base_url or _url(host, listener.getsockname()[1])
             service = service_on(store, replace(settings, base_url=url.rstrip("/")))
+            organization(store, org)
             with Worker(target, settings.tasks_at_once) as worker:
                 service.wake = worker.wake
                 config = uvicorn.Config(
@@ -52,12 +61,17 @@ def serve(target: str, *, host: str, port: int, settings: Settings, ready: Calla
                     timeout_keep_alive=75,
                     timeout_graceful_shutdown=STOP_SECONDS,
                 )
-                server = _Server(config, lambda: ready(service.base_url))
+                server = _Server(config, lambda: ready(service.base_url, _way_in(service, org)))
                 # Uvicorn finishes what it is answering, then raises the signal that ended it once more.
                 with suppress(KeyboardInterrupt):
                     server.run([listener])
     finally:
         store.close()
+
+
+def _way_in(service: Service, org: str) -> str:
+    ticket = service.tickets.new(org, service.settings.login_seconds)
+    return f"{service.base_url}{LOGIN}?once={ticket}"
 
 
 def listening(host: str, port: int) -> socket.socket:

@@ -29,6 +29,8 @@ class Settings(Value):
     tasks_at_once: Positive = 2
     link_seconds: Positive = 24 * 3600
     mask_link_seconds: Positive = 30 * 24 * 3600
+    session_seconds: Positive = 14 * 24 * 3600
+    login_seconds: Positive = 24 * 3600
 
 
 def settings_from(environment: Mapping[str, str] = os.environ, **given: Any) -> Settings:

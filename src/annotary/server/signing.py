@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any, Literal
 from urllib.parse import unquote
 
@@ -39,6 +41,10 @@ class Signer:
         if expires is not None:
             claims["exp"] = expires
         return jwt.encode(claims, self._secret, ALGORITHM)
+
+    def sign(self, text: str) -> str:
+        """A signature of a text, in hexadecimal."""
+        return hmac.new(self._secret, text.encode(), sha256).hexdigest()
 
     def grant(self, token: str, kind: Kind, id: str | None = None) -> Grant:
         """What a token opens; raises Unauthenticated where it is not ours, expired, or of another object."""

@@ -24,6 +24,8 @@ from annotary.store.database import Database, driver_cursor, insert_rows
 from annotary.store.deliveries import Deliveries
 from annotary.store.files import FOLDER, Files
 from annotary.store.filters import At, Condition
+from annotary.store.heads import external_id
+from annotary.store.looking import Looking
 from annotary.store.numbers import Numbers
 from annotary.store.running import FOLDER as RUNNING
 from annotary.store.running import Running
@@ -311,6 +313,12 @@ class Store:
         """How many rows `rows` will give."""
         return reading.count(self.database, at, filters, since)
 
+    @contextmanager
+    def looking(self, at: At, filters: ExportFilters) -> Iterator[Looking]:
+        """A look at the present state of a project or run, through a filter."""
+        with self.database.raw(snapshot=True) as cursor:
+            yield Looking(self.database, cursor, at, filters)
+
     def catalog(
         self, where: Condition, shown: Sequence[At], params: ExportParams, *, predictions: bool
     ) -> Iterator[Page]:
@@ -356,15 +364,21 @@ class Store:
         """Insert data rows (n, id, dataset, global_key, version) and versions (n and five sections)."""
         with self.transaction() as connection:
             if versions:
-                columns = ("n", "head", "details", "media", "attachments", "metadata")
+                columns: tuple[str, ...] = ("n", "head", "details", "media", "attachments", "metadata")
                 insert_rows(connection, "data_row_versions", columns, versions)
             if new:
-                columns = ("org", "n", "id", "dataset", "global_key", "version")
-                insert_rows(connection, "data_rows", columns, [(self.org, *one) for one in new])
+                columns = ("org", "n", "id", "dataset", "global_key", "version", "external_id")
+                heads = {one[0]: one[1] for one in versions}
+                entries = [(self.org, *one, external_id(heads.get(one[-1], ""))) for one in new]
+                insert_rows(connection, "data_rows", columns, entries)
 
     def point_data_row(self, number: int, version: int, **columns: Any) -> None:
         """Give a data row another version."""
         with self.transaction() as connection:
+            head = connection.execute(
+                select(data_row_versions.c.head).where(data_row_versions.c.n == version)
+            ).scalar()
+            columns["external_id"] = external_id(head or "")
             connection.execute(
                 update(data_rows).where(data_rows.c.n == number).values(version=version, **columns)
             )

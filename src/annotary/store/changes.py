@@ -11,10 +11,21 @@ from itertools import islice
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, bindparam, insert, literal, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from annotary.model.base import to_json
 from annotary.store.database import driver_cursor, insert_rows
-from annotary.store.schema import FOREVER, FRONT, collection_versions, collections, features, labels, rows
+from annotary.store.schema import (
+    FOREVER,
+    FRONT,
+    collection_versions,
+    collections,
+    features,
+    labels,
+    rows,
+    shown,
+)
+from annotary.store.signatures import Thing, signature_of, things_of
 
 ROW_FIELDS = (
     "data_row",
@@ -40,10 +51,11 @@ LABEL_FIELDS = (
     "annotations",
     "masks",
     "v1",
+    "signature",
 )
 _HALF = 1 << 31
 _ASKED = 500
-"""So many rows are asked for by one statement."""
+"""So many rows or signatures are asked for by one statement."""
 Fields = Mapping[str, Any]
 
 
@@ -62,6 +74,7 @@ class Change:
         self.connection = connection
         self.collection = collection
         self._sequence: int | None = None
+        self._signatures: set[int] = set()
 
     @property
     def sequence(self) -> int:
@@ -161,8 +174,40 @@ class Change:
         self._put(rows, ROW_FIELDS, self._led(list(new)), self._led(list(changed)))
 
     def put_labels(self, new: Iterable[Fields], changed: Iterable[Fields] = ()) -> None:
-        """Write labels, likewise; before their rows."""
-        self._put(labels, LABEL_FIELDS, new, changed)
+        """Write labels, likewise, before their rows; what they show is noted with them."""
+        met: dict[int, list[Thing]] = {}
+
+        def signed(given: Iterable[Fields]) -> list[Fields]:
+            made: list[Fields] = []
+            for one in given:
+                things = things_of(one["annotations"])
+                signature = signature_of(things)
+                met[signature] = things
+                made.append({**one, "signature": signature})
+            return made
+
+        self._put(labels, LABEL_FIELDS, signed(new), signed(changed))
+        self._explain(met)
+
+    def _explain(self, met: Mapping[int, list[Thing]]) -> None:
+        """Note down what signatures mean, where nobody has yet."""
+        unknown = sorted(met.keys() - self._signatures - {0})
+        self._signatures.update(unknown)
+        known: set[int] = set()
+        for start in range(0, len(unknown), _ASKED):
+            some = unknown[start : start + _ASKED]
+            asked = select(shown.c.signature).distinct().where(shown.c.signature.in_(some))
+            known.update(self.connection.execute(asked).scalars())
+        new = [
+            {"signature": signature, "kind": kind, "name": name}
+            for signature in unknown
+            if signature not in known
+            for kind, name in met[signature]
+        ]
+        if new:
+            dialect = sqlite if self._sqlite else postgresql
+            # Another one may do the same at the same time.
+            self.connection.execute(dialect.insert(shown).on_conflict_do_nothing(), new)
 
     def _led(self, given: Sequence[Fields]) -> list[Fields]:
         """Rows with what follows from elsewhere: their data row's front, and their label if it is one."""

@@ -61,7 +61,11 @@ def changed(at: At, since: int) -> Filter:
 
 def filters_of(at: At, filters: ExportFilters) -> Iterator[Filter]:
     """The given filters, those that tend to leave fewest rows first."""
-    for column, wanted in (("id", filters.data_row_ids), ("global_key", filters.global_keys)):
+    for column, wanted in (
+        ("id", filters.data_row_ids),
+        ("global_key", filters.global_keys),
+        ("external_id", filters.external_ids),
+    ):
         if isinstance(wanted, tuple):
             yield _by_key(at, column, wanted)
     if isinstance(filters.batch_ids, tuple):
@@ -83,6 +87,14 @@ def filters_of(at: At, filters: ExportFilters) -> Iterator[Filter]:
         yield Filter(test, probe if at.latest else None, moving=True)
     if isinstance(filters.workflow_status, str):
         yield _indexed(at, Condition("r.status = ?", (filters.workflow_status,)))
+    for column, wanted in (("name", filters.class_names), ("kind", filters.kinds)):
+        if isinstance(wanted, tuple):
+            yield _showing(at, column, wanted)
+    if filters.no_objects is True:
+        drawn = (
+            f"SELECT 1 FROM labels l WHERE {at.of('l')} AND l.data_row = r.data_row AND l.signature & 1 = 1"
+        )
+        yield Filter(Condition(f"NOT EXISTS ({drawn})"), None)
 
 
 def _by_key(at: At, column: str, wanted: tuple[str, ...]) -> Filter:
@@ -92,9 +104,24 @@ def _by_key(at: At, column: str, wanted: tuple[str, ...]) -> Filter:
     return Filter(Condition(f"r.data_row IN ({probe.sql})", wanted), probe)
 
 
+def _showing(at: At, column: str, wanted: tuple[str, ...]) -> Filter:
+    marks = ",".join("?" * len(wanted))
+    # A name without a class is an answer's.
+    kinds = "" if column == "kind" else " AND s.kind NOT IN ('radio', 'checklist', 'text')"
+    signatures = f"(SELECT s.signature FROM shown s WHERE s.{column} IN ({marks}){kinds})"
+    # The plus keeps SQLite from looking through all labels of these signatures for each row.
+    test = (
+        f"EXISTS (SELECT 1 FROM labels l WHERE {at.of('l')} AND l.data_row = r.data_row"
+        f" AND +l.signature IN {signatures})"
+    )
+    probe = f"SELECT l.data_row FROM labels l WHERE {at.now('l')} AND l.signature IN {signatures}"
+    return Filter(Condition(test, wanted), Condition(probe, wanted) if at.latest else None, moving=True)
+
+
 def _indexed(at: At, test: Condition) -> Filter:
     probe = Condition(
-        f"SELECT r.data_row, r.n FROM rows r WHERE {at.now('r')} AND {test.sql}", test.parameters
+        f"SELECT r.data_row, r.n FROM rows r WHERE {at.now('r')} AND r.deleted = 0 AND {test.sql}",
+        test.parameters,
     )
     return Filter(test, probe if at.latest else None, moving=True)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, func, or_, select
 
-from annotary.model.base import to_json
+from annotary.model.base import Value, to_json
 from annotary.store.schema import (
     FOREVER,
     collections,
@@ -24,6 +24,21 @@ def everywhere(connection: Connection, kind: str, id: str) -> list[tuple[str, st
     mine = (entities.c.kind == kind) & (entities.c.id == id)
     found = connection.execute(select(entities.c.org, entities.c.body).where(mine).order_by(entities.c.org))
     return [(org, body) for org, body in found]
+
+
+def names(connection: Connection, org: str, kind: type[Value]) -> list[tuple[str, str]]:
+    """The ids and names of all values of a kind."""
+    mine = (entities.c.org == org) & (entities.c.kind == kind.__name__)
+    return [(id, name) for id, name in connection.execute(select(entities.c.id, entities.c.name).where(mine))]
+
+
+def ids_of(connection: Connection, keys: Sequence[int]) -> dict[int, str]:
+    """The ids of data rows by their keys."""
+    found: dict[int, str] = {}
+    for start in range(0, len(keys), 1000):
+        some = select(data_rows.c.n, data_rows.c.id).where(data_rows.c.n.in_(keys[start : start + 1000]))
+        found.update({row.n: row.id for row in connection.execute(some)})
+    return found
 
 
 def dataset_size(connection: Connection, org: str, dataset: str) -> int:

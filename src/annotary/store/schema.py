@@ -38,6 +38,10 @@ _current: dict[str, Any] = {
     "sqlite_where": text(f"until = {FOREVER}"),
     "postgresql_where": text(f"until = {FOREVER}"),
 }
+_present: dict[str, Any] = {
+    "sqlite_where": text(f"until = {FOREVER} AND deleted = 0"),
+    "postgresql_where": text(f"until = {FOREVER} AND deleted = 0"),
+}
 
 
 def _key() -> Column[int]:
@@ -91,6 +95,7 @@ data_rows = Table(
     Column("dataset", _text, nullable=False),
     Column("global_key", _text),
     Column("version", _number, nullable=False),
+    Column("external_id", _text),
     UniqueConstraint("org", "id"),
     Index("data_rows_dataset", "org", "dataset"),
 )
@@ -101,6 +106,14 @@ Index(
     unique=True,
     sqlite_where=text("global_key IS NOT NULL"),
     postgresql_where=text("global_key IS NOT NULL"),
+)
+
+Index(
+    "data_rows_external_id",
+    data_rows.c.org,
+    data_rows.c.external_id,
+    sqlite_where=text("external_id IS NOT NULL"),
+    postgresql_where=text("external_id IS NOT NULL"),
 )
 
 data_row_versions = Table(
@@ -136,7 +149,7 @@ rows = Table(
     Index("rows_order", "collection", "data_row", "until"),
     Index("rows_since", "collection", "since", **_current),
     Index("rows_activity", "collection", "activity", **_current),
-    Index("rows_status", "collection", "status", **_current),
+    Index("rows_present", "collection", "status", "batch", "data_row", **_present),
     Index("rows_batch", "collection", "batch", **_current),
 )
 
@@ -158,9 +171,22 @@ labels = Table(
     _section("annotations"),
     Column("masks", _text),
     Column("v1", _text),
+    # What is drawn and answered, as a number that `shown` explains.
+    Column("signature", _number, nullable=False, server_default="0"),
     Index("labels_order", "collection", "data_row", "prediction", "position", "until"),
     Index("labels_created", "collection", "created_at", **_current),
     Index("labels_id", "id", "collection", "until"),
+    Index("labels_signature", "collection", "signature", "data_row", **_current),
+)
+
+shown = Table(
+    "shown",
+    metadata,
+    Column("signature", _number, primary_key=True, autoincrement=False),
+    Column("kind", _text, primary_key=True),
+    Column("name", _text, primary_key=True),
+    Index("shown_name", "name", "kind", "signature"),
+    sqlite_with_rowid=False,
 )
 
 features = Table(

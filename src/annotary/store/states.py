@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select, text
 
 from annotary.store.filters import At
-from annotary.store.schema import FOREVER, labels, rows
+from annotary.store.schema import FOREVER, collections, labels, rows
 
 
 def labels_at(
@@ -81,3 +81,15 @@ def last_activity(connection: Connection, collections: Sequence[int], data_row: 
         rows.c.collection.in_(collections), rows.c.data_row == data_row, rows.c.until == FOREVER
     )
     return connection.execute(query).scalar()
+
+
+def activities(connection: Connection, org: str) -> dict[str, str]:
+    """The latest activity in each project of an organisation that has rows; one look at an index each."""
+    latest = (
+        select(func.max(rows.c.activity))
+        .where(rows.c.collection == collections.c.n, rows.c.until == FOREVER)
+        .scalar_subquery()
+    )
+    mine = (collections.c.org == org) & (collections.c.kind == "project")
+    found = connection.execute(select(collections.c.id, latest).where(mine))
+    return {id: activity for id, activity in found if activity}

@@ -10,7 +10,18 @@ from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, Connection, and_, func, literal_column, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    delete,
+    func,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from annotary.errors import NotFound
@@ -26,6 +37,8 @@ NOW = {
 }
 """Milliseconds since 1970 by the database's own clock: workers on several machines share it."""
 FOR_GOOD = 2**52
+READ = 200
+"""So many tasks are read at once where those of one type are looked for."""
 
 
 class Home(Protocol):
@@ -91,17 +104,35 @@ class Tasks:
         task = self._home.running.told(typed(found.body, Task))
         return Claimed(task, found.org, found.request, found.actor, found.attempts)
 
-    def latest(self, limit: int) -> list[Task]:
-        """The latest tasks, newest first."""
+    def latest(self, limit: int, *, type: str | None = None, after: str | None = None) -> list[Task]:
+        """The latest tasks, newest first; of a type, and older than another; raises NotFound."""
         query = (
             select(tasks.c.body)
             .where(tasks.c.org == self._home.org)
             .order_by(tasks.c.created_at.desc(), tasks.c.id.desc())
-            .limit(limit)
         )
-        with self._home.reading() as connection:
-            found = [typed(row.body, Task) for row in connection.execute(query)]
-        return [self._home.running.told(task) for task in found]
+        if after is not None:
+            last = self.get(after)
+            query = query.where(tuple_(tasks.c.created_at, tasks.c.id) < (last.created_at, last.id))
+        found: list[Task] = []
+        by_and_by = {"yield_per": READ}
+        with (
+            self._home.reading() as connection,
+            connection.execute(query, execution_options=by_and_by) as rows,
+        ):
+            for row in rows:
+                task = self._home.running.told(typed(row.body, Task))
+                if type is None or task.type == type:
+                    found.append(task)
+                if len(found) == limit:
+                    break
+        return found
+
+    def delete(self, id: str) -> None:
+        """Remove a task."""
+        mine = (tasks.c.id == id) & (tasks.c.org == self._home.org)
+        with self._home.transaction() as connection:
+            connection.execute(delete(tasks).where(mine))
 
     # The queue
 
