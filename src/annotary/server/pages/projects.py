@@ -9,13 +9,19 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 from starlette.routing import Route
 
+from annotary.model.export import ProjectScope
 from annotary.model.project import ModelRun
+from annotary.operations.looking import FindRows
 from annotary.operations.model_runs import FindModelRuns, FindModels
+from annotary.operations.ontologies import GetOntology
 from annotary.operations.projects import CountRows, GetProject, SearchProjects
+from annotary.server.pages import drawing
 from annotary.server.pages.importing import choices
 from annotary.server.pages.shell import Asked, page, shown
 from annotary.server.service import Service
 
+STRIP = 4
+"""So many pictures of a project."""
 SHOWN = 40
 """Projects a page; their counts and pictures come when they are looked at."""
 
@@ -57,9 +63,15 @@ def line(asked: Asked) -> Response:
 
 
 def strip(asked: Asked) -> Response:
-    """The first pictures of a project."""
-    asked.call(GetProject(project_id=asked.part("project_id")))
-    return shown(asked, "strip.html", [])
+    """The first pictures of a project, with what is drawn on them."""
+    project = asked.call(GetProject(project_id=asked.part("project_id")))
+    known: dict[str, str] = {}
+    if project.ontology_id is not None:
+        ontology = asked.call(GetOntology(ontology_id=project.ontology_id))
+        known = drawing.ontology_colours(ontology.normalized)
+    found = asked.call(FindRows(scope=ProjectScope(id=project.id), limit=STRIP))
+    pictures = [drawing.svg_of(card, known=known) for card in found.rows]
+    return shown(asked, "strip.html", found.rows, pictures=pictures)
 
 
 def _runs(asked: Asked) -> Response:
