@@ -95,9 +95,7 @@ def small(picture: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     image = Image.open(picture).convert("RGB")
     for colours in (256, 128, 64, 32):
-        image.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
-            target, optimize=True
-        )
+        image.quantize(colours, kmeans=4, dither=Image.Dither.NONE).save(target, optimize=True)
         if target.stat().st_size < BYTES:
             return
     raise SystemExit(f"{target} has {target.stat().st_size:,} bytes, more than {BYTES:,}")
