@@ -61,6 +61,7 @@ def _first_row(page: Any) -> str | None:
 
 
 def take(browser: Browser, server: Server, folder: Path, only: str) -> None:
+    key = server.key("admin", name="Mara")
     for size, (width, height) in SIZES.items():
         for theme in ("light", "dark"):
             context = browser.new_context(
@@ -73,7 +74,7 @@ def take(browser: Browser, server: Server, folder: Path, only: str) -> None:
             page.set_default_timeout(SECONDS)
             page.goto("/settings")
             _picture(page, folder / f"login-{size}-{theme}.png")
-            page.get_by_label("API key").fill(server.key("admin"))
+            page.get_by_label("API key").fill(key)
             page.get_by_role("button", name="Log in").click()
             page.wait_for_url("**/settings")
             for name, path in places(server):
@@ -94,7 +95,7 @@ def small(picture: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     image = Image.open(picture).convert("RGB")
     for colours in (256, 128, 64, 32):
-        image.quantize(colours, dither=Image.Dither.NONE).save(target, optimize=True)
+        image.quantize(colours, kmeans=4, dither=Image.Dither.NONE).save(target, optimize=True)
         if target.stat().st_size < BYTES:
             return
     raise SystemExit(f"{target} has {target.stat().st_size:,} bytes, more than {BYTES:,}")

@@ -14,10 +14,38 @@ import annotary
 STATUS = {"ToLabel": "TO_LABEL", "InReview": "IN_REVIEW", "InRework": "IN_REWORK", "Done": "DONE"}
 START = datetime(2026, 3, 1, tzinfo=UTC)
 ROWS = 120
+KIND = {"ImageBoundingBox": "box", "ImagePoint": "point"}
+ANSWER = {"radio_answer": "radio", "text_answer": "text"}
+NAMES = ("car", "Car", 'a "quoted", one', "été")
 
 
 def instant(hours: float) -> str:
     return (START + timedelta(hours=hours)).isoformat(timespec="milliseconds")
+
+
+def annotations(luck: random.Random, label: str) -> dict[str, Any]:
+    """Objects of some classes and kinds, answers of some kinds; often nothing of either."""
+    objects = []
+    for index in range(luck.choice((0, 0, 1, 2))):
+        kind = luck.choice(list(KIND))
+        drawn = {"bounding_box": {"top": 1, "left": 1, "height": 2, "width": 2}}
+        objects.append(
+            {
+                "feature_id": f"{label}-{index}",
+                "feature_schema_id": f"schema-{NAMES[index]}-{kind}",
+                "name": luck.choice(NAMES),
+                "annotation_kind": kind,
+                "classifications": [],
+                **(drawn if kind == "ImageBoundingBox" else {"point": {"x": 1, "y": 2}}),
+            }
+        )
+    answers: list[dict[str, Any]] = []
+    if luck.random() < 0.2:
+        answers.append({"name": "weather", "text_answer": {"content": '"radio_answer": car'}})
+    if luck.random() < 0.2:
+        chosen = {"name": "yes", "value": "yes", "classifications": []}
+        answers.append({"name": "car", "radio_answer": chosen})
+    return {"objects": objects, "classifications": answers, "relationships": []}
 
 
 def generated() -> list[dict[str, Any]]:
@@ -38,7 +66,7 @@ def generated() -> list[dict[str, Any]]:
                         "updated_at": created,
                         "created_by": "a@example.com",
                     },
-                    "annotations": {"objects": [], "classifications": [], "relationships": []},
+                    "annotations": annotations(luck, f"label-{number}-{index}"),
                 }
             )
         active = instant(luck.choice((0, 24, 48, 71.9997, 72, 96, luck.randrange(240))))
@@ -47,6 +75,7 @@ def generated() -> list[dict[str, Any]]:
                 "data_row": {
                     "id": f"row-{number}",
                     "global_key": f"key-{number}",
+                    **({"external_id": f'name {number // 3} "é"'} if number % 4 else {}),
                     "row_data": f"https://example.org/{number}.png",
                     "details": {
                         "created_at": instant(0),
@@ -103,7 +132,15 @@ def within(text: str, bounds: list[str | None]) -> bool:
 
 def passes(row: dict[str, Any], filters: dict[str, Any]) -> bool:
     share = row["projects"]["project-1"]
+    objects = [one for label in share["labels"] for one in label["annotations"]["objects"]]
+    answers = [one for label in share["labels"] for one in label["annotations"]["classifications"]]
+    kinds = {KIND[one["annotation_kind"]] for one in objects}
+    kinds |= {ANSWER[key] for one in answers for key in one if key in ANSWER}
     tests = {
+        "external_ids": lambda wanted: row["data_row"].get("external_id") in wanted,
+        "class_names": lambda wanted: any(one["name"] in wanted for one in objects),
+        "kinds": lambda wanted: not kinds.isdisjoint(wanted),
+        "no_objects": lambda wanted: not (wanted and objects),
         "last_activity_at": lambda wanted: within(row["data_row"]["details"]["last_activity_at"], wanted),
         "label_created_at": lambda wanted: (
             any(within(label["label_details"]["created_at"], wanted) for label in share["labels"])
@@ -137,6 +174,10 @@ CHOICES: dict[str, list[Any]] = {
     "batch_ids": [["batch-0"], ["batch-1", "batch-3"], ["nothing"]],
     "data_row_ids": [["row-3"], [f"row-{n}" for n in range(0, ROWS, 2)], ["row-1", "elsewhere"]],
     "global_keys": [["key-3"], [f"key-{n}" for n in range(50)]],
+    "external_ids": [['name 7 "é"'], [f'name {n} "é"' for n in range(30)], ["name 7"]],
+    "class_names": [["car"], ['a "quoted", one', "été"], ["weather"]],
+    "kinds": [["box"], ["point", "radio"], ["text"], ["mask"]],
+    "no_objects": [True, False],
 }
 
 

@@ -35,7 +35,20 @@ PAGES: dict[str, Role] = {
     "/p/{project_id}/summary": "reader",
     "/p/{project_id}/strip": "reader",
     "/p/{project_id}/counts": "reader",
+    "/p/{project_id}/rows": "reader",
+    "/p/{project_id}/matching": "reader",
+    "/p/{project_id}/facets": "reader",
+    "/p/{project_id}/relaxed": "reader",
     "/p/{project_id}/rows/{row_id}": "reader",
+    "/p/{project_id}/export": "reader",
+    "/p/{project_id}/export/{part}": "reader",
+    "/m/{model_id}/{run_id}/export": "reader",
+    "/m/{model_id}/{run_id}/export/{part}": "reader",
+    "/exports": "reader",
+    "/exports/{task_id}": "reader",
+    "/exports/{task_id}/cancel": "member",
+    "/exports/{task_id}/again": "member",
+    "/exports/{task_id}/delete": "member",
     "/m/{model_id}/{run_id}": "reader",
     "/m/{model_id}/{run_id}/scores": "reader",
     "/m/{model_id}/{run_id}/rows/{row_id}": "reader",
@@ -143,7 +156,7 @@ def every_route(server: Live) -> list[tuple[str, Route]]:
 def placed(path: str, things: dict[str, str]) -> str:
     for name, value in things.items():
         path = path.replace(f"{{{name}}}", value)
-    return path.replace("{kind}", "project").replace("{id}", "streets")
+    return path.replace("{kind}", "project").replace("{id}", "streets").replace("{part}", "count")
 
 
 def needed(method: str, route: Route) -> Role | None:
@@ -226,7 +239,9 @@ def logged_in(house: House, org: str, role: Role) -> Iterator[httpx.Client]:
 def test_who_is_not_logged_in_is_sent_to_log_in_and_back(house: House) -> None:
     with httpx.Client(base_url=house.server.url, headers=BROWSER) as http:
         for path in PAGES:
-            if path in ("/logout", "/settings/keys", "/settings/revoked", "/settings/ended"):
+            if path in ("/logout", "/settings/keys", "/settings/revoked", "/settings/ended") or path.endswith(
+                ("/cancel", "/again", "/delete")
+            ):
                 # Only forms lead there.
                 continue
             page = placed(path, house.things)

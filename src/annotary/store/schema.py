@@ -149,7 +149,8 @@ rows = Table(
     Index("rows_order", "collection", "data_row", "until"),
     Index("rows_since", "collection", "since", **_current),
     Index("rows_activity", "collection", "activity", **_current),
-    Index("rows_present", "collection", "status", "batch", "data_row", **_present),
+    # SQLite counts by an index alone only where that has the columns of its own condition, too.
+    Index("rows_present", "collection", "status", "batch", "data_row", "until", "deleted", **_present),
     Index("rows_batch", "collection", "batch", **_current),
 )
 
@@ -176,7 +177,7 @@ labels = Table(
     Index("labels_order", "collection", "data_row", "prediction", "position", "until"),
     Index("labels_created", "collection", "created_at", **_current),
     Index("labels_id", "id", "collection", "until"),
-    Index("labels_signature", "collection", "signature", "data_row", **_current),
+    Index("labels_signature", "collection", "signature", "data_row", "until", **_current),
 )
 
 shown = Table(

@@ -36,12 +36,11 @@ def upgrade() -> None:
     _sign()
     _name()
     op.create_index("shown_name", "shown", ["name", "kind", "signature"])
-    _index("labels_signature", "labels", ["collection", "signature", "data_row"], PRESENT)
+    _index("labels_signature", "labels", ["collection", "signature", "data_row", "until"], PRESENT)
     _index("data_rows_external_id", "data_rows", ["org", "external_id"], "external_id IS NOT NULL")
     op.drop_index("rows_status", "rows")
-    _index(
-        "rows_present", "rows", ["collection", "status", "batch", "data_row"], f"{PRESENT} AND deleted = 0"
-    )
+    columns = ["collection", "status", "batch", "data_row", "until", "deleted"]
+    _index("rows_present", "rows", columns, f"{PRESENT} AND deleted = 0")
 
 
 def _index(name: str, table: str, columns: list[str], where: str) -> None:
