@@ -16,15 +16,17 @@ import msgspec
 import pytest
 from starlette.routing import Route
 
+from annotary.engine import pictures
 from annotary.engine.core import RANKS, Engine, handlers
+from annotary.engine.sessions import open_local_session
 from annotary.model.project import Role
 from annotary.operations import Operation
-from annotary.operations.users import CreateKey, CreateOrganization
+from annotary.operations.users import CreateKey, CreateOrganization, FindSessions
 from annotary.server.app import routes
 from annotary.server.labelbox.rest import SdkRoute
 from annotary.server.rest import ROOT
 from tests._live import Live, live
-from tests.engine.world import ONTOLOGY, Clock, World, box, exported, mask
+from tests.engine.world import ONTOLOGY, Clock, World, box, exported, mask, png
 from tests.server.test_access import KEYED, NOBODY, PAGES
 
 ROLES: tuple[Role, ...] = ("reader", "member", "admin")
@@ -38,11 +40,14 @@ BODIES: dict[str, Any] = {
     "AssignGlobalKeys": {"assignments": [{"data_row_id": "{data_row_id}", "global_key": "another"}]},
     "AssignSplit": {"split": "TEST", **ROWS},
     "ClearGlobalKeys": {"global_keys": ["{global_key}"]},
+    "ChangeKey": {"role": "member"},
+    "CountMatching": {"scope": SCOPE},
     "CountStatistics": QUERY,
     "CreateBatch": {"name": "second", "data_row_ids": ["{loose_row_id}"]},
     "CreateBatches": {"prefix": "many", "data_row_ids": ["{loose_row_id}"]},
     "CreateDataset": {"name": "new"},
     "CreateEmptyBatch": {"name": "empty"},
+    "CreateInvite": {"email": "new@example.org"},
     "CreateIssue": {"data_row_id": "{data_row_id}", "text": "look"},
     "CreateKey": {"name": "new", "role": "reader"},
     "CreateMetadataSchema": {"name": "weight", "kind": "number"},
@@ -60,14 +65,20 @@ BODIES: dict[str, Any] = {
     "DeleteLabels": {"label_ids": ["{label_id}"]},
     "DeleteModelRuns": {"model_run_ids": ["{model_run_id}"]},
     "DeleteModels": {"model_ids": ["{model_id}"]},
+    "DescribeLosses": QUERY,
     "DropMetadata": {"schema_ids": ["{schema_id}"]},
     "EvaluateFile": {"source": "{file_id}"},
+    "FindFacets": {"scope": SCOPE},
     "FindGlobalKeys": {"global_keys": ["{global_key}"]},
+    "FindRows": {"scope": SCOPE},
     "FindSuspects": QUERY,
+    "GetRow": {"scope": SCOPE, "data_row_id": "{data_row_id}"},
     "InsertFeature": {"feature_schema_id": "{loose_feature_id}"},
     "MoveRows": ROWS,
+    "PreviewExport": QUERY,
     "PutFeatureSchema": {"tool": {"tool": "point", "name": "dot"}},
     "RecordTask": {"name": "noted", "type": "other"},
+    "RelaxFilters": {"scope": SCOPE},
     "RemoveRows": ROWS,
     "RemoveRunRows": ROWS,
     "RenameFeature": {"name": "Car"},
@@ -111,6 +122,9 @@ QUERIES: dict[str, dict[str, str]] = {
     "GetChunk": {"offset": "0"},
 }
 PLACES: dict[str, dict[str, str]] = {
+    "CancelInvite": {"invite_id": "{invite_id}"},
+    "ChangeKey": {"name": "spare"},
+    "EndSession": {"session_id": "{session_id}"},
     f"GET {ROOT}/tasks/{{task_id}}/problems": {"task_id": "{skipped_task_id}"},
     "RevokeKey": {"name": "spare"},
     "DeleteAnnotationImport": {"import_id": "{import_id}"},
@@ -146,6 +160,13 @@ SHARED: dict[str, Any] = {
 }
 """What those get who name, in a body or query, things of others: the answer that there is nothing."""
 OWN = (
+    f"GET {ROOT}/openapi.json",
+    "CreateInvite",
+    "FindInvites",
+    "FindSessions",
+    "FindUsers",
+    "GET /adv/adv/v1/embeddings",
+    "SearchProjects",
     "GET /metrics",
     "GET /readyz",
     f"POST {ROOT}/files",
@@ -262,6 +283,10 @@ def made(server: Live, http: httpx.Client) -> House:
     engine.call(CreateOrganization(name="other"))
     world = World(engine, Clock())
     label = world.label(0, box(), mask("road-1"))
+    pictures_folder = Path(engine.store.database.place).parent / "given"
+    pictures_folder.mkdir()
+    (pictures_folder / "key-0.png").write_bytes(png())
+    pictures.remember(engine, pictures_folder)
     keys = {
         (org, role): Engine(engine.store.seen_as(org)).call(CreateKey(name=role, role=role)).key
         for org in ("default", "other")
@@ -302,6 +327,8 @@ def made(server: Live, http: httpx.Client) -> House:
     issue = post("/projects/streets/issues", data_row_id=row, text="why")
     slice_ = post("/slices", name="all", filters={})
     post("/keys", name="spare", role="reader")
+    open_local_session(engine, "default", seconds=600)
+    (session,) = (one.id for one in engine.call(FindSessions()))
     things = {
         "project_id": "streets",
         "label_id": label.id,
@@ -326,6 +353,8 @@ def made(server: Live, http: httpx.Client) -> House:
         "issue_id": issue["id"],
         "slice_id": slice_["id"],
         "webhook_id": post("/webhooks", **HOOK)["id"],
+        "invite_id": post("/invites", email="somebody@example.org")["id"],
+        "session_id": session,
     }
     return House(server, keys, things, http)
 
