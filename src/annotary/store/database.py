@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from annotary.errors import AnnotaryError, Conflict, Missing, Unavailable
+from annotary.store.cells import Cells
 
 BUSY_SECONDS = 60
 _PAGE = 16384
@@ -45,6 +46,7 @@ class Database:
         self.place = str(url)
         self.is_sqlite = isinstance(url, Path)
         self.errors: type[Exception] = sqlite3.Error
+        self.cells = Cells()
         self._aside: Thread | None = None
         self.key_changes = 0
         """How often this process has changed an API key: who remembers keys looks them up anew."""

@@ -6,10 +6,13 @@ All of it is of the present state, and answered by indexes alone where a filter 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from annotary.model.export import ExportFilters
+from msgspec import UNSET
+
+from annotary.model.export import OF_PROJECTS, ExportFilters
+from annotary.store.cells import Cell, counted
 from annotary.store.database import Cursor, Database
 from annotary.store.filters import At, Condition, filters_of
 from annotary.store.rows import FEW
@@ -41,6 +44,7 @@ class Looking:
         self.database = database
         self.cursor = cursor
         self.at = at
+        self.given = filters
         self.filters = list(filters_of(at, filters))
         self._few: list[int] | None = None
         self._asked = False
@@ -87,6 +91,9 @@ class Looking:
             if before is not None:
                 return [key for key in few if key < before][-limit:]
             return [key for key in few if after is None or key > after][:limit]
+        # Looking for what is nowhere would walk through all rows.
+        if self.given.no_objects is True and self.cells() == []:
+            return []
         edge, order = "", "ASC"
         if before is not None:
             edge, order = f" AND r.data_row < {before}", "DESC"
@@ -104,6 +111,8 @@ class Looking:
         few = self.few()
         if few is not None:
             return len(few)
+        if self.filters and (cells := self.cells()) is not None:
+            return sum(one.rows for one in cells)
         if self._of_labels():
             (only,) = self.filters
             assert only.probe is not None
@@ -111,6 +120,49 @@ class Looking:
             return int(self.fetch(sql, only.probe.parameters)[0][0])
         test = self.tests
         return int(self.fetch(f"SELECT count(*) FROM rows r WHERE {test.sql}", test.parameters)[0][0])
+
+    def cells(self) -> list[Cell] | None:
+        """The cells of rows that pass; None where the filter is by more than these are known by."""
+        given = self.given
+        if any(
+            getattr(given, name) is not UNSET for name in given.__struct_fields__ if name not in OF_PROJECTS
+        ):
+            return None
+        collection = self.at.collection
+        ((sequence,),) = self.fetch(f"SELECT c.sequence FROM collections c WHERE c.n = {collection}")
+        found = self.database.cells.of(
+            collection,
+            sequence,
+            lambda: counted(self.cursor, self.at.now("l"), f"{self.at.now('r')} AND r.deleted = 0"),
+        )
+        if not self.filters:
+            return found
+        things = self._things({one for cell in found for one in cell.signatures})
+        return [cell for cell in found if self._passes(cell, things)]
+
+    def _passes(self, cell: Cell, things: Mapping[int, Sequence[tuple[str, str]]]) -> bool:
+        given = self.given
+        if isinstance(given.workflow_status, str) and cell.status != given.workflow_status:
+            return False
+        if isinstance(given.batch_ids, tuple) and cell.batch not in given.batch_ids:
+            return False
+        if given.no_objects is True and any(one & 1 for one in cell.signatures):
+            return False
+        shown = [thing for one in cell.signatures for thing in things.get(one, ())]
+        kinds, names = given.kinds, given.class_names
+        if isinstance(kinds, tuple) and not any(kind in kinds for kind, _ in shown):
+            return False
+        return not isinstance(names, tuple) or any(
+            name in names and kind not in ("radio", "checklist", "text") for kind, name in shown
+        )
+
+    def _shown_by(self, cells: Sequence[Cell]) -> Shown:
+        things = self._things({one for cell in cells for one in cell.signatures})
+        found = Shown(Counter(), Counter(), 0)
+        for cell in cells:
+            together = {thing for one in cell.signatures for thing in things.get(one, ())}
+            found = found.and_rows(together, cell.rows, is_drawn=any(one & 1 for one in cell.signatures))
+        return found
 
     def _of_labels(self) -> bool:
         # Labels are closed with their rows, so that a present label is of a present row.
@@ -128,19 +180,26 @@ class Looking:
 
     def by_column(self, column: str) -> dict[str, int]:
         """Rows by `status` or `batch`."""
+        by_value: Counter[str] = Counter()
         if (few := self.few()) is not None:
-            counted: Counter[str] = Counter()
+            tally: Counter[str] = Counter()
             for some in _some(few):
                 where = f"{self.at.now('r')} AND r.deleted = 0 AND r.data_row IN ({some})"
                 query = f"SELECT r.{column}, count(*) FROM rows r WHERE {where} GROUP BY r.{column}"
-                counted.update({text(value): count for value, count in self.fetch(query)})
-            return dict(counted)
+                tally.update({text(value): count for value, count in self.fetch(query)})
+            return dict(tally)
+        if (cells := self.cells()) is not None:
+            for one in cells:
+                by_value[one.status if column == "status" else one.batch] += one.rows
+            return dict(by_value)
         test = self.tests
         query = f"SELECT r.{column}, count(*) FROM rows r WHERE {test.sql} GROUP BY r.{column}"
         return {text(value): int(count) for value, count in self.fetch(query, test.parameters)}
 
     def shown(self) -> Shown:
         """Rows by what their labels show."""
+        if self.few() is None and (cells := self.cells()) is not None:
+            return self._shown_by(cells)
         by_signature: Counter[int] = Counter()
         several: dict[int, set[int]] = defaultdict(set)
         for row, signature in self._several():

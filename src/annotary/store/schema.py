@@ -175,7 +175,7 @@ labels = Table(
     # What is drawn and answered, as a number that `shown` explains.
     Column("signature", _number, nullable=False, server_default="0"),
     Index("labels_order", "collection", "data_row", "prediction", "position", "until"),
-    Index("labels_created", "collection", "created_at", **_current),
+    Index("labels_created", "collection", "created_at", "until", **_current),
     Index("labels_id", "id", "collection", "until"),
     Index("labels_signature", "collection", "signature", "data_row", "until", **_current),
 )

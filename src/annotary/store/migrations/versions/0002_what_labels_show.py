@@ -39,6 +39,8 @@ def upgrade() -> None:
     _index("labels_signature", "labels", ["collection", "signature", "data_row", "until"], PRESENT)
     _index("data_rows_external_id", "data_rows", ["org", "external_id"], "external_id IS NOT NULL")
     op.drop_index("rows_status", "rows")
+    op.drop_index("labels_created", "labels")
+    _index("labels_created", "labels", ["collection", "created_at", "until"], PRESENT)
     columns = ["collection", "status", "batch", "data_row", "until", "deleted"]
     _index("rows_present", "rows", columns, f"{PRESENT} AND deleted = 0")
 
