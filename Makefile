@@ -60,6 +60,7 @@ soak: setup ## run the long tests
 
 serve: setup ## serve the demo store with its web page
 	@test -f $(DEMO)/annotary.db || $(BIN)/annotary demo $(DEMO)
+	@$(BIN)/annotary --at $(DEMO) migrate >/dev/null
 	@$(BIN)/annotary --at $(DEMO) serve
 
 screenshots: setup ## take a picture of every page into ./screenshots, and the two of the README anew

@@ -11,8 +11,8 @@ _EXTERNAL_ID = re.compile(r'"external_id":("(?:[^"\\]|\\.)*")')
 def external_id(head: str) -> str | None:
     r"""The external id in a head; None where it has none.
 
-    >>> external_id('"id":"r1","external_id":"caf\\u00e9 \\"1\\".jpg"')
-    'café "1".jpg'
+    >>> external_id('"id":"r1","external_id":"na\\u00efve \\"1\\".jpg"')
+    'naïve "1".jpg'
     """
     found = _EXTERNAL_ID.search(head)
     return None if found is None else str(json.loads(found[1]))
