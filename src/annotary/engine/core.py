@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
@@ -23,6 +24,7 @@ RANKS: dict[Role, int] = {"reader": 0, "member": 1, "admin": 2}
 DEFAULT_BASE_URL = "http://127.0.0.1:8100"
 
 _handlers: dict[type[Operation[Any]], Callable[[Engine, Any], Any]] = {}
+_lock = threading.Lock()
 _HOUSES = (
     "projects",
     "batches",
@@ -66,6 +68,10 @@ def handlers() -> dict[type[Operation[Any]], Callable[[Engine, Any], Any]]:
     """Every operation with its handler."""
     for house in _HOUSES:
         import_module(f"annotary.engine.{house}")
+    with _lock:
+        for operation in _handlers:
+            # msgspec works a type out when it first meets it, and two threads that meet it at once crash.
+            msgspec.json.Decoder(operation)
     return _handlers
 
 

@@ -296,6 +296,13 @@ def _postgres(url: str) -> tuple[Engine, type[Exception]]:
         paramstyle="format",
         pool_pre_ping=True,
     )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, record: object) -> None:
+        # Of a table that was just filled PostgreSQL supposes too much, and compiles for longer than it reads.
+        connection.execute("SET jit = off")
+        connection.commit()
+
     return engine, psycopg.Error
 
 
