@@ -53,7 +53,6 @@ from annotary.store import lookup
 from annotary.store.filters import At
 from annotary.store.looking import Shown
 
-ANSWERS = ("radio", "checklist", "text")
 PREVIEW = 20_000
 """So many characters of an export are shown beforehand."""
 LISTED = {
@@ -165,7 +164,10 @@ def find_facets(engine: Engine, request: FindFacets) -> Facets:
                 seen[left] = look.shown(), look.count()
         return seen[left]
 
-    classes, of_kinds = without("class_names")[0].things, without("kinds")[0].kinds
+    of_classes, of_kinds = without("class_names")[0], without("kinds")[0].kinds
+    kinds_of: dict[str, list[str]] = {}
+    for kind, name in sorted(of_classes.things):
+        kinds_of.setdefault(name, []).append(kind)
     shown, rows_there = without("no_objects")
     with engine.store.looking(at, replace(filters, workflow_status=UNSET)) as look:
         statuses = look.by_column("status")
@@ -177,9 +179,9 @@ def find_facets(engine: Engine, request: FindFacets) -> Facets:
     )
     return Facets(
         classes=tuple(
-            ClassRows(name=name, kind=kind, rows=rows)
-            for (kind, name), rows in sorted(classes.items(), key=lambda one: (-one[1], one[0][1], one[0][0]))
-            if kind not in ANSWERS
+            ClassRows(name=name, kind=", ".join(kinds_of[name]), rows=rows)
+            for name, rows in sorted(of_classes.classes.items(), key=lambda one: (-one[1], one[0]))
+            if rows
         ),
         kinds=tuple(KindRows(kind=kind, rows=rows) for kind, rows in sorted(of_kinds.items())),
         statuses=tuple(StatusRows(status=one, rows=rows) for one, rows in sorted(statuses.items()) if one),

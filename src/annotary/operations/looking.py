@@ -80,7 +80,7 @@ class CountMatching(Operation[Matching]):
 
 
 class ClassRows(Value):
-    """A class and the rows that have it."""
+    """A class and the rows that have it; `kind` names all kinds that it is drawn as."""
 
     name: str
     kind: str

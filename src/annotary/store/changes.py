@@ -204,10 +204,15 @@ class Change:
             if signature not in known
             for kind, name in met[signature]
         ]
-        if new:
-            dialect = sqlite if self._sqlite else postgresql
-            # Another one may do the same at the same time.
-            self.connection.execute(dialect.insert(shown).on_conflict_do_nothing(), new)
+        if not new:
+            return
+        if self._sqlite:
+            self.connection.execute(sqlite.insert(shown).on_conflict_do_nothing(), new)
+        else:
+            # In a transaction of its own: two long imports that meet the same classes in another order would
+            # wait for each other without an end. What is noted holds whatever becomes of this change.
+            with self.connection.engine.begin() as beside:
+                beside.execute(postgresql.insert(shown).on_conflict_do_nothing(), new)
 
     def _led(self, given: Sequence[Fields]) -> list[Fields]:
         """Rows with what follows from elsewhere: their data row's front, and their label if it is one."""

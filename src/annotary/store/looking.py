@@ -21,11 +21,16 @@ _ASKED = 2000
 """So many keys are tested by one statement."""
 
 
+ANSWERS = ("radio", "checklist", "text")
+"""Kinds of what is answered; they have no class."""
+
+
 class Shown(NamedTuple):
-    """How many rows show each (kind, name), each kind, and anything drawn."""
+    """How many rows show each (kind, name), each kind, each class, and anything drawn."""
 
     things: Counter[tuple[str, str]]
     kinds: Counter[str]
+    classes: Counter[str]
     drawn: int
 
     def and_rows(self, things: Iterable[tuple[str, str]], rows: int, *, is_drawn: bool) -> Shown:
@@ -34,6 +39,8 @@ class Shown(NamedTuple):
             self.things[thing] += rows
         for kind in {kind for kind, _ in things}:
             self.kinds[kind] += rows
+        for name in {name for kind, name in things if kind not in ANSWERS}:
+            self.classes[name] += rows
         return self._replace(drawn=self.drawn + rows * is_drawn)
 
 
@@ -158,7 +165,7 @@ class Looking:
 
     def _shown_by(self, cells: Sequence[Cell]) -> Shown:
         things = self._things({one for cell in cells for one in cell.signatures})
-        found = Shown(Counter(), Counter(), 0)
+        found = Shown(Counter(), Counter(), Counter(), 0)
         for cell in cells:
             together = {thing for one in cell.signatures for thing in things.get(one, ())}
             found = found.and_rows(together, cell.rows, is_drawn=any(one & 1 for one in cell.signatures))
@@ -208,7 +215,7 @@ class Looking:
         for signature, count in self._signatures():
             by_signature[signature] += count
         things = self._things({*by_signature, *(one for some in several.values() for one in some)})
-        found = Shown(Counter(), Counter(), 0)
+        found = Shown(Counter(), Counter(), Counter(), 0)
         for signature, count in by_signature.items():
             if count:
                 found = found.and_rows(things.get(signature, ()), count, is_drawn=bool(signature & 1))
