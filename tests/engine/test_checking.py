@@ -295,6 +295,24 @@ def test_rows_are_led_anew(store: Store, damage: Damage) -> None:
     assert stored() == before
 
 
+@pytest.mark.parametrize(
+    ("statement", "table"),
+    [
+        ("UPDATE labels SET signature = signature + 2 WHERE n = (SELECT min(n) FROM labels)", "labels"),
+        ("UPDATE data_rows SET external_id = 'x' WHERE n = (SELECT min(n) FROM data_rows)", "data_rows"),
+        ("DELETE FROM shown WHERE kind = 'box'", "signature"),
+    ],
+)
+def test_what_rows_are_found_by_is_derived_anew(
+    statement: str, table: str, store: Store, damage: Damage
+) -> None:
+    damage(statement)
+    places = [place for place, _ in wrong(check(store))]
+    assert places and all(place.startswith(table) for place in places)
+    assert check(store, rebuild=True).rebuilt == len(places)
+    assert wrong(check(store)) == []
+
+
 def test_features_are_indexed_anew(store: Store, damage: Damage) -> None:
     damage("DELETE FROM features WHERE data_row = 1")
     assert check(store, rebuild=True).rebuilt > 1
