@@ -59,8 +59,12 @@ def changed(at: At, since: int) -> Filter:
     return Filter(Condition(f"r.since > {since}"), Condition(probe) if at.latest else None)
 
 
-def filters_of(at: At, filters: ExportFilters) -> Iterator[Filter]:
-    """The given filters, those that tend to leave fewest rows first."""
+def filters_of(at: At, filters: ExportFilters, *, arrays: bool) -> Iterator[Filter]:
+    """The given filters, those that tend to leave fewest rows first.
+
+    `arrays`: the database has them. PostgreSQL works an array out once, where it would ask a table for each
+    label as long as it knows no statistics of it, which is so after an import.
+    """
     for column, wanted in (
         ("id", filters.data_row_ids),
         ("global_key", filters.global_keys),
@@ -89,7 +93,7 @@ def filters_of(at: At, filters: ExportFilters) -> Iterator[Filter]:
         yield _indexed(at, Condition("r.status = ?", (filters.workflow_status,)))
     for column, wanted in (("name", filters.class_names), ("kind", filters.kinds)):
         if isinstance(wanted, tuple):
-            yield _showing(at, column, wanted)
+            yield _showing(at, column, wanted, arrays=arrays)
     if filters.no_objects is True:
         drawn = (
             f"SELECT 1 FROM labels l WHERE {at.of('l')} AND l.data_row = r.data_row AND l.signature & 1 = 1"
@@ -104,17 +108,18 @@ def _by_key(at: At, column: str, wanted: tuple[str, ...]) -> Filter:
     return Filter(Condition(f"r.data_row IN ({probe.sql})", wanted), probe)
 
 
-def _showing(at: At, column: str, wanted: tuple[str, ...]) -> Filter:
+def _showing(at: At, column: str, wanted: tuple[str, ...], *, arrays: bool) -> Filter:
     marks = ",".join("?" * len(wanted))
     # A name without a class is an answer's.
     kinds = "" if column == "kind" else " AND s.kind NOT IN ('radio', 'checklist', 'text')"
     signatures = f"(SELECT s.signature FROM shown s WHERE s.{column} IN ({marks}){kinds})"
+    among = f"= ANY(ARRAY{signatures})" if arrays else f"IN {signatures}"
     # The plus keeps SQLite from looking through all labels of these signatures for each row.
     test = (
         f"EXISTS (SELECT 1 FROM labels l WHERE {at.of('l')} AND l.data_row = r.data_row"
-        f" AND +l.signature IN {signatures})"
+        f" AND +l.signature {among})"
     )
-    probe = f"SELECT l.data_row FROM labels l WHERE {at.now('l')} AND l.signature IN {signatures}"
+    probe = f"SELECT l.data_row FROM labels l WHERE {at.now('l')} AND l.signature {among}"
     return Filter(Condition(test, wanted), Condition(probe, wanted) if at.latest else None, moving=True)
 
 

@@ -52,7 +52,7 @@ class Looking:
         self.cursor = cursor
         self.at = at
         self.given = filters
-        self.filters = list(filters_of(at, filters))
+        self.filters = list(filters_of(at, filters, arrays=not database.is_sqlite))
         self._few: list[int] | None = None
         self._asked = False
 

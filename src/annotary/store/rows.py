@@ -45,7 +45,7 @@ def pages(
     """The pages of one project or run."""
     with database.raw() as cursor:
         run = _Run(database, cursor, at, params, predictions, lean=lean)
-        chosen = list(filters_of(at, filters))
+        chosen = list(filters_of(at, filters, arrays=not database.is_sqlite))
         # With a cursor only the change decides: a row that has left the filter is reported as gone.
         found = run.few_keys(chosen if since is None else [changed(at, since)])
         spans = run.spans(found, bool(chosen) or (since is not None and found is None))
@@ -55,7 +55,7 @@ def pages(
 def count(database: Database, at: At, filters: ExportFilters, since: int | None) -> int:
     """How many rows an export will have, tombstones included."""
     with database.raw() as cursor:
-        chosen = list(filters_of(at, filters))
+        chosen = list(filters_of(at, filters, arrays=not database.is_sqlite))
         sql = f"SELECT count(*) FROM rows r WHERE {at.of('r')}"
         parameters: tuple[Any, ...] = ()
         if since is not None:
