@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
 import msgspec
 
 from annotary.engine.statistics import status_of
+from annotary.errors import AnnotaryError
+from annotary.formats._contours import thin, trace
 from annotary.formats._images import image_of
+from annotary.formats._png import decode_mask
 from annotary.model.geometry import Cuboid, Face
 from annotary.model.image import ARROW, BOND, BOX, CUBOID, MASK, POINT, Image, Mark
 from annotary.operations.looking import Drawn, RowCard
@@ -18,16 +21,29 @@ SHAPES = 200
 """So many objects of a row are drawn on its small picture."""
 CORNERS = 64
 """So many corners of an outline; a small picture does not show more."""
+ROUGH = 160
+"""Masks are looked at with so many pixels on their longer side."""
+RINGS = 24
+KEPT = 20_000
+"""So many outlines are remembered."""
 _EXTRA = 9
+Rings = tuple[tuple[float, ...], ...]
+Pixels = Callable[[str], bytes]
+_outlines: dict[str, Rings] = {}
 _cuboid = msgspec.json.Decoder(Cuboid).decode
 
 
-def card(row: tuple[Any, ...], labels: list[tuple[Any, ...]], predictions: list[tuple[Any, ...]]) -> RowCard:
-    """The card of a Record with its labels and predictions."""
+def card(
+    row: tuple[Any, ...],
+    labels: list[tuple[Any, ...]],
+    predictions: list[tuple[Any, ...]],
+    pixels: Pixels,
+) -> RowCard:
+    """The card of a Record with its labels and predictions; `pixels` gives a mask's PNG by its hash."""
     image = image_of(row, labels, False)
-    shapes = list(_drawn(image, is_prediction=False))
+    shapes = list(_drawn(image, pixels, is_prediction=False))
     if predictions:
-        shapes += _drawn(image_of(row, predictions, False), is_prediction=True)
+        shapes += _drawn(image_of(row, predictions, False), pixels, is_prediction=True)
     return RowCard(
         data_row_id=image.id,
         global_key=image.global_key or None,
@@ -43,7 +59,7 @@ def card(row: tuple[Any, ...], labels: list[tuple[Any, ...]], predictions: list[
     )
 
 
-def _drawn(image: Image, *, is_prediction: bool) -> Iterator[Drawn]:
+def _drawn(image: Image, pixels: Pixels, *, is_prediction: bool) -> Iterator[Drawn]:
     for mark in image.marks:
         if mark.kind in (ARROW, BOND):
             continue
@@ -57,8 +73,40 @@ def _drawn(image: Image, *, is_prediction: bool) -> Iterator[Drawn]:
             kind=mark.word,
             name=mark.name,
             points=points,
+            rings=_rings(image.masks.get(mark.feature_id), pixels) if mark.kind == MASK else (),
             is_prediction=is_prediction,
         )
+
+
+def _rings(name: str | None, pixels: Pixels) -> Rings:
+    """The outline of a mask by its hash; worked out once for the same pixels."""
+    if name is None:
+        return ()
+    found = _outlines.get(name)
+    if found is None:
+        try:
+            found = outline(pixels(name))
+        except (AnnotaryError, LookupError, ValueError):
+            found = ()
+        while len(_outlines) >= KEPT:
+            _outlines.pop(next(iter(_outlines)), None)
+        _outlines[name] = found
+    return found
+
+
+def outline(png: bytes) -> Rings:
+    """The rings of a mask, roughly, in pixels of its image; none where it covers more than half of that.
+
+    Raises ValueError.
+    """
+    mask = decode_mask(png)
+    step = max(1, -(-max(mask.shape) // ROUGH))
+    small = mask[::step, ::step]
+    if small.mean() > 0.5:
+        return ()
+    rings = [thin(ring, 0.6) * step for region in trace(small) for ring in region.rings()]
+    largest = sorted(rings, key=len, reverse=True)[:RINGS]
+    return tuple(tuple(float(number) for number in ring.ravel()) for ring in largest)
 
 
 def _points(mark: Mark) -> tuple[float, ...]:

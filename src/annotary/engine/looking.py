@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from annotary.engine.cards import card
 from annotary.engine.core import Engine, handles
 from annotary.engine.exporting import corpus_of, open_export
+from annotary.engine.masks import blob
 from annotary.engine.pictures import told
 from annotary.errors import NotFound
 from annotary.formats import load, options_of
@@ -129,10 +130,14 @@ def _cards(engine: Engine, scope: Looked, ids: tuple[str, ...]) -> Iterator[Any]
     params = ExportParams(project_details=True, predictions=isinstance(scope, RunScope))
     query = ExportQuery(scope=scope, filters=ExportFilters(data_row_ids=ids), params=params)
     corpus, _ = corpus_of(engine, query, counted=False)
+
+    def pixels(name: str) -> bytes:
+        return blob(engine, name)
+
     for page in corpus.pages:
         (part,) = page.parts
         for row in page.rows:
-            yield card(row, part.labels.get(row[0], []), part.predictions.get(row[0], []))
+            yield card(row, part.labels.get(row[0], []), part.predictions.get(row[0], []), pixels)
 
 
 @handles(CountMatching)

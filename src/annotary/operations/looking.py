@@ -18,14 +18,16 @@ Looked = ProjectScope | RunScope
 class Drawn(Value):
     """An object as far as a small picture shows it, in pixels of the image.
 
-    `points` is x and y in turn: of a box two corners, of a cuboid its front and its back, four each; of a
-    mask there are none. A polygon of very many corners has fewer here.
+    `points` is x and y in turn: of a box two corners, of a cuboid its front and its back, four each. A
+    polygon of very many corners has fewer here. Of a mask there are `rings`, roughly, which are filled
+    even-odd; none where it covers more than half of its image, or its pixels are not here.
     """
 
     feature_id: str
     kind: str
     name: str
     points: tuple[float, ...] = ()
+    rings: tuple[tuple[float, ...], ...] = ()
     is_prediction: bool = False
 
 

@@ -32,6 +32,14 @@ def _paths(card: RowCard, **more: object) -> list[dict[str, str]]:
     return [one.attrib for one in picture.iter("path")]
 
 
+def test_a_mask_is_drawn_with_its_holes() -> None:
+    rings = ((0, 0, 9, 0, 9, 9), (2, 2, 3, 2, 3, 3))
+    (path,) = _paths(_card(Drawn(feature_id="a", kind="mask", name="road", rings=rings)))
+    assert path["d"] == "M0 0L9 0L9 9ZM2 2L3 2L3 3Z"
+    assert path["fill-rule"] == "evenodd"
+    assert _paths(_card(Drawn(feature_id="a", kind="mask", name="sky"))) == []
+
+
 def test_a_box_is_drawn_in_the_colour_of_its_class() -> None:
     card = _card(Drawn(feature_id="a", kind="box", name="car", points=(1, 2, 3.5, 4)))
     (path,) = _paths(card, known={"car": "#E6413C"})

@@ -183,6 +183,8 @@ def _shape(one: Drawn, fill: str, opacity: float) -> Markup:
                 ' vector-effect="non-scaling-stroke"/><path d="M{0} {1}h0" stroke="{2}" stroke-width="5"'
                 ' stroke-linecap="round" vector-effect="non-scaling-stroke"/>'
             ).format(_number(points[0]), _number(points[1]), fill)
+        case "mask":
+            path, more = "".join(_path(ring) for ring in one.rings), ""
         case _:
             path, more = _path(points), ""
     drawn = Markup("")
