@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from sqlalchemy import Connection, select, text
 
 from annotary.engine import fresh
 from annotary.engine.check_rules import LED, RULES
-from annotary.engine.check_shown import Wrong, misnamed, unexplained, unlike
 from annotary.engine.findings import Findings
 from annotary.errors import AnnotaryError, NotFound
 from annotary.model import project as projects
@@ -22,9 +21,9 @@ from annotary.model.base import Value
 from annotary.model.carried import typed
 from annotary.model.corpus import Notice, Problem
 from annotary.model.ontology import FeatureSchema, Normalized, Ontology
+from annotary.model.webhook import Webhook, WebhookSecret
 from annotary.store import FILE_NAME, Store
-from annotary.store.schema import FOREVER, blobs, entities, features, shown
-from annotary.store.signatures import Thing
+from annotary.store.schema import FOREVER, blobs, entities, features
 
 PAGE = 500
 DAY = 24 * 3600
@@ -37,6 +36,9 @@ _KINDS: dict[str, type[Value]] = {
         projects.Organization,
         projects.User,
         projects.Key,
+        projects.ImageFolder,
+        projects.Session,
+        projects.Invite,
         projects.Dataset,
         projects.Project,
         projects.Batch,
@@ -48,6 +50,8 @@ _KINDS: dict[str, type[Value]] = {
         projects.Snapshot,
         projects.Tag,
         projects.Settings,
+        Webhook,
+        WebhookSecret,
     )
 }
 
@@ -136,7 +140,6 @@ class _Check:
             of_rows = "SELECT t.*, c.kind FROM rows t JOIN collections c ON c.n = t.collection"
             self._sections("rows", of_rows)
             self._labels()
-            self._named()
             self._led()
             self._masks()
         finally:
@@ -228,7 +231,7 @@ class _Check:
 
     def _sections(self, table: str, sql: str) -> None:
         for page in self._pages(sql):
-            changed: list[Wrong] = []
+            changed: list[tuple[str, int, str]] = []
             for row in page:
                 makers = fresh.DATA_ROW
                 if row["kind"]:
@@ -239,7 +242,9 @@ class _Check:
                     self._columns(row)
             self._write(table, changed)
 
-    def _compared(self, table: str, row: Mapping[str, Any], column: str, make: fresh.Fresh) -> list[Wrong]:
+    def _compared(
+        self, table: str, row: Mapping[str, Any], column: str, make: fresh.Fresh
+    ) -> list[tuple[str, int, str]]:
         """What to write where a section is not what a fresh rendering gives."""
         stored = row[column]
         if stored is None:
@@ -268,7 +273,7 @@ class _Check:
                     "rows", f"rows {row['n']}", row[column], f"its {column} is not that of its section"
                 )
 
-    def _write(self, table: str, changed: Sequence[Wrong]) -> None:
+    def _write(self, table: str, changed: list[tuple[str, int, str]]) -> None:
         if not self.rebuild or not changed:
             return
         with self.store.transaction() as connection:
@@ -281,43 +286,19 @@ class _Check:
 
     def _labels(self) -> None:
         for page in self._pages("SELECT t.* FROM labels t"):
-            changed: list[Wrong] = []
+            changed: list[tuple[str, int, str]] = []
             wanted: dict[tuple[int, int, int], str] = {}
-            met: dict[int, list[Thing]] = {}
             for label in page:
                 for column, make in fresh.LABEL.items():
                     changed += self._compared("labels", label, column, make)
-                annotated = self._annotated(label, wanted)
-                annotations = annotated[0][2] if annotated and self.rebuild else label["annotations"]
-                changed += annotated + self._derived("labels", unlike(label, annotations, met))
+                changed += self._annotated(label, wanted)
                 self._mention(label)
             self._write("labels", changed)
             self._indexed(wanted)
-            self._explained(met)
 
-    def _named(self) -> None:
-        sql = "SELECT t.n, t.external_id, v.head FROM data_rows t JOIN data_row_versions v ON v.n = t.version"
-        for page in self._pages(sql):
-            self._write("data_rows", self._derived("data_rows", misnamed(page)))
-
-    def _derived(self, table: str, wrong: Iterable[Wrong]) -> list[Wrong]:
-        found = list(wrong)
-        for column, key, made in found if not self.rebuild else ():
-            reason = f"its {column} is not that of its section; check --rebuild mends it"
-            self._wrong(table.replace("_", " "), f"{table} {key}", made, reason)
-        return found
-
-    def _explained(self, met: dict[int, list[Thing]]) -> None:
-        missing = unexplained(self.connection, met)
-        for one in missing if not self.rebuild else ():
-            reason = "what labels show is not noted down; check --rebuild mends it"
-            self._wrong("labels", f"signature {one['signature']}", one["name"] or one["kind"], reason)
-        if missing and self.rebuild:
-            with self.store.transaction() as connection:
-                connection.execute(shown.insert(), missing)
-            self.rebuilt += len(missing)
-
-    def _annotated(self, label: Mapping[str, Any], wanted: dict[tuple[int, int, int], str]) -> list[Wrong]:
+    def _annotated(
+        self, label: Mapping[str, Any], wanted: dict[tuple[int, int, int], str]
+    ) -> list[tuple[str, int, str]]:
         present = label["until"] == FOREVER
         ids: list[str] = []
 
