@@ -70,7 +70,7 @@ def test_the_catalog_is_everything(world: World) -> None:
 
 
 def test_what_a_slice_cannot_be(world: World) -> None:
-    with pytest.raises(Invalid, match="filter projects only"):
+    with pytest.raises(Invalid, match="workflow_status filters projects only"):
         world.call(CreateSlice(name="s", filters=ExportFilters(workflow_status="DONE")))
     with pytest.raises(NotFound, match="no dataset 'nope'"):
         world.call(CreateSlice(name="s", dataset_id="nope"))

@@ -39,6 +39,8 @@ def send(engine: Engine, opened: OpenProject, request: CreateBatch) -> Batch:
     """Put data rows into a project, to wait for being labelled."""
     ids, left_out = request.data_row_ids, list[str]()
     if request.skip:
+        # A name that is taken is told before what is wrong with the rows, as the vendor does.
+        _free(engine, opened, request.name)
         there = engine.store.data_rows_by("id", ids)
         ids = tuple(id for id in ids if id in there and there[id].dataset)
         left_out = [
@@ -67,10 +69,15 @@ def _present(opened: OpenProject, numbers: list[int]) -> set[int]:
     return found
 
 
+def _free(engine: Engine, opened: OpenProject, name: str) -> None:
+    """Raises Conflict where the project has a batch of this name."""
+    if engine.store.find(Batch, name=name, parent=opened.project.id, limit=1):
+        raise Conflict(f"project {opened.project.id!r} has a batch {name!r} already; give another name")
+
+
 def _new_batch(engine: Engine, opened: OpenProject, given: CreateBatch | CreateEmptyBatch) -> Batch:
     store, project = engine.store, opened.project
-    if store.find(Batch, name=given.name, parent=project.id, limit=1):
-        raise Conflict(f"project {project.id!r} has a batch {given.name!r} already; give another name")
+    _free(engine, opened, given.name)
     batch = Batch(
         id=str(uuid4()),
         project_id=project.id,
