@@ -138,7 +138,7 @@ def test_rows_that_nobody_takes_are_not_made(
             closed.append(True)
 
     def opened(*given: object) -> SimpleNamespace:
-        return SimpleNamespace(lines=True, parts=endless())
+        return SimpleNamespace(lines=True, taken=endless)
 
     monkeypatch.setattr(annotary.server.transfers, "open_export", opened)
     body = {"query": {"scope": {"kind": "project", "id": "streets"}}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -70,6 +70,16 @@ class Export:
     written: int = 0
     labels: int = 0
     annotations: int = 0
+
+    def taken(self) -> Generator[Part, None, None]:
+        """The parts; whoever stops before their end lets go of the store at once."""
+        try:
+            yield from self.parts
+        finally:
+            # They count into this object, and so would wait for the collector of garbage.
+            close = getattr(self.parts, "close", None)
+            if close is not None:
+                close()
 
     def counts(self) -> dict[str, int]:
         """What has gone by."""

@@ -110,7 +110,7 @@ async def _archive(service: Service, request: Request, asked: dict[str, Any]) ->
             raise Invalid(f"masks: {error}") from None
         options = {"masks": wanted.how}
         export = open_export(engine, StartExport(query=wanted.query, options=options))
-        return zipped(Part(part.path, part.data) for part in export.parts if part.path)
+        return zipped(Part(part.path, part.data) for part in export.taken() if part.path)
 
     pieces = await service.threaded(begun)
     return Stream(service, pieces, "application/zip", name="masks.zip")

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from annotary.engine.core import Engine
-from annotary.engine.exporting import open_export
+from annotary.engine.exporting import Export, open_export
 from annotary.engine.written import LINES
 from annotary.errors import Invalid, NotFound
 from annotary.model.task import StoredFile
@@ -61,7 +61,7 @@ def routes(service: Service) -> list[BaseRoute]:
             export = open_export(engine, asked)
             if not export.lines:
                 raise Invalid(f"{asked.format} makes more than one file of lines; start a task for it")
-            return (part.data for part in export.parts)
+            return _bytes(export)
 
         return Stream(service, await service.threaded(begun), LINES, name="rows.ndjson")
 
@@ -72,6 +72,16 @@ def routes(service: Service) -> list[BaseRoute]:
         Route(f"{ROOT}/tasks/{{task_id}}/problems", of_task),
         Route(f"{ROOT}/exports/rows", rows, methods=["POST"]),
     ]
+
+
+def _bytes(export: Export) -> Iterator[bytes]:
+    """The bytes of an export; it lets go of the store when nobody wants them any more."""
+    parts = export.taken()
+    try:
+        for part in parts:
+            yield part.data
+    finally:
+        parts.close()
 
 
 async def _uploaded(service: Service, engine: Engine, request: Request) -> Response:
