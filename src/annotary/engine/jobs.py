@@ -74,7 +74,7 @@ class Work:
     def _beat(self) -> None:
         while not self._over.wait(BEAT_SECONDS):
             share = 100 * self.rows / self.total if self.total else 0
-            far = Progress(self.rows, self.total, round(min(share, 99.0), 1), now())
+            far = Progress(self.rows, self.total, self.bytes, round(min(share, 99.0), 1), now())
             if self._store.running.is_here:
                 with suppress(OSError):
                     self._store.running.tell(self.task.id, far)
@@ -83,7 +83,7 @@ class Work:
                 self.task,
                 rows=far.rows,
                 total=far.total,
-                bytes=self.bytes,
+                bytes=far.bytes,
                 completion_percentage=far.percentage,
                 updated_at=far.updated_at,
             )

@@ -23,6 +23,7 @@ class Progress(msgspec.Struct, frozen=True):
 
     rows: int
     total: int | None
+    bytes: int
     percentage: float
     updated_at: str
 
@@ -56,6 +57,7 @@ class Running:
                 task,
                 rows=found.rows,
                 total=found.total,
+                bytes=found.bytes,
                 completion_percentage=found.percentage,
                 updated_at=found.updated_at,
             )
