@@ -7,7 +7,14 @@ from pathlib import Path
 from annotary.model.task import Task
 from annotary.store.running import Progress, Running
 
-TASK = Task(id="t", name="Export", type="export-data-rows", status="IN_PROGRESS", created_at="2026-01-01")
+TASK = Task(
+    id="t",
+    name="Export",
+    type="export-data-rows",
+    status="IN_PROGRESS",
+    created_at="2026-01-01",
+    updated_at="2026-01-01",
+)
 
 
 def test_a_task_is_as_far_as_was_told(tmp_path: Path) -> None:
