@@ -19,7 +19,7 @@ from annotary.engine.image_sets import of_corpus
 from annotary.engine.masks import blob
 from annotary.engine.splitting import checked
 from annotary.errors import Invalid, Lossy, NotFound
-from annotary.formats import Format, Part, TrainingOptions, load, options_of
+from annotary.formats import Format, Part, TrainingOptions, load, names, options_of
 from annotary.model.base import new_id
 from annotary.model.carried import typed
 from annotary.model.corpus import Corpus, Page, Section, Shown
@@ -102,7 +102,7 @@ def open_export(
         _check_losses(engine, request)
     form = load(request.format)
     if form.write is None:
-        writers = [name for name in _names() if load(name).write is not None]
+        writers = [name for name in names() if load(name).write is not None]
         raise Invalid(
             f"{request.format} is a format to read, not to write; these write: {', '.join(writers)}"
         )
@@ -200,12 +200,6 @@ def _about(request: StartExport, cursor: int | None) -> dict[str, Any]:
         "query": msgspec.to_builtins(request.query),
         "cursor": cursor,
     }
-
-
-def _names() -> tuple[str, ...]:
-    from annotary.formats import names
-
-    return names()
 
 
 def _counted(pages: Iterable[Page], export: Export, params: ExportParams, *, in_full: bool) -> Iterator[Page]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 from msgspec import UNSET, convert
@@ -266,15 +267,14 @@ def preview_export(engine: Engine, request: PreviewExport) -> str:
     """The beginning of an export; raises Invalid, NotFound."""
     export = open_export(engine, _started(request), among=_first(engine, request.query, request.limit)[0])
     text, shown = "", None
-    parts = export.taken()
-    for part in parts:
-        if part.path != shown and part.path:
-            text += f"{'' if shown is None else chr(10)}{part.path}\n"
-        shown = part.path
-        text += part.data[:PREVIEW].decode("utf-8", "replace") if _is_text(part.data) else "(a picture)\n"
-        if len(text) >= PREVIEW:
-            break
-    parts.close()
+    with closing(export.taken()) as parts:
+        for part in parts:
+            if part.path != shown and part.path:
+                text += f"{'' if shown is None else chr(10)}{part.path}\n"
+            shown = part.path
+            text += part.data[:PREVIEW].decode("utf-8", "replace") if _is_text(part.data) else "(a picture)\n"
+            if len(text) >= PREVIEW:
+                break
     return text[:PREVIEW]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import msgspec
@@ -76,12 +77,9 @@ def routes(service: Service) -> list[BaseRoute]:
 
 def _bytes(export: Export) -> Iterator[bytes]:
     """The bytes of an export; it lets go of the store when nobody wants them any more."""
-    parts = export.taken()
-    try:
+    with closing(export.taken()) as parts:
         for part in parts:
             yield part.data
-    finally:
-        parts.close()
 
 
 async def _uploaded(service: Service, engine: Engine, request: Request) -> Response:

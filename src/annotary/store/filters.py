@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from annotary.errors import Invalid
 from annotary.model.export import ExportFilters, Range
 from annotary.store.schema import FOREVER
+from annotary.store.signatures import ANSWERS
 
 
 class At(NamedTuple):
@@ -111,7 +112,7 @@ def _by_key(at: At, column: str, wanted: tuple[str, ...]) -> Filter:
 def _showing(at: At, column: str, wanted: tuple[str, ...], *, arrays: bool) -> Filter:
     marks = ",".join("?" * len(wanted))
     # A name without a class is an answer's.
-    kinds = "" if column == "kind" else " AND s.kind NOT IN ('radio', 'checklist', 'text')"
+    kinds = "" if column == "kind" else f" AND s.kind NOT IN {ANSWERS}"
     signatures = f"(SELECT s.signature FROM shown s WHERE s.{column} IN ({marks}){kinds})"
     among = f"= ANY(ARRAY{signatures})" if arrays else f"IN {signatures}"
     # The plus keeps SQLite from looking through all labels of these signatures for each row.

@@ -16,13 +16,10 @@ from annotary.store.cells import Cell, counted
 from annotary.store.database import Cursor, Database
 from annotary.store.filters import At, Condition, filters_of
 from annotary.store.rows import FEW
+from annotary.store.signatures import ANSWERS
 
 _ASKED = 2000
 """So many keys are tested by one statement."""
-
-
-ANSWERS = ("radio", "checklist", "text")
-"""Kinds of what is answered; they have no class."""
 
 
 class Shown(NamedTuple):
@@ -160,7 +157,7 @@ class Looking:
         if isinstance(kinds, tuple) and not any(kind in kinds for kind, _ in shown):
             return False
         return not isinstance(names, tuple) or any(
-            name in names and kind not in ("radio", "checklist", "text") for kind, name in shown
+            name in names and kind not in ANSWERS for kind, name in shown
         )
 
     def _shown_by(self, cells: Sequence[Cell]) -> Shown:

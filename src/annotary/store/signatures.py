@@ -27,7 +27,9 @@ class _Annotations(msgspec.Struct, gc=False):
 
 
 _annotations = msgspec.json.Decoder(_Annotations).decode
-_ANSWERS = (
+ANSWERS = ("radio", "checklist", "text")
+"""Kinds of what is answered; they have no class."""
+_KEYS = (
     ('"radio_answer":', ("radio", "")),
     ('"checklist_answers":', ("checklist", "")),
     ('"text_answer":', ("text", "")),
@@ -44,7 +46,7 @@ def things_of(annotations: str) -> list[Thing]:
         for one in (*found.objects, *found.relationships)
     }
     # As a key it can stand nowhere in a text: quotes there have a backslash before them.
-    things.update(thing for key, thing in _ANSWERS if key in text)
+    things.update(thing for key, thing in _KEYS if key in text)
     return sorted(things)
 
 
@@ -53,5 +55,5 @@ def signature_of(things: list[Thing]) -> int:
     if not things:
         return 0
     digest = blake2b(msgspec.json.encode(things), digest_size=8).digest()
-    drawn = any(name or kind not in ("radio", "checklist", "text") for kind, name in things)
+    drawn = any(name or kind not in ANSWERS for kind, name in things)
     return (int.from_bytes(digest, "big") >> (64 - _BITS)) & ~1 | drawn
