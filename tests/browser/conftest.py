@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,14 @@ from tests._live import Live, live
 from tests._server import SCRIPT, quiet_environment
 
 SIZE = {"width": 1280, "height": 720}
+
+
+def until(page: Page, expression: str) -> None:
+    """Wait until an expression is true, asked from outside: the content policy lets no page evaluate text."""
+    deadline = time.monotonic() + 10
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, f"never true: {expression}"
+        page.wait_for_timeout(20)
 
 
 class Site(NamedTuple):

@@ -110,7 +110,7 @@ def test_checking_first_stores_nothing_then_it_is_imported(page: Page, site: Sit
     assert site.engine.call(FindProjects(name="Checked first")) == []
     first = page.url
     report.get_by_role("button", name="Import it now").click()
-    page.wait_for_function("first => location.href !== first", arg=first)
+    page.wait_for_url(lambda url: url != first)
     expect(ended(page)).to_have_attribute("data-status", "COMPLETE")
     assert len(site.engine.call(FindProjects(name="Checked first"))) == 1
 
@@ -132,7 +132,7 @@ def test_problems_are_a_table_and_can_be_left_out(page: Page, site: Site, tmp_pa
     expect(report.locator("table").first).to_contain_text("broken.json")
     first = page.url
     report.get_by_role("button", name="Import without the rows that have a problem").click()
-    page.wait_for_function("first => location.href !== first", arg=first)
+    page.wait_for_url(lambda url: url != first)
     expect(ended(page)).to_have_attribute("data-status", "COMPLETE")
     assert len(site.engine.call(FindProjects(name="Broken"))) == 1
 

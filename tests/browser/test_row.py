@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 import annotary
 from annotary.server.pages.rendering import part
 from tests.browser import _rows
-from tests.browser.conftest import Site, Watched
+from tests.browser.conftest import Site, Watched, until
 
 KINDS = {
     "ImageBoundingBox": "box",
@@ -240,7 +240,7 @@ def test_a_click_zooms_to_the_object_and_escape_lets_go(page: Page, every: Found
     whole, one = zoom(page), every.of("ImageBoundingBox")[0]
     id = one["feature_id"]
     entry(page, id).locator("button").click()
-    page.wait_for_function(f"document.querySelector('.stage').dataset.zoom > {whole}")
+    until(page, f"document.querySelector('.stage').dataset.zoom > {whole}")
     assert f"object={id}" in page.url
     frame, seen = page.locator(".stage").bounding_box(), shape(page, id).bounding_box()
     assert frame is not None and seen is not None
@@ -260,7 +260,7 @@ def test_the_wheel_zooms_at_the_cursor_and_dragging_moves(page: Page, every: Fou
     x, y = before["x"] + before["width"] / 2, before["y"] + before["height"] / 2
     page.mouse.move(x, y)
     page.mouse.wheel(0, -400)
-    page.wait_for_function(f"document.querySelector('.stage').dataset.zoom > {1.5 * k}")
+    until(page, f"document.querySelector('.stage').dataset.zoom > {1.5 * k}")
     after = shape(page, id).bounding_box()
     assert after is not None
     assert after["x"] + after["width"] / 2 == pytest.approx(x, abs=1)
@@ -274,7 +274,7 @@ def test_the_wheel_zooms_at_the_cursor_and_dragging_moves(page: Page, every: Fou
     assert (moved["x"] - after["x"], moved["y"] - after["y"]) == pytest.approx((40, -30), abs=1)
     assert "object=" not in page.url
     page.keyboard.press("f")
-    page.wait_for_function(f"document.querySelector('.stage').dataset.zoom == '{k:.3f}'")
+    until(page, f"document.querySelector('.stage').dataset.zoom == '{k:.3f}'")
 
 
 def test_keys_hide_everything_and_the_names(page: Page, every: Found) -> None:
@@ -308,7 +308,7 @@ def test_points_have_their_size_at_any_zoom_and_pixels_are_crisp_near_by(page: P
     id = every.of("ImagePoint")[0]["feature_id"]
     expect(stage).not_to_have_class(re.compile("crisp"))
     entry(page, id).locator("button").click()
-    page.wait_for_function("document.querySelector('.stage').dataset.zoom > 3")
+    until(page, "document.querySelector('.stage').dataset.zoom > 3")
     expect(stage).to_have_class(re.compile("crisp"))
     assert stage.locator("image").first.evaluate("one => getComputedStyle(one).imageRendering") == "pixelated"
     frame = stage.bounding_box()
@@ -540,7 +540,7 @@ def test_everything_is_reached_by_keyboard(page: Page, every: Found) -> None:
     stage.focus()
     k = zoom(page)
     page.keyboard.press("+")
-    page.wait_for_function(f"document.querySelector('.stage').dataset.zoom > {k}")
+    until(page, f"document.querySelector('.stage').dataset.zoom > {k}")
     first = page.locator("[data-section=objects] button.entry").first
     first.focus()
     id = page.locator("[data-section=objects] [data-object]").first.get_attribute("data-object") or ""

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from annotary.operations.ontologies import CreateOntology
 from annotary.operations.projects import CreateProject, DeleteProject
 from tests._server import serving
-from tests.browser.conftest import SIZE, Site, Watched
+from tests.browser.conftest import SIZE, Site, Watched, until
 
 THEMES = ("light", "dark")
 SIZES = (SIZE, {"width": 820, "height": 1180})
@@ -26,9 +26,7 @@ def paths(site: Site) -> list[str]:
 def settled(page: Page, path: str) -> None:
     """Go to a page and wait until all that comes later is there."""
     page.goto(path)
-    page.wait_for_function(
-        "() => ![...document.querySelectorAll('[data-load]')].some((one) => one.checkVisibility())"
-    )
+    until(page, "() => ![...document.querySelectorAll('[data-load]')].some((one) => one.checkVisibility())")
 
 
 def test_who_is_not_logged_in_logs_in_by_key_and_goes_where_they_wanted(
