@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -15,7 +15,7 @@ from annotary.engine.places import Place
 from annotary.engine.resolve import Resolver
 from annotary.formats._png import decode_mask, encode_mask
 from annotary.model import moment, sections
-from annotary.model.annotation import Annotations, MaskObject
+from annotary.model.annotation import TOOLS, Annotations, MaskObject
 from annotary.model.base import derived_id, feature_hash, to_json
 from annotary.model.carried import Extras, below, decode
 from annotary.model.geometry import MaskLink
@@ -33,6 +33,7 @@ from annotary.model.row import (
     Row,
     RunPart,
 )
+from annotary.store.signatures import shown_by
 
 LOCAL_USER = "annotary@localhost"
 """Who has made what a file names no maker of."""
@@ -101,7 +102,7 @@ def balanced(entry: Entry, ledger: Ledger, problem: str = "") -> None:
     reason = f"its image has a problem: {problem}"
     for share in entry.shares:
         for label, _ in (*share.labels, *share.predictions):
-            words = [WORDS[str(type(one).__struct_config__.tag)] for one in label.annotations.objects]
+            words = [WORDS[_TAGS[type(one)]] for one in label.annotations.objects]
             asked = [label.annotations.classifications]
             asked += [one.classifications for one in label.annotations.objects]
             words += ["answer"] * sum(map(len, asked))
@@ -208,6 +209,18 @@ def latest(row: Row) -> str | None:
     return max((text for text in found if text is not UNSET), default=None)
 
 
+class Rendered(NamedTuple):
+    """A label's columns, the PNGs of its masks by their hash, its objects' feature hashes, what it shows."""
+
+    columns: dict[str, Any]
+    pngs: dict[str, bytes]
+    hashes: list[int]
+    shows: str
+
+
+_TAGS = {kind: str(kind.__struct_config__.tag) for kind in TOOLS}
+
+
 def render_label(
     label: Label,
     extras: Extras,
@@ -216,8 +229,8 @@ def render_label(
     link: Any,
     origin: Origin,
     before: dict[str, Any] | None,
-) -> tuple[dict[str, Any], dict[str, bytes], list[int]]:
-    """A label's columns, the PNGs of its masks by their hash, and its objects' feature hashes.
+) -> Rendered:
+    """A label as it is to be stored.
 
     `link` gives the address of one of annotary's own masks by feature id.
     """
@@ -241,7 +254,9 @@ def render_label(
         columns["performance"] = sections.performance(label.performance_details, extras)
     else:
         columns["performance"] = before["performance"] if before else _NO_PERFORMANCE
-    return columns, pngs, [feature_hash(drawn.feature_id) for drawn in given.objects]
+    hashes = [feature_hash(drawn.feature_id) for drawn in given.objects]
+    shows = shown_by([(_TAGS[type(one)], str(one.name)) for one in given.objects], columns["annotations"])
+    return Rendered(columns, pngs, hashes, shows)
 
 
 _NO_PERFORMANCE = to_json(Performance())

@@ -107,7 +107,10 @@ def save(
     number = row["data_row"]
     media = typed(f"{{{store.sections([row['version']])[row['version']].media}}}", _Media).media_attributes
     resolver = Resolver(place.features, predictions=False, by_name=False)
-    columns, pngs, hashes = render_label(label, extras, resolver, media, place.mask_link, origin, before)
+    columns, pngs, hashes, shows = render_label(
+        label, extras, resolver, media, place.mask_link, origin, before
+    )
+    columns["shows"] = shows
     if before is None:
         present = change.labels([number]).get(number, [])
         columns["position"] = max((one["position"] for one in present), default=-1) + 1

@@ -40,7 +40,7 @@ TOGETHER_BYTES = 1 << 18
 ROW = ("activity", "status", "batch", "tail", "extra", "deleted")
 LABEL = (
     *("prediction", "position", "id", "created_at"),
-    *("head", "details", "performance", "annotations", "masks", "v1"),
+    *("head", "details", "performance", "annotations", "masks", "v1", "shows"),
 )
 
 

@@ -224,7 +224,7 @@ def _stage_labels(
                 raise Unfit(f"labels[{index}].id", label.id, "the same label stands twice")
             seen.add((prediction, label.id))
             try:
-                columns, pngs, hashes = render_label(
+                columns, pngs, hashes, shows = render_label(
                     label, extras, resolver, media, share.place.mask_link, origin, before
                 )
             except Unfit as unfit:
@@ -239,6 +239,7 @@ def _stage_labels(
             changed = True
             staged.pngs.update(pngs)
             staged.features.append((collection, feature_entries(hashes, entry.number)))
+            columns["shows"] = shows
             if before is None:
                 columns["prediction"], columns["data_row"] = prediction, entry.number
                 columns["position"] = 1 + position + len(seen)

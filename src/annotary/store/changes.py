@@ -25,7 +25,7 @@ from annotary.store.schema import (
     rows,
     shown,
 )
-from annotary.store.signatures import Thing, signature_of, things_of
+from annotary.store.signatures import shown_in, signature_of, things_of
 
 ROW_FIELDS = (
     "data_row",
@@ -174,22 +174,25 @@ class Change:
         self._put(rows, ROW_FIELDS, self._led(list(new)), self._led(list(changed)))
 
     def put_labels(self, new: Iterable[Fields], changed: Iterable[Fields] = ()) -> None:
-        """Write labels, likewise, before their rows; what they show is noted with them."""
-        met: dict[int, list[Thing]] = {}
+        """Write labels, likewise, before their rows; what they show is noted with them.
+
+        Where that has been worked out with the annotations, it is among the fields as `shows`.
+        """
+        met: dict[int, str] = {}
 
         def signed(given: Iterable[Fields]) -> list[Fields]:
             made: list[Fields] = []
             for one in given:
-                things = things_of(one["annotations"])
-                signature = signature_of(things)
-                met[signature] = things
+                shows = one.get("shows") or shown_in(one["annotations"])
+                signature = signature_of(shows)
+                met[signature] = shows
                 made.append({**one, "signature": signature})
             return made
 
         self._put(labels, LABEL_FIELDS, signed(new), signed(changed))
         self._explain(met)
 
-    def _explain(self, met: Mapping[int, list[Thing]]) -> None:
+    def _explain(self, met: Mapping[int, str]) -> None:
         """Note down what signatures mean, where nobody has yet."""
         unknown = sorted(met.keys() - self._signatures - {0})
         self._signatures.update(unknown)
@@ -202,7 +205,7 @@ class Change:
             {"signature": signature, "kind": kind, "name": name}
             for signature in unknown
             if signature not in known
-            for kind, name in met[signature]
+            for kind, name in things_of(met[signature])
         ]
         if not new:
             return

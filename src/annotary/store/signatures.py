@@ -6,6 +6,8 @@ anything is drawn, and 0 where there is nothing at all.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import blake2b
 
 import msgspec
@@ -37,23 +39,42 @@ _KEYS = (
 _BITS = 62
 
 
-def things_of(annotations: str) -> list[Thing]:
-    """The kinds and names in a stored section of annotations, in order, each once."""
+_things = msgspec.json.Decoder(list[Thing]).decode
+_KNOWN = 1 << 14
+"""The last so many are not worked out again; a project has few."""
+
+
+def shown_in(annotations: str) -> str:
+    """What a stored section of annotations shows."""
     text = annotations.replace("\x1a", " ") if "\x1a" in annotations else annotations
     found = _annotations(text)
-    things = {
-        (WORDS.get(one.annotation_kind, one.annotation_kind), one.name)
-        for one in (*found.objects, *found.relationships)
-    }
+    return shown_by(((one.annotation_kind, one.name) for one in (*found.objects, *found.relationships)), text)
+
+
+def shown_by(objects: Iterable[tuple[str, str]], annotations: str) -> str:
+    """The same where the objects' kinds, as JSON has them, and names are known: JSON of things, each once."""
     # As a key it can stand nowhere in a text: quotes there have a backslash before them.
-    things.update(thing for key, thing in _KEYS if key in text)
-    return sorted(things)
+    answers = tuple([thing for key, thing in _KEYS if key in annotations])
+    return _shown(frozenset(objects), answers)
 
 
-def signature_of(things: list[Thing]) -> int:
-    """The number of some things."""
+@lru_cache(_KNOWN)
+def _shown(objects: frozenset[tuple[str, str]], answers: tuple[Thing, ...]) -> str:
+    drawn = {(WORDS.get(kind, kind), name) for kind, name in objects}
+    return msgspec.json.encode(sorted(drawn.union(answers))).decode()
+
+
+def things_of(shows: str) -> list[Thing]:
+    """The things themselves, in order."""
+    return _things(shows)
+
+
+@lru_cache(_KNOWN)
+def signature_of(shows: str) -> int:
+    """The number of what is shown."""
+    things = things_of(shows)
     if not things:
         return 0
-    digest = blake2b(msgspec.json.encode(things), digest_size=8).digest()
+    digest = blake2b(shows.encode(), digest_size=8).digest()
     drawn = any(name or kind not in ANSWERS for kind, name in things)
     return (int.from_bytes(digest, "big") >> (64 - _BITS)) & ~1 | drawn

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from annotary.store.heads import external_id
-from annotary.store.signatures import signature_of, things_of
+from annotary.store.signatures import shown_in, signature_of, things_of
 
 revision = "0002"
 down_revision = "0001"
@@ -53,17 +53,17 @@ def _sign() -> None:
     known: set[int] = {0}
     query = "SELECT n, annotations FROM labels WHERE n > :after ORDER BY n LIMIT :limit"
     for some in _pages(query):
-        found = {n: things_of(annotations) for n, annotations in some}
-        signed = {n: signature_of(things) for n, things in found.items()}
+        found = {n: shown_in(annotations) for n, annotations in some}
+        signed = {n: signature_of(shows) for n, shows in found.items()}
         op.get_bind().execute(
             sa.text("UPDATE labels SET signature = :signature WHERE n = :n"),
             [{"n": n, "signature": signature} for n, signature in signed.items()],
         )
         new = [
             {"signature": signature, "kind": kind, "name": name}
-            for signature, things in {signed[n]: things for n, things in found.items()}.items()
+            for signature, shows in {signed[n]: shows for n, shows in found.items()}.items()
             if signature not in known
-            for kind, name in things
+            for kind, name in things_of(shows)
         ]
         known.update(signed.values())
         if new:
