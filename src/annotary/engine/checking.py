@@ -6,13 +6,14 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, select, text
 
-from annotary.engine import fresh
+from annotary.engine import check_found, fresh
 from annotary.engine.check_rules import LED, RULES
 from annotary.engine.findings import Findings
 from annotary.errors import AnnotaryError, NotFound
@@ -23,7 +24,7 @@ from annotary.model.corpus import Notice, Problem
 from annotary.model.ontology import FeatureSchema, Normalized, Ontology
 from annotary.model.webhook import Webhook, WebhookSecret
 from annotary.store import FILE_NAME, Store
-from annotary.store.schema import FOREVER, blobs, entities, features
+from annotary.store.schema import FOREVER, entities, features, shown
 
 PAGE = 500
 DAY = 24 * 3600
@@ -140,6 +141,7 @@ class _Check:
             of_rows = "SELECT t.*, c.kind FROM rows t JOIN collections c ON c.n = t.collection"
             self._sections("rows", of_rows)
             self._labels()
+            self._named()
             self._led()
             self._masks()
         finally:
@@ -157,9 +159,9 @@ class _Check:
 
     def _wrong(self, check: str, place: str, value: Any, reason: str) -> None:
         self.checks.setdefault(check, [0, 0])[1] += 1
-        shown = str(value)
+        said = str(value)
         self.findings.report(
-            Problem(place=place, value=shown if len(shown) <= 80 else f"{shown[:77]}...", reason=reason)
+            Problem(place=place, value=said if len(said) <= 80 else f"{said[:77]}...", reason=reason)
         )
 
     def _count(self, check: str, number: int = 1) -> None:
@@ -231,7 +233,7 @@ class _Check:
 
     def _sections(self, table: str, sql: str) -> None:
         for page in self._pages(sql):
-            changed: list[tuple[str, int, str]] = []
+            changed: list[check_found.Fixed] = []
             for row in page:
                 makers = fresh.DATA_ROW
                 if row["kind"]:
@@ -244,7 +246,7 @@ class _Check:
 
     def _compared(
         self, table: str, row: Mapping[str, Any], column: str, make: fresh.Fresh
-    ) -> list[tuple[str, int, str]]:
+    ) -> list[check_found.Fixed]:
         """What to write where a section is not what a fresh rendering gives."""
         stored = row[column]
         if stored is None:
@@ -273,7 +275,7 @@ class _Check:
                     "rows", f"rows {row['n']}", row[column], f"its {column} is not that of its section"
                 )
 
-    def _write(self, table: str, changed: list[tuple[str, int, str]]) -> None:
+    def _write(self, table: str, changed: list[check_found.Fixed]) -> None:
         if not self.rebuild or not changed:
             return
         with self.store.transaction() as connection:
@@ -286,19 +288,50 @@ class _Check:
 
     def _labels(self) -> None:
         for page in self._pages("SELECT t.* FROM labels t"):
-            changed: list[tuple[str, int, str]] = []
+            changed: list[check_found.Fixed] = []
             wanted: dict[tuple[int, int, int], str] = {}
+            shows: dict[int, str] = {}
             for label in page:
                 for column, make in fresh.LABEL.items():
                     changed += self._compared("labels", label, column, make)
-                changed += self._annotated(label, wanted)
+                annotated = self._annotated(label, wanted)
+                changed += annotated
+                if self.rebuild or not annotated:
+                    annotations = annotated[-1][2] if annotated else label["annotations"]
+                    changed += self._followed("labels", check_found.unlike(label, annotations, shows))
                 self._mention(label)
             self._write("labels", changed)
             self._indexed(wanted)
+            self._explained(shows)
+
+    def _named(self) -> None:
+        """Data rows must be found by their external ids."""
+        sql = "SELECT t.n, t.external_id, v.head FROM data_rows t JOIN data_row_versions v ON v.n = t.version"
+        for page in self._pages(sql):
+            self._write("data_rows", self._followed("data_rows", check_found.misnamed(page)))
+
+    def _followed(self, table: str, found: Iterator[check_found.Fixed]) -> list[check_found.Fixed]:
+        """Columns that follow from a section, where they do not."""
+        fixed = list(found)
+        for column, key, made in fixed if not self.rebuild else ():
+            reason = f"its {column} is not what follows from its section; check --rebuild mends it"
+            self._wrong(table.replace("_", " "), f"{table} {key}", made, reason)
+        return fixed
+
+    def _explained(self, shows: Mapping[int, str]) -> None:
+        """What labels show must be noted down."""
+        missing = check_found.unexplained(self.connection, shows)
+        for one in missing if not self.rebuild else ():
+            reason = "what labels show is not noted down; check --rebuild mends it"
+            self._wrong("labels", f"signature {one['signature']}", one["name"] or one["kind"], reason)
+        if missing and self.rebuild:
+            with self.store.transaction() as connection:
+                connection.execute(shown.insert(), missing)
+            self.rebuilt += len(missing)
 
     def _annotated(
         self, label: Mapping[str, Any], wanted: dict[tuple[int, int, int], str]
-    ) -> list[tuple[str, int, str]]:
+    ) -> list[check_found.Fixed]:
         present = label["until"] == FOREVER
         ids: list[str] = []
 
@@ -353,7 +386,7 @@ class _Check:
             if sha256(data).hexdigest() != hash:
                 self._wrong("masks", f"label {label}", hash, "the bytes are not those it was stored with")
         reason = "blobs that no label names; left by an import that was interrupted, and harmless"
-        for name in self._blob_names():
+        for name in chain(check_found.blob_names(self.connection, PAGE), self.store.blobs.names()):
             if self.mentioned.execute("SELECT 1 FROM masks WHERE hash = ?", (name,)).fetchone() is None:
                 self.findings.notify(Notice(place="blobs", value=name, reason=reason))
         reason = "unfinished files that are older than a day; they may be deleted"
@@ -361,14 +394,3 @@ class _Check:
         for path in folder.glob("??/*.part") if folder is not None else ():
             if path.stat().st_mtime < time.time() - DAY:
                 self.findings.notify(Notice(place="blobs", value=str(path), reason=reason))
-
-    def _blob_names(self) -> Iterator[str]:
-        low = ""
-        while True:
-            page = select(blobs.c.hash).where(blobs.c.hash > low).order_by(blobs.c.hash).limit(PAGE)
-            found = [row.hash for row in self.connection.execute(page)]
-            yield from found
-            if not found:
-                break
-            low = found[-1]
-        yield from self.store.blobs.names()
