@@ -100,6 +100,7 @@ def _assembled() -> typer.Typer:
     command(made, "serve")(serving.serve)
     command(made, "worker")(serving.worker)
     command(made, "check")(administration.check)
+    command(made, "copy")(administration.copy)
     command(made, "migrate")(administration.migrate)
     keys = _group("API keys: create, list, revoke.")
     command(keys, "create")(administration.create_key)

@@ -1,14 +1,15 @@
-"""The commands that look after a store: keys, orgs, migrate, check."""
+"""The commands that look after a store: keys, orgs, copy, migrate, check."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import typer
 
 from annotary.cli.printing import count, progress, show, show_json, table
-from annotary.cli.session import DONE, FAILED, Session, say
+from annotary.cli.session import DONE, FAILED, Session, interruptible, say
 
 KeyName = Annotated[str, typer.Argument(metavar="NAME", help="The name of the key.")]
 OrgName = Annotated[str, typer.Argument(metavar="NAME", help="The name of the organisation.")]
@@ -107,6 +108,25 @@ def migrate(session: Session) -> None:
         show_json({"schema": version})
     else:
         show(f"{session.shown_place} has schema {version}")
+
+
+def copy(
+    session: Session,
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A folder or postgresql:// URL.")],
+    destination: Annotated[str, typer.Argument(metavar="DESTINATION", help="An empty one, to copy to.")],
+) -> None:
+    """Copy a whole store into another database; goes on with a copy that was interrupted."""
+    from annotary.engine.copying import copy_store
+
+    places = [replace(session, at=one).shown_place for one in (source, destination)]
+    goes_on = interruptible("type the same command again to go on")
+    with goes_on, progress(session, "copying and comparing") as move:
+        made = copy_store(source, destination, progress=move)
+    if session.json:
+        show_json(made._asdict())
+    else:
+        what = f"{count(made.rows, 'row')}, {count(made.blobs, 'blob')}, {count(made.files, 'file')}"
+        show(f"{places[0]} is copied to {places[1]} and compared: {what}")
 
 
 def check(

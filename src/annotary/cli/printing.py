@@ -105,10 +105,10 @@ def show_losses(session: Session, losses: dict[str, Any]) -> None:
 
 
 @contextmanager
-def progress(session: Session, what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+def progress(session: Session, what: str, total: int | None = None) -> Iterator[Callable[..., None]]:
     """A bar on standard error, moved by calling it with the rows done; none where nobody would see it."""
     if session.quiet or not sys.stderr.isatty():
-        yield lambda done: None
+        yield lambda done, total=None: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
@@ -121,7 +121,7 @@ def progress(session: Session, what: str, total: int | None = None) -> Iterator[
     ]
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total)
-        yield lambda done: bar.update(task, completed=done)
+        yield lambda done, total=total: bar.update(task, completed=done, total=total)
 
 
 def typed(session: Session, *words: str) -> str:

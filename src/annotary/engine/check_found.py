@@ -1,4 +1,4 @@
-"""What rows are found by and follows from sections, and blobs: for the check of a store."""
+"""What rows are found by and follows from sections, for the check of a store."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 
 from annotary.engine import fresh
 from annotary.store.heads import external_id
-from annotary.store.schema import blobs, shown
+from annotary.store.schema import shown
 from annotary.store.signatures import shown_in, signature_of, things_of
 
 Fixed = tuple[str, int, Any]
@@ -51,15 +51,3 @@ def misnamed(rows: Iterable[Mapping[str, Any]]) -> Iterator[Fixed]:
             continue
         if (id := external_id(head)) != row["external_id"]:
             yield "external_id", row["n"], id
-
-
-def blob_names(connection: Connection, page: int) -> Iterator[str]:
-    """The blobs in the database, so many at a time."""
-    low = ""
-    while True:
-        asked = select(blobs.c.hash).where(blobs.c.hash > low).order_by(blobs.c.hash).limit(page)
-        found = [row.hash for row in connection.execute(asked)]
-        yield from found
-        if not found:
-            return
-        low = found[-1]

@@ -79,7 +79,7 @@ def check_target(
     target: str, *, rebuild: bool = False, progress: Callable[[int], None] = lambda rows: None
 ) -> CheckReport:
     """Check the store at a folder or URL; raises NotFound where there is none."""
-    _there(target)
+    there(target)
     store = Store.open(target)
     try:
         return check(store, rebuild=rebuild, progress=progress)
@@ -89,7 +89,7 @@ def check_target(
 
 def migrated(target: str) -> str:
     """Bring a store to the present schema; gives its version."""
-    _there(target)
+    there(target)
     store = Store.open(target, migrate=True)
     try:
         with store.reading() as connection:
@@ -98,8 +98,8 @@ def migrated(target: str) -> str:
         store.close()
 
 
-def _there(target: str) -> None:
-    """A typing error shall not make a store that is then found to be in order."""
+def there(target: str) -> None:
+    """Raises NotFound where there is no store: a typing error shall not make one that is then in order."""
     if "://" not in target and not (Path(target).expanduser() / FILE_NAME).exists():
         raise NotFound(f"no store at {target}; give another place with --at")
 
@@ -386,7 +386,7 @@ class _Check:
             if sha256(data).hexdigest() != hash:
                 self._wrong("masks", f"label {label}", hash, "the bytes are not those it was stored with")
         reason = "blobs that no label names; left by an import that was interrupted, and harmless"
-        for name in chain(check_found.blob_names(self.connection, PAGE), self.store.blobs.names()):
+        for name in chain(self.store.blobs.small(self.connection), self.store.blobs.names()):
             if self.mentioned.execute("SELECT 1 FROM masks WHERE hash = ?", (name,)).fetchone() is None:
                 self.findings.notify(Notice(place="blobs", value=name, reason=reason))
         reason = "unfinished files that are older than a day; they may be deleted"

@@ -44,7 +44,6 @@ FILE_NAME = "annotary.db"
 BLOB_FOLDER = "blobs"
 _ALONE = 0x616E6E6F
 """Keeps our advisory locks apart from those of other programs on the same server."""
-
 _PARENTS = {
     "AnnotationImport": "parent_id",
     "Batch": "project_id",
@@ -78,23 +77,25 @@ class Store:
         self._open: ContextVar[Connection | None] = ContextVar("transaction", default=None)
 
     @classmethod
-    def open(cls, target: str | Path, org: str = "default", *, migrate: bool = False) -> Store:
-        """The store at a folder or `postgresql://` URL; an empty place becomes a store.
+    def open(
+        cls, target: str | Path, org: str = "default", *, migrate: bool = False, unfinished: bool = False
+    ) -> Store:
+        """The store at a folder or `postgresql://` URL; an empty place becomes one. `unfinished`: or a copy.
 
         Raises Unavailable, and Outdated where the schema is of another version.
         """
         place = str(target)
-        folder: Path | None
         if place.startswith(("postgresql://", "postgres://")):
             # Several machines share such a store, and no folder: all blobs go into the database.
-            database, folder = Database(place), None
+            folder: Path | None = None
+            database = Database(place)
         elif "://" in place and not place.startswith("sqlite://"):
             raise Invalid(f"not a store: {place!r}; give a folder or a postgresql:// URL")
         else:
             home = Path(place.removeprefix("sqlite://")).expanduser()
             folder = home / BLOB_FOLDER
             database = Database(migrations.prepare_folder(home) / FILE_NAME)
-        migrations.ensure(database, migrate=migrate)
+        migrations.ensure(database, migrate=migrate, unfinished=unfinished)
         return cls(database, Blobs(folder, database), org)
 
     def close(self) -> None:

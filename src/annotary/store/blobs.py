@@ -14,6 +14,7 @@ from annotary.store.database import Database
 from annotary.store.schema import blobs
 
 SMALL = 64 * 1024
+_PAGE = 1000
 
 
 class Blobs:
@@ -43,6 +44,24 @@ class Blobs:
             return _place(self.folder, name).read_bytes()
         except FileNotFoundError:
             raise NotFound(f"no blob {name} in {self.folder}; was the folder moved without it?") from None
+
+    def has(self, name: str, connection: Connection) -> bool:
+        """Whether the bytes with a hash are here."""
+        if connection.execute(select(blobs.c.hash).where(blobs.c.hash == name)).first() is not None:
+            return True
+        return self.folder is not None and _place(self.folder, name).exists()
+
+    @staticmethod
+    def small(connection: Connection) -> Iterator[str]:
+        """The hashes of the blobs in the database, in order."""
+        low = ""
+        while True:
+            asked = select(blobs.c.hash).where(blobs.c.hash > low).order_by(blobs.c.hash).limit(_PAGE)
+            found = [row.hash for row in connection.execute(asked)]
+            yield from found
+            if not found:
+                return
+            low = found[-1]
 
     def names(self) -> Iterator[str]:
         """The hashes of the blobs kept as files."""

@@ -117,6 +117,31 @@ class Files:
         )
         if once and (present := self._renewed(made)) is not None:
             return present
+        self._keep(path, made, to_json(chunks) if chunks else "")
+        return made
+
+    def adopt(self, file: StoredFile, pieces: Iterable[bytes], chunks: str) -> None:
+        """Keep a file of another store as it is there, once; raises Unavailable where it is damaged."""
+        with suppress(NotFound):
+            self.get(file.id)
+            return
+        digest = sha256()
+        with self.workplace() as folder:
+            path = folder / "file"
+            with path.open("wb") as out:
+                for piece in pieces:
+                    digest.update(piece)
+                    out.write(piece)
+                out.flush()
+                os.fsync(out.fileno())
+            if digest.hexdigest() != file.sha256:
+                raise Unavailable(
+                    f"file {file.id!r} ({file.name}) is damaged: delete its task, or restore it"
+                )
+            self._keep(path, file, chunks)
+
+    def _keep(self, path: Path, made: StoredFile, chunks: str) -> None:
+        """Take a file away from its place, and know of it."""
         if self.folder is not None:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.replace(self.folder / made.id)
@@ -124,9 +149,9 @@ class Files:
         else:
             self._cut(path, made)
         finished = {
-            "expires_at": expires_at or "",
+            "expires_at": made.expires_at or "",
             "body": to_json(made),
-            "chunks": to_json(chunks) if chunks else "",
+            "chunks": chunks,
         }
         with self._home.transaction() as connection:
             if self.folder is not None:
@@ -137,7 +162,6 @@ class Files:
             ).rowcount:
                 # The same file may have come twice at once; else it took longer than a file may.
                 self.get(made.id)
-        return made
 
     def _renewed(self, made: StoredFile) -> StoredFile | None:
         """The same file, if it is here already: as if it had come just now."""

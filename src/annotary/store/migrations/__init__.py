@@ -12,6 +12,7 @@ from annotary.store.schema import metadata
 
 HEAD = "0003"
 _LOCK = 7_305_801_144
+_COPY = "copy "
 
 
 def prepare_folder(home: Path) -> Path:
@@ -25,20 +26,36 @@ def prepare_folder(home: Path) -> Path:
     return home
 
 
-def ensure(database: Database, *, migrate: bool = False) -> None:
-    """Make the tables of an empty database; raises Outdated where they are of another version."""
+def ensure(database: Database, *, migrate: bool = False, unfinished: bool = False) -> None:
+    """Make the tables of an empty database; raises Outdated where they are of another version.
+
+    A copy that is not whole is none, except for what copies it: raises Unavailable. After an error the
+    database is closed.
+    """
+    try:
+        _ensure(database, migrate, unfinished)
+    except BaseException:
+        database.close()
+        raise
+
+
+def _ensure(database: Database, migrate: bool, unfinished: bool) -> None:
     with database.connection() as connection:
-        version = _version(connection)
+        version = version_of(connection)
     if version is None:
         with database.transaction() as connection:
             if not database.is_sqlite:
                 # Two programs that open the same empty database take turns.
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-            if _version(connection) is None:
+            if version_of(connection) is None:
                 _create(connection, database)
         return
-    if version == HEAD:
+    if version == HEAD or (unfinished and version.startswith(_COPY)):
         return
+    if version.startswith(_COPY):
+        raise Unavailable(
+            f"the store {database.place} is a copy that was interrupted; type the same annotary copy again"
+        )
     if version > HEAD:
         raise Outdated(
             f"the store {database.place} was written by a newer annotary"
@@ -50,6 +67,16 @@ def ensure(database: Database, *, migrate: bool = False) -> None:
             " run: annotary migrate"
         )
     upgrade(database)
+
+
+def unfinished(fingerprint: str) -> str:
+    """The version of a copy that is not whole yet, of the store with a fingerprint."""
+    return _COPY + fingerprint[: 32 - len(_COPY)]
+
+
+def mark(connection: Connection, version: str) -> None:
+    """Give a store another version."""
+    connection.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": version})
 
 
 def upgrade(database: Database) -> None:
@@ -89,7 +116,8 @@ _LARGE = (
 )
 
 
-def _version(connection: Connection) -> str | None:
+def version_of(connection: Connection) -> str | None:
+    """A store's version; None where there is no store."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
