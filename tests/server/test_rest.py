@@ -36,7 +36,10 @@ CHECKS = [
     negative_data_rejection,
     unsupported_method,
 ]
-schema = schemathesis.openapi.from_dict(document())
+thorough = schemathesis.openapi.from_dict(document())
+quick = schemathesis.openapi.from_dict(document())
+# Every edge of every field takes minutes; `make soak` has them.
+quick.config.phases.coverage.enabled = False
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +55,23 @@ def http(server: Live) -> Iterator[httpx.Client]:
         yield http
 
 
-@schema.parametrize()
+@quick.parametrize()
 @settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_operation_holds_its_description(case: schemathesis.Case, server: Live) -> None:
+    hold(case, server)
+
+
+@pytest.mark.soak
+@thorough.parametrize()
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+def test_every_operation_holds_its_description_to_the_last_edge(
+    case: schemathesis.Case, server: Live
+) -> None:
+    hold(case, server)
+
+
+def hold(case: schemathesis.Case, server: Live) -> None:
+    """Ask, and hold the answer against the description."""
     headers = {"Authorization": f"Bearer {server.key}"}
     case.call_and_validate(base_url=server.url, headers=headers, checks=CHECKS)
 
