@@ -11,6 +11,7 @@ from annotary.operations.data_rows import (
     AddAttachments,
     CreateIssue,
     DeleteDataRows,
+    FindDataRows,
     FindIssues,
     GetDataRow,
     ResolveIssue,
@@ -61,6 +62,13 @@ def test_a_data_row_is_found_by_id_and_by_global_key(world: World) -> None:
     details = row.details
     assert isinstance(details, DataRowDetails)
     assert (details.dataset_name, details.created_at, details.last_activity_at) == ("images", NOW, NOW)
+
+
+@pytest.mark.parametrize("named", ["ids", "global_keys", "external_ids"])
+def test_who_names_no_data_row_finds_none(world: World, named: str) -> None:
+    world.label(0, box())
+    assert world.engine.call(FindDataRows())
+    assert world.engine.call(FindDataRows(**{named: ()})) == []
 
 
 def test_its_last_activity_is_the_latest_anywhere(world: World) -> None:

@@ -12,7 +12,14 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+    unsupported_method,
+)
 
 from annotary.engine.core import Engine, handlers
 from annotary.server.openapi import document
@@ -20,10 +27,19 @@ from annotary.server.rest import ROOT
 from tests._live import Live, live
 from tests.engine.world import Clock, World, box, mask
 
-CHECKS = [not_a_server_error, response_schema_conformance, status_code_conformance]
-schema = schemathesis.openapi.from_dict(document())
-# Random requests find what the systematic ones do, in a fraction of their time.
-schema.config.phases.coverage.enabled = False
+CHECKS = [
+    not_a_server_error,
+    response_schema_conformance,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    negative_data_rejection,
+    unsupported_method,
+]
+thorough = schemathesis.openapi.from_dict(document())
+quick = schemathesis.openapi.from_dict(document())
+# Every edge of every field takes minutes; `make soak` has them.
+quick.config.phases.coverage.enabled = False
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +55,23 @@ def http(server: Live) -> Iterator[httpx.Client]:
         yield http
 
 
-@schema.parametrize()
+@quick.parametrize()
 @settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_operation_holds_its_description(case: schemathesis.Case, server: Live) -> None:
-    if case.operation.path.startswith(f"{ROOT}/keys") and case.method == "DELETE":
-        return  # it would take away the key that asks
+    hold(case, server)
+
+
+@pytest.mark.soak
+@thorough.parametrize()
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+def test_every_operation_holds_its_description_to_the_last_edge(
+    case: schemathesis.Case, server: Live
+) -> None:
+    hold(case, server)
+
+
+def hold(case: schemathesis.Case, server: Live) -> None:
+    """Ask, and hold the answer against the description."""
     headers = {"Authorization": f"Bearer {server.key}"}
     case.call_and_validate(base_url=server.url, headers=headers, checks=CHECKS)
 

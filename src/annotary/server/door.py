@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from annotary.errors import AnnotaryError, Refused, TooLarge, Unauthenticated
+from annotary.errors import AnnotaryError, Invalid, Refused, TooLarge, Unauthenticated
 from annotary.server.service import Service
 
 HEADERS = (
@@ -86,8 +86,8 @@ class Door:
         self._service.metrics.open += 1
         begun = time.perf_counter()
         try:
-            if passage.is_declared_too_large():
-                await self._refuse(scope, passage)
+            if (error := passage.refused()) is not None:
+                await answer_error(Request(scope), error)(scope, passage.receive, passage.send)
             else:
                 await self._app(scope, passage.receive, passage.send)
         except Exception:
@@ -101,10 +101,6 @@ class Door:
     def _limit(self, scope: Scope) -> int:
         settings = self._service.settings
         return settings.upload_limit if scope["path"].startswith(self._large) else settings.body_limit
-
-    async def _refuse(self, scope: Scope, passage: _Passage) -> None:
-        error = TooLarge(f"the request's body is larger than the limit of {passage.limit:,} bytes")
-        await answer_error(Request(scope), error)(scope, passage.receive, passage.send)
 
     def _note(self, scope: Scope, passage: _Passage, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", UNKNOWN)
@@ -135,10 +131,16 @@ class _Passage:
         self.status = 0
         self.sent = 0
 
-    def is_declared_too_large(self) -> bool:
-        """Whether the request itself says that it is."""
-        declared = dict(self._scope["headers"]).get(b"content-length", b"")
-        return declared.isdigit() and int(declared) > self.limit
+    def refused(self) -> AnnotaryError | None:
+        """What is wrong with the request by its own words: too large, or packed, which could be a bomb."""
+        said = dict(self._scope["headers"])
+        declared = said.get(b"content-length", b"")
+        if declared.isdigit() and int(declared) > self.limit:
+            return TooLarge(f"the request's body is larger than the limit of {self.limit:,} bytes")
+        encoding = said.get(b"content-encoding", b"identity").decode("latin-1").strip().lower()
+        if encoding not in ("", "identity"):
+            return Invalid(f"content-encoding {encoding[:80]!r}: nothing is unpacked here; send it as it is")
+        return None
 
     async def receive(self) -> Message:
         """A piece of the request's body; a peer that stays silent in the middle of it is given up."""

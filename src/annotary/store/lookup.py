@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import Connection, and_, false, func, or_, select
 
 from annotary.model.base import Value, to_json
 from annotary.store.schema import (
@@ -78,7 +78,7 @@ def rows_page(
         # They have no index: nothing but these lists looks for them.
         named = [f'"external_id":{to_json(one)}' for one in external_ids]
         query = query.where(
-            or_(*(data_row_versions.c.head.contains(text, autoescape=True) for text in named))
+            or_(false(), *(data_row_versions.c.head.contains(text, autoescape=True) for text in named))
         )
     if dataset is not None:
         query = query.where(data_rows.c.dataset == dataset)

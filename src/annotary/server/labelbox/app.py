@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartParser
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -65,8 +66,7 @@ async def _asked(request: Request, limit: int, stack: ExitStack) -> Json:
     """The request of a body: JSON, or the form of one that has files with it; raises Invalid."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        form = await _form(request)
-        stack.callback(_close, form)
+        form = await _form(request, stack)
         uploads = {
             name: Upload(one.file, one.filename or "", one.content_type or "")
             for name, one in form.multi_items()
@@ -78,20 +78,22 @@ async def _asked(request: Request, limit: int, stack: ExitStack) -> Json:
     return _decoded(await _body(request, limit))
 
 
-async def _form(request: Request) -> FormData:
+async def _form(request: Request, stack: ExitStack) -> FormData:
+    """The parts of a form, whose files are open for the time of a stack."""
+    parser = MultiPartParser(
+        request.headers, request.stream(), max_files=100, max_fields=100, max_part_size=FIELD_LIMIT
+    )
     try:
-        return await request.form(max_files=100, max_fields=100, max_part_size=FIELD_LIMIT)
+        return await parser.parse()
     except AnnotaryError:
         raise
     except Exception as error:
-        detail = getattr(error, "detail", None) or str(error)
+        detail = getattr(error, "message", None) or str(error)
         raise Invalid(f"the form cannot be read: {detail}") from None
-
-
-def _close(form: FormData) -> None:
-    for _, one in form.multi_items():
-        if isinstance(one, UploadFile):
-            one.file.close()
+    finally:
+        # A form that is broken, or that ends early, has files that are in none of its parts.
+        for file in parser._files_to_close_on_error:
+            stack.callback(file.close)
 
 
 async def _body(request: Request, limit: int) -> bytes:

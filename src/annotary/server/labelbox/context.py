@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from inspect import signature
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, get_args, get_type_hints
 
 import msgspec
 from ariadne import ObjectType
@@ -15,6 +16,7 @@ from graphql import GraphQLError
 
 from annotary.engine.core import Engine
 from annotary.engine.exporting import open_export
+from annotary.errors import Invalid
 from annotary.model.export import ExportQuery
 from annotary.model.task import StoredFile
 from annotary.operations import Operation
@@ -108,7 +110,12 @@ def resolves(*places: str) -> Callable[[F], F]:
     """Bind a function (parent, context, **arguments) to fields such as `Query.project`."""
 
     def bind(function: F) -> F:
+        needed = _needed(function)
+
         def resolver(parent: Any, info: Any, **arguments: Any) -> Any:
+            for name in needed:
+                if arguments.get(name) is None:
+                    raise Invalid(f"{info.field_name}: {name} is missing; give one")
             return function(parent, info.context, **arguments)
 
         for place in places:
@@ -117,6 +124,19 @@ def resolves(*places: str) -> Callable[[F], F]:
         return function
 
     return bind
+
+
+def _needed(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The arguments a resolver cannot do without; the schema allows null, as the SDK declares it so."""
+    hints = get_type_hints(function)
+    return tuple(
+        name
+        for name, one in list(signature(function).parameters.items())[2:]
+        if one.kind is one.POSITIONAL_OR_KEYWORD
+        and one.default is one.empty
+        and hints[name] is not Any
+        and type(None) not in get_args(hints[name])
+    )
 
 
 def bound_types() -> list[ObjectType]:

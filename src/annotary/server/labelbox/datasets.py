@@ -46,10 +46,15 @@ def row_count(parent: Json, context: Context) -> int:
     return context.call(CountDataRows(dataset_id=parent["id"]))
 
 
-@resolves("Dataset.signer", "Dataset.projects")
-def nothing(parent: Json, context: Context, **asked: Any) -> Any:
-    """A dataset has no signer, and projects have data rows rather than datasets."""
-    return [] if asked else None
+@resolves("Dataset.signer")
+def signer(parent: Json, context: Context) -> None:
+    """A dataset has no signer."""
+
+
+@resolves("Dataset.projects")
+def projects(parent: Json, context: Context, **asked: Any) -> list[Json]:
+    """Projects have data rows rather than datasets."""
+    return []
 
 
 @resolves("Mutation.createDataset")

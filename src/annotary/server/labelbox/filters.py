@@ -54,7 +54,7 @@ def holds(where: Json | None, shown: Json) -> bool:
     """Whether something meets a condition; nothing that is deleted is ever there to be found."""
     for key, wanted in (where or {}).items():
         if key == "AND":
-            if not all(holds(one, shown) for one in wanted):
+            if not all(holds(one, shown) for one in wanted or ()):
                 return False
         elif key == "deleted":
             if wanted:

@@ -96,8 +96,8 @@ def update_project(parent: Any, context: Context, where: Json, data: Json) -> Js
     if "datasets" in data:
         raise Denied("projects take data rows in batches; create a batch")
     settings = {own: data[name] for name, own in _SETTINGS.items() if name in data}
-    if "labelingFrontend" in data:
-        settings["has_editor"] = "connect" in data["labelingFrontend"]
+    if data.get("labelingFrontend") is not None:
+        settings["has_editor"] = data["labelingFrontend"].get("connect") is not None
     change = ChangeProject(
         project_id=id,
         name=data.get("name") or UNSET,
@@ -156,9 +156,9 @@ def _folded(where: Json) -> Json:
     folded: Json = {}
     for key, value in where.items():
         if key == "AND":
-            folded[key] = [_folded(one) for one in value]
+            folded[key] = [_folded(one) for one in value or ()]
         else:
-            folded[key] = value.casefold() if key.startswith("name") else value
+            folded[key] = value.casefold() if value and key.startswith("name") else value
     return folded
 
 
