@@ -269,7 +269,7 @@ def test_only_large_files_of_independent_rows_are_read_ahead(
     path = write(tmp_path / "rows.ndjson", rows(2))
     v2, v1 = load("labelbox-v2"), load("labelbox-v1")
     source = FileSource(path)
-    monkeypatch.setattr(ahead, "_processors", lambda: 4)
+    monkeypatch.setattr(ahead, "processors", lambda: 4)
     assert ahead.workers(None, v2, source) == 0
     assert ahead.workers(3, v2, source) == 2
     assert ahead.workers(3, v1, source) == 0
@@ -277,7 +277,7 @@ def test_only_large_files_of_independent_rows_are_read_ahead(
     monkeypatch.setattr(ahead, "LEAST", 100)
     assert ahead.workers(None, v2, source) == 1
     assert ahead.workers(1, v2, source) == 0
-    monkeypatch.setattr(ahead, "_processors", lambda: 1)
+    monkeypatch.setattr(ahead, "processors", lambda: 1)
     assert ahead.workers(None, v2, source) == 0
     for wrong in (0, -1, 17):
         with pytest.raises(Invalid, match=f"workers: from 1 to 16 processes, not {wrong}"):

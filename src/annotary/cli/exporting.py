@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ STREAM = "-"
 _OWN = frozenset(
     (
         *("project", "model_run", "dataset", "output", "format", "all_details"),
-        *("since", "as_of", "labels", "strict", "images_from"),
+        *("since", "as_of", "labels", "strict", "images_from", "workers"),
     )
 )
 _FILTERS = (
@@ -148,6 +149,7 @@ def _asked(
         as_of=given["as_of"],
         labels=given["labels"],
         strict=given["strict"],
+        workers=given["workers"],
         format=given["format"],
         options=options,
     )
@@ -176,11 +178,12 @@ def _stream(session: Session, export: Export, *, as_array: bool) -> int:
     out = sys.stdout.buffer
     digest, size = hashlib.sha256(), 0
     with progress(session, "exporting", export.total) as move, interruptible("the output is incomplete"):
-        pieces = (part.data for part in _watched(export, move))
-        for piece in sinks.as_array(pieces) if as_array else pieces:
-            out.write(piece)
-            digest.update(piece)
-            size += len(piece)
+        with closing(_watched(export, move)) as parts:
+            pieces = (part.data for part in parts)
+            for piece in sinks.as_array(pieces) if as_array else pieces:
+                out.write(piece)
+                digest.update(piece)
+                size += len(piece)
         out.flush()
     if not session.quiet:
         for line in _summary(export, [Artifact(path=STREAM, bytes=size, sha256=digest.hexdigest())]):
@@ -206,10 +209,11 @@ def _deliver(session: Session, export: Export, path: Path, name: str) -> int:
     return DONE
 
 
-def _watched(export: Export, move: Any) -> Iterator[Part]:
-    for part in export.parts:
-        yield part
-        move(export.done)
+def _watched(export: Export, move: Any) -> Generator[Part, None, None]:
+    with closing(export.taken()) as parts:
+        for part in parts:
+            yield part
+            move(export.done)
 
 
 def _summary(export: Export, files: Iterable[Artifact]) -> Iterator[str]:

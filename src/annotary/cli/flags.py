@@ -107,6 +107,8 @@ def _states() -> Iterator[Parameter]:
     yield option("labels", LabelRule, STATE, help, "--labels", default="all")
     help = "Refuse, before anything is written, what would lose anything."
     yield option("strict", bool, OUTPUT, help, "--strict", default=False)
+    help = "Processes, the same bytes whatever their number; default: several where that is faster."
+    yield option("workers", int | None, OUTPUT, help, "--workers", metavar="N")
     help = "Where the images' own files are, for --images link and copy."
     yield option("images_from", str | None, OUTPUT, help, "--images-from", metavar="DIR")
 

@@ -109,15 +109,21 @@ class Exporting:
         format: str = "labelbox-v2",
         options: dict[str, Any] | None = None,
         strict: bool = False,
+        workers: int | None = None,
     ) -> ExportTask:
         """Export in a format. `since` is a cursor, `as_of` a sequence number or a snapshot's name; `labels`
-        says which of several labels of a row; `strict` refuses any loss.
+        says which of several labels of a row; `strict` refuses any loss; `workers` is how many processes.
 
         Raises Invalid for wrong filters, parameters and options before anything runs, and Lossy.
         """
         query = self._query(filters, params, since=since, as_of=as_of, labels=labels)
         request = StartExport(
-            query=query, format=format, options=options or {}, name=task_name, strict=strict
+            query=query,
+            format=format,
+            options=options or {},
+            name=task_name,
+            strict=strict,
+            workers=workers,
         )
         return ExportTask(self._port, request)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import pickle
 import subprocess
 import sys
@@ -15,6 +13,7 @@ from typing import Any, Self
 from annotary.engine.pages import Given
 from annotary.engine.places import Places
 from annotary.engine.preparing import Item, Plain, Setting, Task, receive
+from annotary.engine.processes import MOST, begun, processors
 from annotary.engine.sources import FileSource
 from annotary.errors import AnnotaryError, Invalid
 from annotary.formats import Format
@@ -22,15 +21,7 @@ from annotary.model.corpus import Parsed, Report
 
 LEAST = 32 << 20
 """A smaller file is read before another process has begun, in bytes."""
-MOST = 16
-"""No import has more processes, its own included."""
 _PIPE = 1 << 20
-_BEGIN = """
-import json, sys
-sys.path[:] = json.loads(sys.argv[1])
-from annotary.engine.preparing import main
-main()
-"""
 
 
 def workers(wanted: int | None, form: Format, source: Any) -> int:
@@ -42,14 +33,8 @@ def workers(wanted: int | None, form: Format, source: Any) -> int:
     if not isinstance(source, FileSource) or not source.path.is_file() or not sys.executable:
         return 0
     if wanted is None:
-        return int(source.path.stat().st_size >= LEAST and _processors() > 1)
+        return int(source.path.stat().st_size >= LEAST and processors() > 1)
     return wanted - 1
-
-
-def _processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class Ahead:
@@ -66,16 +51,7 @@ class Ahead:
     def __enter__(self) -> Self:
         try:
             for task in self._tasks:
-                # Not a fork, which a program with threads must not do, nor a spawn, which runs the user's own
-                # program once more; Ctrl-C is for the process that imports.
-                process = subprocess.Popen(
-                    [sys.executable, "-c", _BEGIN, json.dumps(sys.path)],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,
-                    start_new_session=True,
-                    bufsize=0,
-                )
+                process = begun("annotary.engine.preparing")
                 self._processes.append(process)
                 _widen(process)
                 self._tell(process, task)

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from msgspec import UNSET
@@ -14,37 +14,27 @@ from msgspec.structs import replace
 
 from annotary.engine import label_rules, tasks
 from annotary.engine.core import Engine, handles
+from annotary.engine.corpora import catalog, corpus_of, selection
 from annotary.engine.findings import Findings
 from annotary.engine.image_sets import of_corpus
 from annotary.engine.masks import blob
+from annotary.engine.partitions import Order, chosen, spread, workers
 from annotary.engine.splitting import checked
-from annotary.errors import Invalid, Lossy, NotFound
+from annotary.errors import Invalid, Lossy
 from annotary.formats import Format, Part, TrainingOptions, load, names, options_of
 from annotary.model.base import new_id
-from annotary.model.carried import typed
-from annotary.model.corpus import Corpus, Page, Section, Shown
+from annotary.model.corpus import Corpus, Page
 from annotary.model.export import (
     DETAILS,
-    OF_PROJECTS,
-    CatalogScope,
-    DatasetScope,
     ExportFilters,
-    ExportParams,
     ExportQuery,
     ProjectScope,
-    Range,
-    RowsScope,
     RunScope,
-    SliceScope,
 )
 from annotary.model.ledger import Ledger
-from annotary.model.ontology import Normalized, Ontology
-from annotary.model.project import Dataset, Model, ModelRun, Project, Slice
 from annotary.model.task import Task
 from annotary.operations.exports import StartExport
 from annotary.operations.tasks import Job
-from annotary.store.filters import At, Condition
-from annotary.store.schema import FOREVER
 
 
 @dataclass
@@ -55,6 +45,7 @@ class Export:
     `done` counts rows as they go by, `written` bytes; `total` is how many rows there will be, where known.
     `annotations` counts only where counting was asked for. `lines` says that all is one file of JSON lines,
     `document` that it is one JSON document, `one_file` that it is one file. `about` is what a manifest says.
+    `near` is a folder to keep stretches in that several processes write, from before the parts are read.
     """
 
     format: Format
@@ -70,6 +61,7 @@ class Export:
     written: int = 0
     labels: int = 0
     annotations: int = 0
+    near: Path | None = None
 
     def taken(self) -> Generator[Part, None, None]:
         """The parts; whoever stops before their end lets go of the store at once."""
@@ -119,7 +111,11 @@ def open_export(
         query = replace(query, params=replace(query.params, metadata_fields=grouped, model_run_details=True))
     needed = replace(query, params=label_rules.params_for(query.labels, query.params))
     lean = options.lean() and isinstance(query.scope, ProjectScope) and query.labels == "all"
-    corpus, cursor = corpus_of(engine, needed, counted=counted, lean=lean)
+    selected = selection(engine, needed, lean=lean)
+    if selected is None:
+        corpus, cursor = catalog(engine, needed), None
+    else:
+        corpus, cursor = selected.corpus(engine, counted=counted), selected.at.sequence
     export = Export(
         form,
         iter(()),
@@ -131,24 +127,32 @@ def open_export(
         about=_about(request, cursor),
     )
 
-    def chosen(pages: Iterable[Page]) -> Iterable[Page]:
-        return label_rules.chosen(pages, query.labels, query.params) if query.labels != "all" else pages
-
     def again() -> Iterable[Page]:
         state = UNSET if cursor is None else cursor
-        return chosen(corpus_of(engine, replace(needed, as_of=state), counted=False)[0].pages)
+        pages = corpus_of(engine, replace(needed, as_of=state)).pages
+        return pages if query.labels == "all" else label_rules.chosen(pages, query.labels, query.params)
 
-    pages = _counted(chosen(corpus.pages), export, needed.params, in_full=counted)
-    corpus = corpus._replace(
-        pages=pages, params=query.params, again=again, pixels=lambda name: blob(engine, name)
-    )
+    corpus = chosen(corpus, export, query.labels, query.params, in_full=counted)
+    corpus = corpus._replace(again=again, pixels=lambda name: blob(engine, name))
     if isinstance(options, TrainingOptions):
         name = corpus.shown[0].name if len(corpus.shown) == 1 else "data rows"
         ledger = export.findings.ledger
         export.parts = form.write(of_corpus(corpus, options, ledger, name, images), options)
-    else:
-        export.parts = form.write(corpus, options)
+        return export
+    export.parts = form.write(corpus, options)
+    count = workers(request.workers, corpus.rows, copied=lean and engine.store.database.is_sqlite)
+    if selected is not None and among is None and count > 1:
+        order = Order(selected, request.format, options, query.labels, query.params, counted)
+        _share(engine, export, order, count)
     return export
+
+
+def _share(engine: Engine, export: Export, order: Order, count: int) -> None:
+    """Have several processes write an export, where its format allows it."""
+    apart = export.format.apart
+    if apart is not None and order.options.in_stretches():
+        parts = spread(engine, order, export, count, lambda: export.near)
+        export.parts = apart.join(parts, order.options)
 
 
 def open_corpus(engine: Engine, query: ExportQuery) -> Corpus:
@@ -157,7 +161,7 @@ def open_corpus(engine: Engine, query: ExportQuery) -> Corpus:
     Raises Invalid, NotFound.
     """
     params = label_rules.params_for(query.labels, query.params)
-    corpus, _ = corpus_of(engine, replace(_allowed(query), params=params), counted=False)
+    corpus = corpus_of(engine, replace(_allowed(query), params=params))
     pages = corpus.pages
     if query.labels != "all":
         pages = label_rules.chosen(pages, query.labels, query.params)
@@ -200,179 +204,6 @@ def _about(request: StartExport, cursor: int | None) -> dict[str, Any]:
         "query": msgspec.to_builtins(request.query),
         "cursor": cursor,
     }
-
-
-def _counted(pages: Iterable[Page], export: Export, params: ExportParams, *, in_full: bool) -> Iterator[Page]:
-    lean_annotations = -3 if params.project_details else -2
-    for page in pages:
-        export.done += len(page.rows)
-        # Rows of a lean page that have one label have no number.
-        export.labels += [row[0] for row in page.rows].count(None) + len(page.flat)
-        if in_full:
-            export.annotations += sum(_objects(row[lean_annotations]) for row in page.rows if row[0] is None)
-            export.annotations += sum(_objects(label[-1]) for label in page.flat)
-        for part in page.parts:
-            export.labels += sum(map(len, part.labels.values()))
-            if in_full:
-                for labels in (*part.labels.values(), *part.predictions.values()):
-                    export.annotations += sum(_objects(label[_ANNOTATIONS]) for label in labels)
-        yield page
-
-
-def _objects(text: bytes) -> int:
-    """How many objects annotations have: each has its kind in it; relationships stand there a second time."""
-    return int(text.count(_KIND, 0, text.rfind(_RELATIONSHIPS)))
-
-
-_ANNOTATIONS = Section._fields.index("annotations")
-_KIND, _RELATIONSHIPS = b'"annotation_kind":', b',"relationships":['
-
-
-def corpus_of(
-    engine: Engine, query: ExportQuery, *, counted: bool, lean: bool = False
-) -> tuple[Corpus, int | None]:
-    """The rows that a query selects, and the sequence number whose state they are of."""
-    match query.scope:
-        case ProjectScope(id=id):
-            engine.store.get(Project, id)
-            return _single(engine, query, "project", id, counted=counted, lean=lean)
-        case RunScope(id=id):
-            engine.store.get(ModelRun, id)
-            return _single(engine, query, "model_run", id, counted=counted)
-        case SliceScope(id=id):
-            return _catalog(engine, sliced(engine, query, id)), None
-        case DatasetScope() | RowsScope() | CatalogScope():
-            return _catalog(engine, query), None
-
-
-def _single(
-    engine: Engine, query: ExportQuery, kind: str, id: str, *, counted: bool, lean: bool = False
-) -> tuple[Corpus, int]:
-    as_of = query.as_of if isinstance(query.as_of, int) else None
-    since = query.since if isinstance(query.since, int) else None
-    at, name, ontology = engine.store.at(kind, id, as_of)
-    if since is not None and since > at.sequence:
-        raise Invalid(f"since: {since} is ahead of this {kind}'s sequence, which stands at {at.sequence}")
-    if isinstance(query.filters.batch_ids, tuple) and kind != "project":
-        raise Invalid("batch_ids filter projects only")
-    params = query.params
-    if kind == "project":
-        params = replace(params, model_run_details=False, predictions=False)
-    else:
-        params = replace(params, project_details=False, label_details=False, performance_details=False)
-    pages = engine.store.rows(
-        at, params, query.filters, since=since, predictions=kind == "model_run", lean=lean
-    )
-    total = engine.store.count(at, query.filters, since) if counted else None
-    corpus = Corpus(
-        shown=(_shown(engine, kind, id, name, ontology),),
-        single=True,
-        params=params,
-        pages=pages,
-        base_url=engine.base_url,
-        rows=total,
-        lean=lean,
-    )
-    return corpus, at.sequence
-
-
-def _shown(engine: Engine, kind: str, id: str, name: str, ontology: str) -> Shown:
-    model_id = model_name = ""
-    if kind == "model_run":
-        model = engine.store.get(Model, engine.store.get(ModelRun, id).model_id)
-        model_id, model_name = model.id, model.name
-    then = Ontology(id="", name=name, created_at="", updated_at="", normalized=typed(ontology, Normalized))
-    return Shown(kind, id, name, model_id, model_name, then)
-
-
-def sliced(engine: Engine, query: ExportQuery, id: str) -> ExportQuery:
-    """What a slice's query comes to: its own filters on a dataset or on the whole catalog."""
-    if query.filters.any():
-        raise Invalid("a slice has filters of its own; export the catalog to give others")
-    saved = engine.store.get(Slice, id)
-    scope = CatalogScope() if saved.dataset_id is None else DatasetScope(id=saved.dataset_id)
-    return replace(query, scope=scope, filters=saved.filters)
-
-
-def _catalog(engine: Engine, query: ExportQuery) -> Corpus:
-    """Data rows whatever projects they are in; the parameters say which of those are shown."""
-    if query.since is not UNSET or query.as_of is not UNSET:
-        raise Invalid("since and as_of follow one project's or model run's changes; export that")
-    for name in OF_PROJECTS:
-        if getattr(query.filters, name) is not UNSET:
-            raise Invalid(f"{name} filters projects only")
-    where = catalog_rows(engine, query)
-    shown: list[Shown] = []
-    ats: list[At] = []
-    for kind, id in _asked(engine, query.params):
-        at, name, ontology = engine.store.at(kind, id)
-        ats.append(at)
-        shown.append(_shown(engine, kind, id, name, ontology))
-    return Corpus(
-        shown=tuple(shown),
-        single=False,
-        params=query.params,
-        pages=engine.store.catalog(where, ats, query.params, predictions=query.params.predictions),
-        base_url=engine.base_url,
-    )
-
-
-def _asked(engine: Engine, params: ExportParams) -> list[tuple[str, str]]:
-    projects = list(params.project_ids)
-    runs = list(params.model_run_ids)
-    if params.all_projects:
-        projects = [project.id for project in engine.store.find(Project, limit=100_000)]
-    if params.all_model_runs:
-        runs = [run.id for run in engine.store.find(ModelRun, limit=100_000)]
-    for id in projects:
-        engine.store.get(Project, id)
-    for id in runs:
-        engine.store.get(ModelRun, id)
-    return [("project", id) for id in projects] + [("model_run", id) for id in runs]
-
-
-def catalog_rows(engine: Engine, query: ExportQuery) -> Condition:
-    """Which data rows (`d`) a query of the catalog selects; raises NotFound."""
-    sql = "d.org = ? AND d.dataset <> ''"
-    values: list[Any] = [engine.store.org]
-    if isinstance(query.scope, DatasetScope):
-        engine.store.get(Dataset, query.scope.id)
-        sql += " AND d.dataset = ?"
-        values.append(query.scope.id)
-    elif isinstance(query.scope, RowsScope):
-        _all_there(engine, query.scope)
-    named = (
-        ("id", getattr(query.scope, "ids", ()) or query.filters.data_row_ids),
-        ("global_key", getattr(query.scope, "global_keys", ()) or query.filters.global_keys),
-        ("external_id", query.filters.external_ids),
-    )
-    for column, wanted in named:
-        if isinstance(wanted, tuple) and wanted:
-            sql += f" AND d.{column} IN ({','.join('?' * len(wanted))})"
-            values += wanted
-    for given, exists in (
-        (
-            query.filters.last_activity_at,
-            "rows x WHERE x.data_row = d.n AND x.deleted = 0 AND {0} AND x.activity",
-        ),
-        (query.filters.label_created_at, "labels x WHERE x.data_row = d.n AND {0} AND x.created_at"),
-    ):
-        if isinstance(given, Range):
-            low, high = given.start or "", given.end or "~"
-            sql += f" AND EXISTS (SELECT 1 FROM {exists.format(f'x.until = {FOREVER}')} BETWEEN ? AND ?)"
-            values += [low, high]
-    return Condition(sql, tuple(values))
-
-
-def _all_there(engine: Engine, scope: RowsScope) -> None:
-    if bool(scope.ids) == bool(scope.global_keys):
-        raise Invalid("give either data row ids or global keys")
-    named: tuple[tuple[Literal["id", "global_key"], tuple[str, ...]], ...]
-    named = (("id", scope.ids), ("global_key", scope.global_keys))
-    for column, wanted in named:
-        missing = sorted(set(wanted) - set(engine.store.data_rows_by(column, wanted)))
-        if missing:
-            raise NotFound(f"no data row with {column} {missing[0]!r}")
 
 
 @handles(StartExport)

@@ -16,6 +16,7 @@ from annotary.engine import outcomes
 from annotary.engine.core import Engine
 from annotary.engine.exporting import Export, open_export
 from annotary.engine.loading import Report, import_sources, told_of
+from annotary.engine.processes import processors
 from annotary.engine.recognising import is_archive, parts_of, recognised
 from annotary.engine.sources import StoredSource, ZipSource
 from annotary.engine.webhooks import emit
@@ -132,6 +133,9 @@ def run_export(
     work: Work, engine: Engine, request: StartExport, sign: Callable[[bytes], bytes] | None
 ) -> None:
     """Write an export to a file, which its task then has."""
+    if request.workers is not None:
+        # Whoever asks decides within what the machine has.
+        request = replace(request, workers=max(1, min(request.workers, processors())))
     export = open_export(engine, request, counted=True)
     work.total = export.total
     files = engine.store.files

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from annotary.engine.cards import card
 from annotary.engine.core import Engine, handles
-from annotary.engine.exporting import corpus_of, open_export
+from annotary.engine.corpora import corpus_of
+from annotary.engine.exporting import open_export
 from annotary.engine.masks import blob
 from annotary.engine.pictures import told
 from annotary.errors import NotFound
@@ -130,7 +131,7 @@ def find_rows(engine: Engine, request: FindRows) -> RowsPage:
 def _cards(engine: Engine, scope: Looked, ids: tuple[str, ...]) -> Iterator[Any]:
     params = ExportParams(project_details=True, predictions=isinstance(scope, RunScope))
     query = ExportQuery(scope=scope, filters=ExportFilters(data_row_ids=ids), params=params)
-    corpus, _ = corpus_of(engine, query, counted=False)
+    corpus = corpus_of(engine, query)
 
     def pixels(name: str) -> bytes:
         return blob(engine, name)
@@ -250,7 +251,7 @@ def _record(engine: Engine, scope: Looked, id: str) -> dict[str, Any]:
     """A row as export v2 shows it."""
     filters = ExportFilters(data_row_ids=(id,))
     query = ExportQuery(scope=scope, filters=filters, params=_everything(scope))
-    corpus, _ = corpus_of(engine, query, counted=False)
+    corpus = corpus_of(engine, query)
     form = load("labelbox-v2")
     assert form.write is not None
     text = b"".join(part.data for part in form.write(corpus, options_of("labelbox-v2", {})))

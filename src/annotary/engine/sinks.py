@@ -24,6 +24,7 @@ from annotary.model.task import Artifact
 ENDINGS = (".json", ".ndjson", ".jsonl", ".zip", ".gz", ".zst", ".xml", ".csv", ".parquet")
 SHOWN = 16
 """An export of more files is told of as its folder; its manifest names them."""
+_BLOCK = 1 << 18
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 Beside = Callable[[Iterator[bytes] | None], Iterable[Part]]
 """Gives the files that come beside an export: it takes the list of those written, as the elements of a JSON
@@ -67,7 +68,7 @@ def to_file(pieces: Iterable[bytes], path: Path) -> Artifact:
     with _replacing(path) as raw:
         with _packed(raw, path.name) as file:
             write = file.write
-            for piece in pieces:
+            for piece in _blocks(pieces) if path.name.endswith(".gz") else pieces:
                 write(piece)
         raw.flush()
         os.fsync(raw.fileno())
@@ -76,6 +77,19 @@ def to_file(pieces: Iterable[bytes], path: Path) -> Artifact:
             digest.update(block)
             size += len(block)
     return Artifact(path=str(path), bytes=size, sha256=digest.hexdigest())
+
+
+def _blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in blocks of one size: how a gzip file comes out depends on those it was given."""
+    held = bytearray()
+    for piece in pieces:
+        held += piece
+        if len(held) >= _BLOCK:
+            whole = len(held) // _BLOCK * _BLOCK
+            for start in range(0, whole, _BLOCK):
+                yield bytes(held[start : start + _BLOCK])
+            del held[:whole]
+    yield bytes(held)
 
 
 def to_folder(parts: Iterable[Part], folder: Path) -> list[Artifact]:

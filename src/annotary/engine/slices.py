@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import UNSET
 
 from annotary.engine.core import Engine, handles
-from annotary.engine.exporting import catalog_rows, sliced
+from annotary.engine.corpora import catalog_rows, sliced
 from annotary.errors import Invalid, NotFound
 from annotary.model.base import new_id
 from annotary.model.export import OF_PROJECTS, ExportQuery, SliceScope

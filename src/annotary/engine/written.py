@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,7 +38,14 @@ def write_export(
     sign: Callable[[bytes], bytes] | None = None,
 ) -> Written:
     """Write an export; `moved` is told how many rows are done, `sign` puts tokens into links to masks."""
-    parts = _watched(export, moved)
+    export.near = path.parent
+    with closing(_watched(export, moved)) as parts:
+        return _written(export, parts, path, sign)
+
+
+def _written(
+    export: Export, parts: Iterable[Part], path: Path, sign: Callable[[bytes], bytes] | None
+) -> Written:
     if not export.one_file:
         ledger, counts = export.findings.ledger, export.counts
         target = path.with_name(f"{path.name}.zip")
@@ -61,21 +69,24 @@ def delivered(
 
     `title` names a single file in an archive; of several files the rows are called alike everywhere.
     """
-    return sinks.deliver(
-        _watched(export, moved),
-        path,
-        lines=export.lines,
-        one_file=export.one_file,
-        name=safe_name(title) + export.format.ending if title and export.one_file else ROWS,
-        beside=beside(export.about, export.findings.ledger, export.counts, manifest=not export.one_file),
-    )
+    export.near = path.parent
+    with closing(_watched(export, moved)) as parts:
+        return sinks.deliver(
+            parts,
+            path,
+            lines=export.lines,
+            one_file=export.one_file,
+            name=safe_name(title) + export.format.ending if title and export.one_file else ROWS,
+            beside=beside(export.about, export.findings.ledger, export.counts, manifest=not export.one_file),
+        )
 
 
-def _watched(export: Export, moved: Callable[[int], None]) -> Iterator[Part]:
-    for part in export.parts:
-        yield part
-        export.written += len(part.data)
-        moved(export.done)
+def _watched(export: Export, moved: Callable[[int], None]) -> Generator[Part, None, None]:
+    with closing(export.taken()) as parts:
+        for part in parts:
+            yield part
+            export.written += len(part.data)
+            moved(export.done)
 
 
 def _write(pieces: Iterable[bytes], path: Path) -> list[tuple[int, int]]:

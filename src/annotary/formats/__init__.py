@@ -76,6 +76,10 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         """Whether the format takes a project's pages lean."""
         return False
 
+    def in_stretches(self) -> bool:
+        """Whether stretches of rows may be written apart, where the format says how."""
+        return True
+
 
 class TrainingOptions(Options, frozen=True):
     """The options of every training format."""
@@ -119,6 +123,21 @@ def reading(report: Report, notify: Notify, ledger: Ledger | None = None) -> Rea
     return Reading(report, notify, Ledger() if ledger is None else ledger, Classes(), {})
 
 
+def in_order(parts: Iterator[Part], options: Any) -> Iterator[Part]:
+    """The parts of all stretches, one after the other, where they are the whole."""
+    return parts
+
+
+class Apart(NamedTuple):
+    """How stretches of a corpus are written apart, by several processes.
+
+    `write` gives the parts of one, `join` makes those of all the whole: what the format's own `write` gives.
+    """
+
+    write: Callable[[Any, Any], Iterator[Part]]
+    join: Callable[[Iterator[Part], Any], Iterator[Part]] = in_order
+
+
 class Format(NamedTuple):
     """A file layout.
 
@@ -129,7 +148,8 @@ class Format(NamedTuple):
     a schema id that the ontology lacks is a problem, even where the name is known. `shows_all`: it has no
     parameters, every section is written. `flat`: nested questions stand beside their parents.
     `checks_metadata`: metadata values must fit the organisation's schemas. `ending` is that of its one file.
-    `parse`: its file is JSON documents, each of which is a row by itself; `read` gives the same.
+    `parse`: its file is JSON documents, each of which is a row by itself; `read` gives the same. `apart`: its
+    rows may be written in stretches.
     """
 
     title: str
@@ -142,6 +162,7 @@ class Format(NamedTuple):
     parse: Callable[[Any, Report], Parsed | None] | None = None
     claims: Callable[[dict[str, Any]], bool] | None = None
     read_ontology: Callable[[Source], Normalized] | None = None
+    apart: Apart | None = None
     lines: bool = False
     merges: bool = False
     ids_decide: bool = False

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from annotary.formats import Format, Options, Part, Reading, Source
+from annotary.formats import Apart, Format, Options, Part, Reading, Source
 from annotary.formats._json import Broken, Document, documents, problem_of, shown
 from annotary.formats._ndjson_lines import Line, Pixels, Reference, classification_of, object_of, plain_id
 from annotary.formats._ndjson_write import lines_of
@@ -270,6 +270,7 @@ FORMAT = Format(
     read=read,
     write=write,
     claims=claims,
+    apart=Apart(write),
     lines=True,
     merges=True,
     ids_decide=True,

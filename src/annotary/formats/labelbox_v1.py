@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta
 
-from annotary.formats import Format, Part, Reading, Source
+from annotary.formats import Apart, Format, Part, Reading, Source
 from annotary.formats import Options as BaseOptions
 from annotary.formats import _v1_layout as v1
 from annotary.formats import _v1_parse as parse
@@ -49,11 +49,16 @@ class Options(BaseOptions, frozen=True):
 
 def write(corpus: Corpus, options: Options) -> Iterator[Part]:
     """Lines, each a label, or an array of them; rows without labels have none."""
+    return join(_write(corpus, options), options)
+
+
+def join(parts: Iterator[Part], options: Options) -> Iterator[Part]:
+    """Lines as they are, or as an array."""
     if not options.array:
-        yield from _write(corpus, options)
+        yield from parts
         return
     opening = b"[\n"
-    for part in _write(corpus, options):
+    for part in parts:
         # A line holds no raw newline, so each newline ends a label.
         yield Part("", opening + part.data[:-1].replace(b"\n", b",\n"))
         opening = b",\n"
@@ -171,6 +176,7 @@ FORMAT = Format(
     write=write,
     read=read,
     claims=claims,
+    apart=Apart(_write, join),
     lines=True,
     merges=True,
     shows_all=True,

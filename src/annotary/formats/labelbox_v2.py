@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from annotary.formats import Format, Part, Reading, Source
+from annotary.formats import Apart, Format, Part, Reading, Source
 from annotary.formats import Options as BaseOptions
 from annotary.formats._json import Broken, Document, documents, problem_of, shown
 from annotary.formats._masks import pictured, pictures
@@ -47,6 +47,10 @@ class Options(BaseOptions, frozen=True):
     def lean(self) -> bool:
         """All is copied, nothing looked at."""
         return self.field_set == "full" and self.masks == "url"
+
+    def in_stretches(self) -> bool:
+        """Pictures come after all rows."""
+        return self.masks == "url"
 
 
 def write(corpus: Corpus, options: Options) -> Iterator[Part]:
@@ -364,6 +368,7 @@ FORMAT = Format(
     read=read,
     parse=parse,
     claims=claims,
+    apart=Apart(write),
     lines=True,
     says="everything annotary keeps",
 )

@@ -10,7 +10,11 @@ from annotary.operations import Operation, post
 
 
 class StartExport(Operation[Task]):
-    """Export what a query asks for, in a format with its options; `strict` refuses any loss beforehand."""
+    """Export what a query asks for, in a format with its options; `strict` refuses any loss beforehand.
+
+    `workers` is how many processes write it, the same bytes whatever their number; by default several where
+    that makes it faster.
+    """
 
     route = post("/exports")
     query: ExportQuery
@@ -18,3 +22,4 @@ class StartExport(Operation[Task]):
     options: dict[str, Any] = {}
     name: str | None = None
     strict: bool = False
+    workers: int | None = None

@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -59,7 +60,8 @@ def routes(service: Service) -> list[BaseRoute]:
         def begun() -> Iterator[bytes]:
             engine = service.engine_of(request)
             asked: Any = built(StartExport, given, strict=True)
-            export = open_export(engine, asked)
+            # A stream begins at once, and shares the server's process with all that it answers.
+            export = open_export(engine, replace(asked, workers=1))
             if not export.lines:
                 raise Invalid(f"{asked.format} makes more than one file of lines; start a task for it")
             return _bytes(export)

@@ -298,17 +298,10 @@ class Store:
         return change
 
     def rows(
-        self,
-        at: At,
-        params: ExportParams,
-        filters: ExportFilters = ExportFilters(),
-        *,
-        since: int | None = None,
-        predictions: bool = False,
-        lean: bool = False,
+        self, at: At, params: ExportParams, filters: ExportFilters = ExportFilters(), **how: Any
     ) -> Iterator[Page]:
-        """The pages of a project or run; `lean` ones have nothing that was not asked for."""
-        return reading.pages(self.database, at, params, filters, since, predictions=predictions, lean=lean)
+        """The pages of a project or run; `how` is that of `rows.pages`."""
+        return reading.pages(self.database, at, params, filters, **how)
 
     def count(self, at: At, filters: ExportFilters, since: int | None = None) -> int:
         """How many rows `rows` will give."""

@@ -11,7 +11,7 @@ order with all filters as conditions. So neither a narrow nor a wide filter sort
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from typing import Any, NamedTuple
@@ -32,19 +32,27 @@ FEW = 20_000
 Grouped = dict[int, list[tuple[Any, ...]]]
 
 
+class Stretch(NamedTuple):
+    """The rows of the data rows whose numbers are above one and up to another."""
+
+    above: int
+    up_to: int
+
+
 def pages(
     database: Database,
     at: At,
     params: ExportParams,
     filters: ExportFilters,
-    since: int | None,
     *,
-    predictions: bool,
+    since: int | None = None,
+    predictions: bool = False,
     lean: bool = False,
+    between: Stretch | None = None,
 ) -> Iterator[Page]:
-    """The pages of one project or run."""
+    """The pages of one project or run, or of a stretch of it; `lean` ones have only what was asked for."""
     with database.raw() as cursor:
-        run = _Run(database, cursor, at, params, predictions, lean=lean)
+        run = _Run(database, cursor, at, params, predictions, lean=lean, between=between)
         chosen = list(filters_of(at, filters, arrays=not database.is_sqlite))
         # With a cursor only the change decides: a row that has left the filter is reported as gone.
         found = run.few_keys(chosen if since is None else [changed(at, since)])
@@ -67,6 +75,12 @@ def count(database: Database, at: At, filters: ExportFilters, since: int | None)
                 parameters += one.test.parameters
         cursor.execute(database.sql(sql), parameters)
         return int(cursor.fetchall()[0][0])
+
+
+def stretches(database: Database, at: At, rows: int) -> Generator[Stretch, None, None]:
+    """A project or run cut into stretches of so many versions of rows."""
+    with database.raw() as cursor:
+        yield from _Run(database, cursor, at, ExportParams(), predictions=False).steps(rows)
 
 
 class Span(NamedTuple):
@@ -92,6 +106,7 @@ class _Run:
         predictions: bool,
         *,
         lean: bool = False,
+        between: Stretch | None = None,
     ) -> None:
         self.database = database
         self.cursor = cursor
@@ -99,6 +114,7 @@ class _Run:
         self.predictions = predictions
         self.params = params
         self.lean = lean
+        self.between = between
         self.label_columns = label_columns(params, lean=lean)
 
     def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -121,6 +137,9 @@ class _Run:
             found = self.fetch(f"{one.probe.sql} LIMIT {FEW + 1}", one.probe.parameters)
             if len(found) > FEW:
                 continue
+            if self.between is not None:
+                above, up_to = self.between
+                found = [key for key in found if above < key[0] <= up_to]
             if not self._moved():
                 return sorted(set(found))
             if not one.moving:
@@ -150,24 +169,29 @@ class _Run:
                     of_rows = f"r.data_row {data_rows} AND {self.at.of('r')}"
                 yield Span(of_rows, data_rows, filtered)
             return
-        low, top = self._ends()
+        for low, high in self.steps(PAGE_ROWS * SPAN_PAGES):
+            between = f"BETWEEN {low + 1} AND {high}"
+            yield Span(f"r.data_row {between} AND {self.at.of('r')}", between, filtered)
+
+    def steps(self, rows: int) -> Iterator[Stretch]:
+        """The corpus in stretches of so many versions of rows."""
+        low, top = self.between or self._ends()
         while low < top:
             found = self.fetch(
                 f"SELECT r.data_row FROM rows r WHERE r.collection = {self.at.collection}"
                 f" AND r.data_row > {low} AND r.until > {self.at.sequence}"
-                f" ORDER BY r.data_row LIMIT 1 OFFSET {PAGE_ROWS * SPAN_PAGES - 1}"
+                f" ORDER BY r.data_row LIMIT 1 OFFSET {rows - 1}"
             )
             high = min(found[0][0], top) if found else top
-            between = f"BETWEEN {low + 1} AND {high}"
-            yield Span(f"r.data_row {between} AND {self.at.of('r')}", between, filtered)
+            yield Stretch(low, high)
             low = high
 
-    def _ends(self) -> tuple[int, int]:
+    def _ends(self) -> Stretch:
         ((low, top),) = self.fetch(
             f"SELECT (SELECT min(data_row) FROM rows WHERE collection = {self.at.collection}),"
             f" (SELECT max(data_row) FROM rows WHERE collection = {self.at.collection})"
         )
-        return (0, 0) if top is None else (low - 1, top)
+        return Stretch(0, 0) if top is None else Stretch(low - 1, top)
 
     def read(self, spans: Iterable[Span], tests: Sequence[Condition], since: int | None) -> Iterator[Page]:
         test = " AND ".join(one.sql for one in tests)
