@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from annotary.formats import _marks as marks
+from annotary.formats._columns import Polygons
 from annotary.formats._losses import mark_id
 from annotary.formats._marks import Corners
 from annotary.model.image import CUBOID, MASK, POLYGON, WORDS, Image, ImageSet, Mark
+from annotary.model.ledger import Ledger
 
 _REASONS = {
     POLYGON: "a polygon became the box around it",
@@ -37,3 +41,14 @@ def around(found: ImageSet, image: Image, mark: Mark, format: str) -> Corners:
     iou = filled / whole if whole and kind != CUBOID else None
     found.ledger.approximated(WORDS[kind], _REASONS[kind], mark_id(image, mark), iou)
     return left, top, right, bottom
+
+
+def filled_boxes(ledger: Ledger, polygons: Polygons) -> None:
+    """Enter polygons as the boxes around them, as `around` does."""
+    left, top, right, bottom = polygons.bounds
+    with np.errstate(all="ignore"):
+        whole = (right - left) * (bottom - top)
+        shares = (polygons.areas / whole).tolist()
+    ious = [share if area else None for share, area in zip(shares, whole.tolist(), strict=True)]
+    ids = (one.feature_id for one in polygons.marks)
+    ledger.approximated_all(WORDS[POLYGON], _REASONS[POLYGON], ids, ious)
