@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import accumulate, chain, groupby
+from itertools import accumulate, chain, groupby, islice
 from typing import Any
 
 import msgspec
@@ -65,6 +65,8 @@ _masks = msgspec.json.Decoder(dict[str, str]).decode
 _RECORD_HEAD, _RECORD_MEDIA, _RECORD_METADATA, _RECORD_EXTRA = 2, 5, 7, 9
 _ANNOTATIONS, _MASKS = 7, 8
 _EMPTY = (b"[]", b"")
+_PAGES = 2
+"""So many pages are read together: few enough to stay in the processor's cache, enough for numpy's calls."""
 _FEWEST = 8
 """Of fewer rows no sheet is made: it would cost more than it spares."""
 _Labelled = tuple[tuple[Any, ...], list[tuple[Any, ...]]]
@@ -150,8 +152,9 @@ def sheets(
     pages: Iterable[Page], *, predictions: bool = False, splits: bool = False
 ) -> Iterator[Sheet | Image]:
     """What `images` gives, plain rows together in sheets."""
-    for page in pages:
-        given = _labelled(page, predictions)
+    unread = iter(pages)
+    while some := list(islice(unread, _PAGES)):
+        given = list(chain.from_iterable([_labelled(page, predictions) for page in some]))
         try:
             found: list[_PlainRow | None] = [*_plain_rows(_texts(given))]
         except msgspec.DecodeError:
@@ -161,8 +164,8 @@ def sheets(
                 if any([label[_MASKS] for label in labels]):
                     found[at] = None
         start = 0
-        for is_plain, some in groupby([one is not None for one in found]):
-            end = start + len(list(some))
+        for is_plain, alike in groupby([one is not None for one in found]):
+            end = start + len(list(alike))
             if is_plain and end - start >= _FEWEST:
                 yield _sheet(found[start:end], given[start:end], splits)  # type: ignore[arg-type]
             else:
