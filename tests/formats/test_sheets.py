@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import annotary
 from annotary.engine.core import Engine
 from annotary.engine.exporting import open_corpus
 from annotary.engine.image_sets import of_corpus
@@ -251,3 +252,42 @@ def test_areas_and_bounds_are_those_of_single_polygons() -> None:
     assert list(zip(*found.bounds.tolist(), strict=True)) == [marks.corners(one) for one in singles]
     again = [Mark(kind=POLYGON, polygon=one.encode()) for one in sheet_marks]
     assert [f"[{one}]".encode() for one in found.flat_texts()] == [one.flat_text() for one in again]
+
+
+@pytest.mark.parametrize("to", ["yolo", "voc"])
+def test_polygons_of_a_file_measured_together_are_what_single_ones_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, to: str
+) -> None:
+    luck = random.Random(11)
+    file = tmp_path / "instances.json"
+    file.write_text(json.dumps(coco_of(luck)))
+    together = converted(file, tmp_path / "together", to)
+    asked: list[int] = []
+
+    def not_measured(found: list[bytes], *, again: bool) -> None:
+        asked.append(len(found))
+
+    monkeypatch.setattr(columns, "rings", not_measured)
+    assert converted(file, tmp_path / "single", to) == together
+    assert sum(asked) > 100
+
+
+def coco_of(luck: random.Random) -> Json:
+    annotations = []
+    for id in range(400):
+        ring = [round(luck.uniform(-20, 700), luck.randrange(5)) for _ in range(2 * luck.randrange(3, 30))]
+        shape: Any = luck.choice(
+            ([], [ring], [ring], [[*ring, *ring[:2]]], [ring, ring[::-1]], [ring[:5]], [[5] * 6])
+        )
+        box = [luck.uniform(0, 500), 20, 30.5, luck.randrange(40)]
+        annotations.append(
+            {"id": id, "image_id": luck.randrange(150), "category_id": 1, "bbox": box, "segmentation": shape}
+            | {"area": 5, "iscrowd": 0}
+        )
+    images = [{"id": id, "file_name": f"{id}.jpg", "width": 640, "height": 480} for id in range(150)]
+    return {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "a"}]}
+
+
+def converted(file: Path, folder: Path, to: str) -> dict[str, bytes]:
+    annotary.convert(file, folder, to=to, on_problem="skip")
+    return {str(one.relative_to(folder)): one.read_bytes() for one in folder.rglob("*") if one.is_file()}

@@ -30,12 +30,13 @@ _PLACE = np.dtype(
 )
 _CODES = {BOX: 1, POLYGON: 2, POLYLINE: 0, POINT: 0, MASK: 0}
 _LETTERS = POINT_LETTERS + b"[]"
+Rings = tuple[Column, Column, list[str], list[bool]]
+"""Of rings in order: left, top, right, bottom, 4 x n; areas; the numbers as JSON without brackets; whether
+the last point is the first one once more, and counts for nothing."""
 
 
 class Polygons(NamedTuple):
-    """Polygons in order. `bounds` are left, top, right, bottom, 4 x n; `texts` the numbers of each as JSON
-    without brackets, and `closed` whether the last point is the first one once more, which then counts for
-    nothing."""
+    """Polygons of a sheet in order, and what is measured of them as Rings."""
 
     marks: Sequence[Drawn]
     bounds: Column
@@ -98,6 +99,16 @@ def _polygons(marks: list[Drawn]) -> Polygons | None:
     found = [bytes(one.polygon) for one in marks]
     if not all([text.startswith(POINT_START) for text in found]):
         return None
+    measured = rings(found, again=True)
+    return None if measured is None else Polygons(marks, *measured)
+
+
+def rings(found: list[bytes], *, again: bool) -> Rings | None:
+    """What is measured of rings by their JSON: points as the store has them, or numbers in a row.
+
+    `again` says that a last point which is the first one once more counts for nothing. None where one is not
+    laid out as usual, or has fewer than three points.
+    """
     text = b"\n".join(found).translate(None, _LETTERS)
     try:
         values = _flat(b"[%b]" % text.replace(b"\n", b","))
@@ -112,19 +123,19 @@ def _polygons(marks: list[Drawn]) -> Polygons | None:
     points = counts // 2
     ends = np.cumsum(points)
     starts = ends - points
-    closed = (xs[starts] == xs[ends - 1]) & (ys[starts] == ys[ends - 1])
+    closed = (xs[starts] == xs[ends - 1]) & (ys[starts] == ys[ends - 1]) & again
     if (points - closed).min() < 3:
         return None
     lows, highs = np.minimum.reduceat, np.maximum.reduceat
     bounds = np.array([lows(xs, starts), lows(ys, starts), highs(xs, starts), highs(ys, starts)])
     if not closed.all():
         # So that every ring ends where it begins.
-        again = ends[~closed]
-        xs, ys = np.insert(xs, again, xs[starts[~closed]]), np.insert(ys, again, ys[starts[~closed]])
+        at = ends[~closed]
+        xs, ys = np.insert(xs, at, xs[starts[~closed]]), np.insert(ys, at, ys[starts[~closed]])
         points = points + ~closed
         ends = np.cumsum(points)
     with np.errstate(all="ignore"):
-        return Polygons(marks, bounds, _areas(xs, ys, points, ends), texts, closed.tolist())
+        return bounds, _areas(xs, ys, points, ends), texts, closed.tolist()
 
 
 def _areas(xs: Column, ys: Column, points: Column, ends: Column) -> Column:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from annotary.formats import Part, Reading, Source
 from annotary.formats import _geometry as geometry
+from annotary.formats._around import measured
 from annotary.formats._image_index import Index, picture_name
 from annotary.formats._json import shown
 from annotary.formats._losses import drop, mark_id, no_answers, wrote
@@ -71,6 +72,9 @@ def _texts(
     """Each image with the text of its file, in order."""
     if together is None:
         yield from ((image, text_of(image)) for image in found.images())
+        return
+    if found.sheets is None:
+        yield from ((image, text_of(image)) for image in measured(found.images()))
         return
     for some in found.some():
         if isinstance(some, Image):
