@@ -100,6 +100,10 @@ def _no_pixels(name: str) -> bytes:
     raise KeyError(name)
 
 
+def _no_picture(image: Image, path: str) -> tuple[Part, ...]:
+    return ()
+
+
 def _image_set(
     name: str,
     read: Callable[[], Iterator[Image]],
@@ -143,7 +147,9 @@ def _image_set(
         classes,
         ledger,
         pixels,
-        lambda image, path: pictures.parts(image, path, options.images),
+        _no_picture
+        if pictures.folder is None and pictures.source is None
+        else lambda image, path: pictures.parts(image, path, options.images),
         carried,
         predictions,
         # To stratify, all marks of an image are looked at.

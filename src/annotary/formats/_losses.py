@@ -60,7 +60,7 @@ def sheet_written(ledger: Ledger, sheet: Sheet, format: str, title: str) -> None
             ids = (one.feature_id for one in sheet.marks if one.kind == kind)
             ledger.dropped_all(word, LINK_ONLY if kind == MASK else f"{format} has no {word}", ids, count)
     reason = f"{title} has no place for answers"
-    if not any([one.classifications for one in sheet.marks]):
+    if sum(sheet.answers) == sheet.answer_count():
         counts = zip(sheet.images, sheet.answers, strict=True)
         names = chain.from_iterable(repeat(image.name, count) for image, count in counts if count)
         ledger.dropped_all("answer", reason, names, sum(sheet.answers))

@@ -64,4 +64,6 @@ class Sheet(NamedTuple):
 
     def answer_count(self) -> int:
         """How many questions are answered about the images and about their marks."""
-        return sum(self.answers) + sum([len(one.classifications) for one in self.marks])
+        return sum(self.answers) + sum(
+            [len(one.classifications) for one in self.marks if one.classifications]
+        )
