@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from annotary.engine import splitting
 from annotary.engine.sources import CHUNK, below
 from annotary.formats import Part, Source, TrainingOptions
 from annotary.formats._images import images as of_pages
+from annotary.formats._images import sheets as sheets_of
 from annotary.model.corpus import Corpus, Page
 from annotary.model.image import NO_ANSWERS, WORDS, Classes, Image, ImageSet, classes_of
 from annotary.model.ledger import Ledger
+from annotary.model.sheet import Sheet
+
+Some = TypeVar("Some", Image, Image | Sheet)
 
 
-def counted(found: Iterable[Image], ledger: Ledger) -> Iterator[Image]:
+def counted(found: Iterable[Some], ledger: Ledger) -> Iterator[Some]:
     """Images, whose marks and answers are entered into the ledger as they go by."""
-    kinds: defaultdict[str, int] = defaultdict(int)
+    kinds: Counter[str] = Counter()
     answers = 0
     try:
-        for image in found:
-            for mark in image.marks:
-                kinds[mark.kind] += 1
-                # What `answered` says, without a call for each mark.
-                if mark.classifications not in NO_ANSWERS:
-                    answers += mark.answer_count()
-            if image.answers:
-                answers += image.answer_count()
-            yield image
+        for some in found:
+            if isinstance(some, Sheet):
+                kinds.update(some.kinds)
+                answers += some.answer_count()
+            else:
+                for mark in some.marks:
+                    kinds[mark.kind] += 1
+                    # What `answered` says, without a call for each mark.
+                    if mark.classifications not in NO_ANSWERS:
+                        answers += mark.answer_count()
+                if some.answers:
+                    answers += some.answer_count()
+            yield some
     finally:
         for kind, count in kinds.items():
             ledger.took(WORDS.get(kind, kind), count)
@@ -44,9 +54,14 @@ def of_corpus(
     predictions = runs and corpus.params.predictions
     pages: list[Iterable[Page]] = [corpus.pages]
 
+    def given() -> Iterable[Page]:
+        return pages.pop() if pages else corpus.again()
+
     def found() -> Iterator[Image]:
-        given = pages.pop() if pages else corpus.again()
-        return of_pages(given, predictions=predictions, splits=runs and corpus.single)
+        return of_pages(given(), predictions=predictions, splits=runs and corpus.single)
+
+    def together() -> Iterator[Sheet | Image]:
+        return sheets_of(given(), predictions=predictions, splits=runs and corpus.single)
 
     ontologies = [shown.ontology.normalized for shown in corpus.shown]
     carried = {}
@@ -64,6 +79,7 @@ def of_corpus(
         carried,
         options,
         predictions=predictions,
+        together=together,
     )
 
 
@@ -84,6 +100,10 @@ def _no_pixels(name: str) -> bytes:
     raise KeyError(name)
 
 
+def _no_picture(image: Image, path: str) -> tuple[Part, ...]:
+    return ()
+
+
 def _image_set(
     name: str,
     read: Callable[[], Iterator[Image]],
@@ -96,17 +116,30 @@ def _image_set(
     options: TrainingOptions,
     *,
     predictions: bool = False,
+    together: Callable[[], Iterator[Sheet | Image]] | None = None,
 ) -> ImageSet:
     times: list[bool] = []
 
-    def images() -> Iterator[Image]:
-        found = read()
-        if not times:
+    def once(found: Iterator[Some]) -> Iterator[Some]:
+        if times:
             # What is read a second time went in once.
-            times.append(True)
-            found = counted(found, ledger)
+            return found
+        times.append(True)
+        return counted(found, ledger)
+
+    def images() -> Iterator[Image]:
         rare = splitting.rarest(again()) if options.stratify else _alike
-        return splitting.split(found, options, rare)
+        return splitting.split(once(read()), options, rare)
+
+    def sheets(found: Callable[[], Iterator[Sheet | Image]]) -> Iterator[Sheet | Image]:
+        if not options.split:
+            yield from once(found())
+            return
+        for some in once(found()):
+            heads = some.images if isinstance(some, Sheet) else [some]
+            for _ in splitting.split(iter(heads), options, _alike):
+                pass
+            yield some
 
     return ImageSet(
         name,
@@ -114,9 +147,13 @@ def _image_set(
         classes,
         ledger,
         pixels,
-        lambda image, path: pictures.parts(image, path, options.images),
+        _no_picture
+        if pictures.folder is None and pictures.source is None
+        else lambda image, path: pictures.parts(image, path, options.images),
         carried,
         predictions,
+        # To stratify, all marks of an image are looked at.
+        partial(sheets, together) if together is not None and not options.stratify else None,
     )
 
 

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+import numpy as np
+
+from annotary.formats import _columns as columns
 from annotary.formats import _marks as marks
+from annotary.formats._columns import Polygons
 from annotary.formats._losses import mark_id
 from annotary.formats._marks import Corners
-from annotary.model.image import CUBOID, MASK, POLYGON, WORDS, Image, ImageSet, Mark
+from annotary.model.image import CUBOID, MASK, POINT_START, POLYGON, WORDS, Image, ImageSet, Mark
+from annotary.model.ledger import Ledger
 
 _REASONS = {
     POLYGON: "a polygon became the box around it",
     MASK: "a mask became the box around it",
     CUBOID: "a cuboid became the box around it",
 }
+
+_AHEAD = 64
+"""So many images of a file are read before the first of them is written."""
 
 
 def around(found: ImageSet, image: Image, mark: Mark, format: str) -> Corners:
@@ -22,7 +33,9 @@ def around(found: ImageSet, image: Image, mark: Mark, format: str) -> Corners:
     kind = mark.kind
     if kind not in _REASONS:
         raise ValueError(f"{format} has no {mark.word}")
-    if kind == POLYGON:
+    if mark.extent is not None:
+        left, top, right, bottom, filled = mark.extent
+    elif kind == POLYGON:
         numbers = mark.flat()
         if not numbers:
             raise ValueError("a polygon without a point")
@@ -37,3 +50,30 @@ def around(found: ImageSet, image: Image, mark: Mark, format: str) -> Corners:
     iou = filled / whole if whole and kind != CUBOID else None
     found.ledger.approximated(WORDS[kind], _REASONS[kind], mark_id(image, mark), iou)
     return left, top, right, bottom
+
+
+def measured(found: Iterable[Image]) -> Iterator[Image]:
+    """Images of a file, whose polygons are measured many at a time."""
+    images = iter(found)
+    while some := list(islice(images, _AHEAD)):
+        drawn = [mark for image in some for mark in image.marks if mark.kind == POLYGON and mark.ring is None]
+        texts = [bytes(mark.polygon) for mark in drawn]
+        # Points as the store has them come in sheets.
+        usual = drawn and not any([text.startswith(POINT_START) for text in texts])
+        made = columns.rings(texts, again=False) if usual else None
+        if made is not None:
+            bounds, areas, *_ = made
+            for mark, *extent in zip(drawn, *bounds.tolist(), areas.tolist(), strict=True):
+                mark.extent = tuple(extent)
+        yield from some
+
+
+def filled_boxes(ledger: Ledger, polygons: Polygons) -> None:
+    """Enter polygons as the boxes around them, as `around` does."""
+    left, top, right, bottom = polygons.bounds
+    with np.errstate(all="ignore"):
+        whole = (right - left) * (bottom - top)
+        shares = (polygons.areas / whole).tolist()
+    ious = [share if area else None for share, area in zip(shares, whole.tolist(), strict=True)]
+    ids = (one.feature_id for one in polygons.marks)
+    ledger.approximated_all(WORDS[POLYGON], _REASONS[POLYGON], ids, ious)

@@ -6,6 +6,7 @@ from hashlib import blake2b
 from typing import Any
 
 import msgspec
+import numpy as np
 from msgspec import Raw
 
 from annotary.formats._disk import Seen
@@ -14,6 +15,7 @@ from annotary.model.image import Class, Classes, Image, ImageSet
 
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 _encode = msgspec.json.Encoder().encode
+_LOWER = (1 << 52) - 1
 _IMAGE_OWN = frozenset(("id", "file_name", "width", "height"))
 
 
@@ -43,6 +45,15 @@ class Ids:
             if self._seen.add(id):
                 return id
             attempt += "\x1f"
+
+    def made_all(self, keys: list[bytes]) -> list[int]:
+        """What `made` gives for each of some keys, as UTF-8."""
+        digests = b"".join([blake2b(key, digest_size=8).digest() for key in keys])
+        found = (np.frombuffer(digests, ">u8").astype(np.int64) >> 12 & _LOWER) | 1 << 52
+        ids: list[int] = found.tolist()
+        if len(set(ids)) == len(ids) and self._seen.add_all(found):
+            return ids
+        return [self.made(key.decode("utf-8", "surrogatepass")) for key in keys]
 
 
 class Categories:
@@ -102,11 +113,17 @@ def image_element(image: Image, ids: Ids, *, split: bool = False) -> tuple[int, 
         split = False
     if carried is not None and id == carried and not split:
         return id, bytes(image.coco)
-    size = f'"width":{image.width},"height":{image.height}'
-    head = f'{{"id":{id},"file_name":{to_json(image.name)},{size}'
-    if image.row_data.startswith(("http://", "https://")) and "coco_url" not in said:
-        head += f',"coco_url":{to_json(image.row_data)}'
+    head = plain_element(image, id, url="coco_url" not in said)
     rest = b"".join(
         b"," + to_json(key).encode() + b":" + bytes(one) for key, one in said.items() if key not in _IMAGE_OWN
     )
     return id, head.encode() + rest + b"}"
+
+
+def plain_element(image: Image, id: int, *, url: bool = True) -> str:
+    """The element of an image of which no COCO file has said anything, but for its last brace."""
+    size = f'"width":{image.width},"height":{image.height}'
+    head = f'{{"id":{id},"file_name":{to_json(image.name)},{size}'
+    if url and image.row_data.startswith(("http://", "https://")):
+        head += f',"coco_url":{to_json(image.row_data)}'
+    return head

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from operator import mul
+from functools import reduce
+from operator import add, mul
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,6 +14,7 @@ from annotary.formats import _contours as contours
 from annotary.formats import _geometry as geometry
 from annotary.formats import _rle as rle
 from annotary.formats._geometry import Ring
+from annotary.formats._losses import LINK_ONLY
 from annotary.formats._rle import Rle
 from annotary.model.annotation import Ends
 from annotary.model.geometry import Cuboid
@@ -104,7 +106,7 @@ def _mask(mark: Mark, image: Image, pixels: Pixels) -> Rle:
         elif mark.coco and bytes(text := _coco(mark.coco).segmentation).startswith(b"{"):
             mark.rle = rle.of_segmentation(msgspec.json.decode(text))
         else:
-            raise Unknown("the mask's pixels are behind a link that is not followed")
+            raise Unknown(LINK_ONLY)
     found_rle: Rle = mark.rle
     return found_rle
 
@@ -196,8 +198,9 @@ def area_of(xs: list[float], ys: list[float]) -> float:
     """The area of a ring of these coordinates, never negative."""
     if len(xs) < 3:
         return 0.0
-    # Sums of products in C: an area a polygon is a quarter of a YOLO export's time otherwise.
-    total = sum(map(mul, xs, ys[1:])) + xs[-1] * ys[0] - sum(map(mul, ys, xs[1:])) - ys[-1] * xs[0]
+    # One product after the other: `sum` adds floats otherwise from Python 3.12 on, and `_columns` cannot.
+    ahead, behind = reduce(add, map(mul, xs, ys[1:])), reduce(add, map(mul, ys, xs[1:]))
+    total = ahead + xs[-1] * ys[0] - behind - ys[-1] * xs[0]
     return float(abs(total) / 2)
 
 

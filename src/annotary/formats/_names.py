@@ -15,6 +15,10 @@ from annotary.model.ledger import Ledger
 
 _BAD = re.compile(r'[\x00-\x1f<>:"|?*\\\x7f]|%(?=[0-9A-Fa-f]{2})')
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\.|$)")
+# Most names: nothing in them needs to be looked at more closely.
+_USUAL = re.compile(
+    r"(?!con|prn|aux|nul|com|lpt)[0-9a-z_-][0-9a-z_.-]{0,180}[0-9a-z_-]", re.IGNORECASE | re.ASCII
+)
 LONGEST = 200
 """Bytes of one part of a path; leaves room for an ending below the 255 of usual file systems."""
 DEEPEST = 30
@@ -26,6 +30,8 @@ def safe(name: str) -> str:
     >>> safe("night/cam 1/0001.jpg"), safe("../../etc/passwd"), safe("C:\\x"), safe("aux.png")
     ('night/cam 1/0001.jpg', '%2E%2E/%2E%2E/etc/passwd', 'C%3A%5Cx', '%61ux.png')
     """
+    if _USUAL.fullmatch(name):
+        return name
     parts = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace").split("/")
     made = [_part(part) for part in parts] if parts != [""] else ["%"]
     if len(made) > DEEPEST:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from annotary.formats import Part, Reading, Source
 from annotary.formats import _geometry as geometry
+from annotary.formats._around import measured
 from annotary.formats._image_index import Index, picture_name
 from annotary.formats._json import shown
 from annotary.formats._losses import drop, mark_id, no_answers, wrote
@@ -13,15 +14,21 @@ from annotary.formats._names import Names
 from annotary.formats._yolo_files import DETECT, data_yaml, files
 from annotary.model.geometry import Box
 from annotary.model.image import BOX, POLYGON, TRAIN, Image, ImageSet, Mark
+from annotary.model.sheet import Sheet
 
 ROUND = 1e-3
 """So many pixels beyond the border are a matter of rounding, not of the annotation."""
 OUTLINES = "more numbers than a box has: an outline, which yolo-seg and yolo-obb read (give that format)"
+OUTSIDE = "it lies outside its image"
+REACHES = "it reaches beyond its image"
+DETECTION = "YOLO detection"
 FEW = "fewer numbers than the four of a box"
 _FAR = 1e9
 _FOUR = "%d %.8f %.8f %.8f %.8f"
 Numbers = Callable[[ImageSet, Image, Mark], Sequence[float]]
 """The shares of an image that a mark is written as; ValueError says why it is not."""
+Together = Callable[[ImageSet, Sheet], list[bytes] | None]
+"""The texts of a sheet's files; None where its marks are written one by one."""
 Shape = Callable[[list[float], Image], Mark]
 """A mark, without its name, of a line's numbers; ValueError says what is wrong with them."""
 
@@ -30,23 +37,52 @@ Shape = Callable[[list[float], Image], Mark]
 
 
 def write_set(
-    found: ImageSet, numbers: Numbers, *, task: str, title: str, confidence: bool
+    found: ImageSet,
+    numbers: Numbers,
+    *,
+    task: str,
+    title: str,
+    confidence: bool,
+    together: Together | None = None,
 ) -> Iterator[Part]:
     """A label file for each image, its picture where there is one, then the index of images and data.yaml."""
     names = Names(found.ledger)
     index = Index()
     splits: set[str] = set()
-    for image in found.images():
+
+    def text_of(image: Image) -> bytes:
+        return _lines(found, image, numbers, title, confidence)
+
+    for image, text in _texts(found, text_of, together):
         split = image.split or TRAIN
         splits.add(split)
         stem = names.path(image.name, image.id, ending="")
         picture = f"images/{split}/{picture_name(image, stem)}"
         index.add(image, picture)
-        yield Part(f"labels/{split}/{stem}.txt", _lines(found, image, numbers, title, confidence))
+        yield Part(f"labels/{split}/{stem}.txt", text)
         yield from found.picture(image, picture)
     yield from index.parts()
     # A detector's data.yaml is what it always was.
     yield data_yaml(found.classes, splits, **({} if task == DETECT else {"task": task}))
+
+
+def _texts(
+    found: ImageSet, text_of: Callable[[Image], bytes], together: Together | None
+) -> Iterator[tuple[Image, bytes]]:
+    """Each image with the text of its file, in order."""
+    if together is None:
+        yield from ((image, text_of(image)) for image in found.images())
+        return
+    if found.sheets is None:
+        yield from ((image, text_of(image)) for image in measured(found.images()))
+        return
+    for some in found.some():
+        if isinstance(some, Image):
+            yield some, text_of(some)
+        elif (texts := together(found, some)) is not None:
+            yield from zip(some.images, texts, strict=True)
+        else:
+            yield from ((image, text_of(image)) for image in some.again())
 
 
 def _lines(found: ImageSet, image: Image, numbers: Numbers, title: str, confidence: bool) -> bytes:
@@ -83,8 +119,8 @@ def clipped(found: ImageSet, image: Image, mark: Mark, ring: geometry.Ring) -> g
         return ring
     inside = geometry.clip_ring(ring, 0, 0, width, height)
     if len(inside) < 3 or not geometry.ring_area(inside):
-        raise ValueError("it lies outside its image")
-    found.ledger.changed("clipped", mark.word, "it reaches beyond its image", mark_id(image, mark))
+        raise ValueError(OUTSIDE)
+    found.ledger.changed("clipped", mark.word, REACHES, mark_id(image, mark))
     return inside
 
 

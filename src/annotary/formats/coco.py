@@ -9,11 +9,13 @@ import msgspec
 from msgspec import Meta, Raw
 
 from annotary.formats import Format, Part, Reading, Source, TrainingOptions
+from annotary.formats import _columns as columns
 from annotary.formats import _marks as marks
-from annotary.formats._coco_ids import Categories, Ids, image_element
+from annotary.formats._coco_elements import annotation_elements
+from annotary.formats._coco_ids import Categories, Ids, image_element, plain_element
 from annotary.formats._coco_read import read, starts
 from annotary.formats._disk import Later
-from annotary.formats._losses import drop, mark_id, no_answers, wrote
+from annotary.formats._losses import drop, mark_id, no_answers, sheet_written, wrote
 from annotary.formats._stored import DIGEST, GEOMETRY
 from annotary.model.base import to_json
 from annotary.model.image import (
@@ -29,6 +31,7 @@ from annotary.model.image import (
     ImageSet,
     Mark,
 )
+from annotary.model.sheet import Sheet
 
 
 class Options(TrainingOptions, frozen=True):
@@ -115,10 +118,15 @@ def _results(found: ImageSet, writer: _Writer) -> Iterator[Part]:
 def _one_file(found: ImageSet, writer: _Writer) -> Iterator[Part]:
     annotations = Later()
     comma = b'{"images":[\n'
-    for image in found.images():
-        yield Part("", comma + writer.image(image)[0])
-        writer.annotations(image, annotations)
-        comma = b",\n"
+    for some in found.some():
+        if isinstance(some, Sheet) and (texts := writer.sheet(some, annotations)) is not None:
+            yield Part("", comma + texts)
+            comma = b",\n"
+            continue
+        for image in some.again() if isinstance(some, Sheet) else (some,):
+            yield Part("", comma + writer.image(image)[0])
+            writer.annotations(image, annotations)
+            comma = b",\n"
     yield Part("", (b"" if comma == b",\n" else comma) + b'],\n"annotations":[\n')
     for chunk in annotations.chunks():
         yield Part("", chunk)
@@ -148,6 +156,25 @@ class _Writer:
         self._key = image.key
         self.image_id, text = image_element(image, self.image_ids, split=self.splits)
         return text, image.name
+
+    def sheet(self, sheet: Sheet, out: Later) -> bytes | None:
+        """The elements of a sheet's images; None where it has something that is written mark by mark."""
+        shapes = columns.drawn(sheet)
+        categories = self.categories.ids
+        if (
+            shapes is None
+            or not all([one.name in categories for one in sheet.marks if one.kind in _KINDS])
+            or (self.splits and any([image.split for image in sheet.images]))
+        ):
+            return None
+        keys = [image.key.encode("utf-8", "surrogatepass") for image in sheet.images]
+        ids = self.image_ids.made_all(keys)
+        texts = annotation_elements(shapes, keys, ids, self.ids, categories)
+        if texts:
+            out.add((b"" if out.empty else b",\n") + texts)
+        sheet_written(self.found.ledger, sheet, "COCO", "COCO")
+        images = zip(sheet.images, ids, strict=True)
+        return ",\n".join([plain_element(image, id) + "}" for image, id in images]).encode()
 
     def annotations(self, image: Image, out: Later) -> None:
         """The elements of an image's annotations; what cannot be said goes into the ledger."""

@@ -27,7 +27,7 @@ from annotary.errors import Invalid
 from annotary.formats import Format, Part, TrainingOptions
 from annotary.formats import _label_png as pictures
 from annotary.formats import _marks as marks
-from annotary.formats._around import around
+from annotary.formats._around import around, measured
 from annotary.formats._decimals import ends, span
 from annotary.formats._disk import Later
 from annotary.formats._image_index import picture_name
@@ -74,7 +74,7 @@ class Options(TrainingOptions, frozen=True):
 def write(found: ImageSet, options: Options) -> Iterator[Part]:
     """The files of each image, then the lists of images and the classes."""
     writer = _Writer(found, options)
-    for image in found.images():
+    for image in measured(found.images()):
         yield from writer.image(image)
     yield from writer.lists()
     yield writer.labelmap()

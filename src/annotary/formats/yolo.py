@@ -10,9 +10,22 @@ from msgspec import Meta
 from annotary.formats import Format, Part, Reading, Source, TrainingOptions
 from annotary.formats._around import around
 from annotary.formats._losses import mark_id
+from annotary.formats._yolo_boxes import lines
 from annotary.formats._yolo_files import DETECT, task_of
-from annotary.formats._yolo_lines import OUTLINES, ROUND, box, read_set, write_set
+from annotary.formats._yolo_lines import (
+    DETECTION,
+    OUTLINES,
+    OUTSIDE,
+    REACHES,
+    ROUND,
+    box,
+    read_set,
+    write_set,
+)
 from annotary.model.image import Image, ImageSet, Mark
+from annotary.model.sheet import Sheet
+
+_TITLE = "YOLO"
 
 
 class Options(TrainingOptions, frozen=True):
@@ -27,7 +40,13 @@ class Options(TrainingOptions, frozen=True):
 
 def write(found: ImageSet, options: Options) -> Iterator[Part]:
     """Label files, pictures, the index of images and data.yaml."""
-    return write_set(found, _numbers, task=DETECT, title="YOLO", confidence=options.confidence)
+    return write_set(
+        found, _numbers, task=DETECT, title=_TITLE, confidence=options.confidence, together=_together
+    )
+
+
+def _together(found: ImageSet, sheet: Sheet) -> list[bytes] | None:
+    return lines(found, sheet, _TITLE)
 
 
 def read(source: Source, options: Options, reading: Reading) -> Iterator[Image]:
@@ -54,12 +73,12 @@ def _numbers(found: ImageSet, image: Image, mark: Mark) -> tuple[float, float, f
         left, top = box.left, box.top
         right, bottom = left + box.width, top + box.height
     else:
-        left, top, right, bottom = around(found, image, mark, "YOLO detection")
+        left, top, right, bottom = around(found, image, mark, DETECTION)
     if left < -ROUND or top < -ROUND or right > width + ROUND or bottom > height + ROUND:
         if left > width or top > height or right < 0 or bottom < 0:
-            raise ValueError("it lies outside its image")
+            raise ValueError(OUTSIDE)
         left, top, right, bottom = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
-        found.ledger.changed("clipped", mark.word, "it reaches beyond its image", mark_id(image, mark))
+        found.ledger.changed("clipped", mark.word, REACHES, mark_id(image, mark))
     return (
         (left + right) / 2 / width,
         (top + bottom) / 2 / height,

@@ -43,7 +43,8 @@ TRAIN, VAL, TEST = "train", "val", "test"
 NOTHING = Raw(b"")
 NO_ANSWERS = (NOTHING, Raw(b"[]"))
 """What the questions of a mark are where none is answered."""
-_POINTS, _POINT = b'"xy:{}', b'[{"x"'
+POINT_LETTERS, POINT_START = b'"xy:{}', b'[{"x"'
+"""Without these letters the JSON of points is that of their numbers; how it starts."""
 _encode = msgspec.json.Encoder().encode
 _raws = msgspec.json.Decoder(list[Raw]).decode
 _flat = msgspec.json.Decoder(list[float]).decode
@@ -59,7 +60,8 @@ class Mark(msgspec.Struct, gc=False, kw_only=True):
     store and through Labelbox files. What is only in memory: `id`, what its file calls it; `ring`, the
     numbers of a polygon or polyline;
     the pixels of a mask that comes out of a file as `png`, as `rle` (an Rle), or as `parts` (the
-    rings of a COCO polygon, whose union counts); `said`, for the format that read it.
+    rings of a COCO polygon, whose union counts); `said`, for the format that read it; `extent`, the left,
+    top, right, bottom and area of a polygon that was measured with others.
     """
 
     kind: str = msgspec.field(name="annotation_kind")
@@ -83,6 +85,7 @@ class Mark(msgspec.Struct, gc=False, kw_only=True):
     rle: Any = None
     png: bytes | None = None
     said: Any = None
+    extent: tuple[float, float, float, float, float] | None = None
 
     @property
     def word(self) -> str:
@@ -112,13 +115,13 @@ class Mark(msgspec.Struct, gc=False, kw_only=True):
     def _take_apart(self) -> bytes:
         """Make the ring of a polygon or polyline; its text without the last point, if that is the first."""
         text = bytes(self.polygon or self.line)
-        flat = text.translate(None, _POINTS)
+        flat = text.translate(None, POINT_LETTERS)
         try:
             self.ring = numbers = _flat(flat)
         except msgspec.DecodeError:
             raise ValueError("points that are not numbers") from None
         # The store repeats the first point as the last; other files have as many as they have.
-        if self.kind == POLYGON and numbers[:2] == numbers[-2:] and text.startswith(_POINT):
+        if self.kind == POLYGON and numbers[:2] == numbers[-2:] and text.startswith(POINT_START):
             del numbers[-2:]
             if numbers:
                 return flat[: flat.rfind(b",", 0, flat.rfind(b","))] + b"]"
@@ -240,7 +243,7 @@ class ImageSet(NamedTuple):
     `images()` gives them from the start, as often as it is called. `pixels` gives a stored mask's PNG by
     its hash. `picture(image, path)` gives the parts that put an image's own file at a path; none where
     images are skipped. `carried` is what files said of the whole, by format. `predictions` says that
-    marks are a model's.
+    marks are a model's. `sheets`, where they may be had, gives the same images many at a time.
     """
 
     name: str
@@ -251,3 +254,8 @@ class ImageSet(NamedTuple):
     picture: Callable[[Image, str], Iterable[Any]]
     carried: dict[str, Any]
     predictions: bool = False
+    sheets: Callable[[], Iterator[Any]] | None = None
+
+    def some(self) -> Iterator[Any]:
+        """All of it in order: sheets of plain rows, and images with their marks."""
+        return self.images() if self.sheets is None else self.sheets()

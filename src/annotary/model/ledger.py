@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import islice, repeat
 from typing import Any, Literal
 
 import msgspec
@@ -69,10 +71,15 @@ class Ledger:
         """So many of a kind came out. Writers call it for all they write."""
         self.came_out[kind] += count
 
-    def dropped(self, kind: str, reason: str, id: str) -> None:
-        """One was left out."""
-        self._dropped[kind] += 1
-        self._note("dropped", kind, reason, id)
+    def dropped(self, kind: str, reason: str, id: str, count: int = 1) -> None:
+        """One was left out; `count` of one id."""
+        self.dropped_all(kind, reason, repeat(id, count), count)
+
+    def dropped_all(self, kind: str, reason: str, ids: Iterable[str], count: int) -> None:
+        """So many were left out; no more of their ids are looked at than are listed."""
+        if count:
+            self._dropped[kind] += count
+            self._note("dropped", kind, reason, ids, count)
 
     def refused(self, kind: str, reason: str, id: str) -> None:
         """One that stood in a file could not be read at all: it went in and was left out."""
@@ -81,17 +88,36 @@ class Ledger:
 
     def approximated(self, kind: str, reason: str, id: str, iou: float | None = None) -> None:
         """One came out as something like it; `iou` says how much of it is shared, 0 to 1."""
-        entry = self._note("approximated", kind, reason, id)
-        if iou is not None:
-            entry.total += iou
-            entry.measured += 1
-            entry.worst = min(entry.worst, iou)
+        self.approximated_all(kind, reason, (id,), (iou,))
+
+    def approximated_all(
+        self, kind: str, reason: str, ids: Iterable[str], ious: Sequence[float | None]
+    ) -> None:
+        """The same of several of a kind."""
+        if ious:
+            entry = self._note("approximated", kind, reason, ids, len(ious))
+            for iou in ious:
+                if iou is not None:
+                    entry.total += iou
+                    entry.measured += 1
+                    entry.worst = min(entry.worst, iou)
 
     def changed(
         self, action: Literal["renamed", "clipped", "repaired"], kind: str, reason: str, id: str
     ) -> None:
         """One came out under another name, cut off at the image's border, or mended."""
-        self._note(action, kind, reason, id)
+        self._note(action, kind, reason, (id,), 1)
+
+    def changed_all(
+        self,
+        action: Literal["renamed", "clipped", "repaired"],
+        kind: str,
+        reason: str,
+        ids: Sequence[str],
+    ) -> None:
+        """The same of several of a kind."""
+        if ids:
+            self._note(action, kind, reason, ids, len(ids))
 
     def before(self, document: dict[str, Any]) -> None:
         """Enter what an earlier step lost: its ledger, as a document."""
@@ -111,13 +137,13 @@ class Ledger:
             if self.went_in[kind] == line["in"]:
                 self.came_out[kind] = self.came_out[kind] or line["out"]
 
-    def _note(self, action: Action, kind: str, reason: str, id: str) -> _Entry:
+    def _note(self, action: Action, kind: str, reason: str, ids: Iterable[str], count: int) -> _Entry:
         entry = self._entries.get((action, reason, kind))
         if entry is None:
             entry = self._entries[action, reason, kind] = _Entry()
-        entry.count += 1
+        entry.count += count
         if len(entry.ids) < IDS:
-            entry.ids.append(id)
+            entry.ids += islice(ids, IDS - len(entry.ids))
         return entry
 
     @property

@@ -1,0 +1,293 @@
+"""Plain rows written together say, byte for byte and loss for loss, what they say mark by mark."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import defaultdict
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import annotary
+from annotary.engine.core import Engine
+from annotary.engine.exporting import open_corpus
+from annotary.engine.image_sets import of_corpus
+from annotary.engine.loading import import_sources
+from annotary.engine.sources import ValueSource
+from annotary.formats import _columns as columns
+from annotary.formats import _disk, load
+from annotary.formats import _marks as marks
+from annotary.model.export import ExportQuery, ProjectScope
+from annotary.model.image import POLYGON, Mark
+from annotary.model.ledger import Ledger
+from annotary.model.project import Project
+from annotary.model.sheet import Sheet
+from annotary.sample.workload import workload
+from annotary.store import Store
+
+Json = dict[str, Any]
+CUBOID = {
+    "center": {"x": 500, "y": 400},
+    "rotation": {"x": 0.1, "y": 0.2, "z": 0},
+    "size": {"x": 40, "y": 30, "z": 20},
+}
+
+
+def objects(row: Json) -> list[Json]:
+    return [
+        drawn
+        for share in row["projects"].values()
+        for label in share["labels"]
+        for drawn in label["annotations"]["objects"]
+    ]
+
+
+def box_of(row: Json, luck: random.Random) -> Json | None:
+    found = [drawn for drawn in objects(row) if "bounding_box" in drawn]
+    return luck.choice(found) if found else None
+
+
+def ring_of(row: Json, luck: random.Random) -> Json | None:
+    found = [drawn for drawn in objects(row) if "polygon" in drawn]
+    return luck.choice(found) if found else None
+
+
+def beyond(row: Json, luck: random.Random) -> None:
+    if (drawn := box_of(row, luck)) is not None:
+        drawn["bounding_box"] |= {"left": luck.choice((-30.5, 1900, -0.0005)), "width": 60.25}
+
+
+def outside(row: Json, luck: random.Random) -> None:
+    if (drawn := box_of(row, luck)) is not None:
+        drawn["bounding_box"] |= {"top": 5000.5}
+
+
+def flat(row: Json, luck: random.Random) -> None:
+    if (drawn := box_of(row, luck)) is not None:
+        drawn["bounding_box"] |= {"width": 0, "height": 0}
+
+
+def far(row: Json, luck: random.Random) -> None:
+    if (drawn := box_of(row, luck)) is not None:
+        drawn["bounding_box"] |= {"left": 1e300, "width": 1e300}
+
+
+def odd_ring(row: Json, luck: random.Random) -> None:
+    if (drawn := ring_of(row, luck)) is not None:
+        drawn["polygon"] = luck.choice(
+            (
+                drawn["polygon"][:-1],
+                [{"x": 1, "y": 2}, {"x": 30, "y": 2}, {"x": 30, "y": 40.5}, {"x": 1, "y": 2}],
+                [{"x": 1, "y": 2}, {"x": 30, "y": 2}, {"x": 30, "y": 2e2}],
+                [{"x": 5, "y": 5}, {"x": 5, "y": 5}, {"x": 5, "y": 5}, {"x": 5, "y": 5}],
+                [{"x": -7.25, "y": 1e-7}, {"x": 1e5, "y": 2}, {"x": 30, "y": 40.123456789012345}],
+            )
+        )
+
+
+def short_ring(row: Json, luck: random.Random) -> None:
+    if (drawn := ring_of(row, luck)) is not None:
+        drawn["polygon"] = [{"x": 1, "y": 2}, {"x": 30, "y": 2}][: luck.randrange(1, 3)]
+
+
+def answered(row: Json, luck: random.Random) -> None:
+    drawn = luck.choice(objects(row))
+    drawn["classifications"] = [
+        {"feature_id": "q-1", "feature_schema_id": "s-1", "name": "state", "value": "state", **given}
+        for given in ({"text_answer": {"content": 'a "b"'}}, {"text_answer": {"content": "c"}})
+    ][: luck.randrange(1, 3)]
+
+
+def carried(row: Json, luck: random.Random) -> None:
+    luck.choice(objects(row))["coco"] = {"id": luck.randrange(50), "keypoints": [1, 2, 2], "iscrowd": 0}
+
+
+def carried_image(row: Json, luck: random.Random) -> None:
+    row["coco"] = {"id": luck.randrange(50), "license": 3}
+
+
+def cuboid(row: Json, luck: random.Random) -> None:
+    objects(row)[0].update({"annotation_kind": "ImageCuboid", "cuboid": CUBOID})
+    for key in ("bounding_box", "polygon", "line", "point", "mask"):
+        objects(row)[0].pop(key, None)
+
+
+def no_size(row: Json, luck: random.Random) -> None:
+    row["media_attributes"] = {"mime_type": "image/jpeg"}
+
+
+def name(row: Json, luck: random.Random) -> None:
+    row["data_row"]["external_id"] = luck.choice(
+        ("../up.jpg", "aux.png", "night/cam 1.jpg", "twice.jpg", "TWICE.jpg", 'é 😀,"quoted".jpg', "a\nb.jpg")
+    )
+
+
+def new_class(row: Json, luck: random.Random) -> None:
+    luck.choice(objects(row))["name"] = luck.choice(("unheard of", 'a "class"', "größer"))
+
+
+def two_labels(row: Json, luck: random.Random) -> None:
+    (share,) = row["projects"].values()
+    second = json.loads(json.dumps(share["labels"][0]).replace('"feature_id": "c', '"feature_id": "d'))
+    second["id"] = "second" + second["id"]
+    share["labels"].append(second)
+
+
+def no_label(row: Json, luck: random.Random) -> None:
+    (share,) = row["projects"].values()
+    share["labels"] = []
+
+
+def nothing(row: Json, luck: random.Random) -> None:
+    (share,) = row["projects"].values()
+    share["labels"][0]["annotations"] |= {"objects": [], "classifications": []}
+
+
+UNUSUAL: dict[str, Callable[[Json, random.Random], None]] = {
+    one.__name__: one
+    for one in (
+        *(beyond, outside, flat, far, odd_ring, short_ring, answered, carried, carried_image, cuboid),
+        *(no_size, name, new_class, two_labels, no_label, nothing),
+    )
+}
+OPTIONS: dict[str, list[Json]] = {
+    "coco": [{}, {"layout": "splits"}, {"split": (0.5, 0.5)}, {"layout": "results"}],
+    "yolo": [{}, {"split": (0.6, 0.2, 0.2)}, {"class_index": {"pedestrian": 12, "building": 3}}],
+}
+
+
+def store_of(folder: Path, unusual: list[str], share: float, seed: int) -> Engine:
+    luck = random.Random(seed)
+    rows = [json.loads(line) for line in islice(workload(110), 110)]
+    for row in rows:
+        for one in unusual:
+            if luck.random() < share and (objects(row) or one == "name"):
+                UNUSUAL[one](row, luck)
+    engine = Engine(Store.open(folder))
+    import_sources(engine, [ValueSource(rows)], format="labelbox-v2", on_problem="skip")
+    return engine
+
+
+def written(
+    engine: Engine, name: str, options: Json, *, together: bool
+) -> tuple[dict[str, bytes], Json, int]:
+    (project,) = engine.store.find(Project)
+    form = load(name)
+    chosen = form.options(**options)
+    ledger = Ledger()
+    corpus = open_corpus(engine, ExportQuery(scope=ProjectScope(id=project.id)))
+    found = of_corpus(corpus, chosen, ledger, "rows", None)
+    sheets = 0
+
+    def counted() -> Any:
+        nonlocal sheets
+        assert found.sheets is not None
+        for one in found.sheets():
+            sheets += isinstance(one, Sheet)
+            yield one
+
+    files: defaultdict[str, bytes] = defaultdict(bytes)
+    assert form.write is not None
+    for part in form.write(found._replace(sheets=counted if together else None), chosen):
+        files[part.path] += part.data
+    return files, ledger.document(), sheets
+
+
+def same(engine: Engine, name: str, options: Json) -> int:
+    """Whether both ways say the same; how many sheets there were."""
+    files, losses, sheets = written(engine, name, options, together=True)
+    wanted, lost, _ = written(engine, name, options, together=False)
+    assert files == wanted
+    assert losses == lost
+    assert losses["balance"]
+    assert all(one["in"] == one["out"] + one["dropped"] for one in losses["balance"])
+    return sheets
+
+
+@pytest.mark.parametrize("unusual", [*UNUSUAL, "all", "none"])
+def test_sheets_say_what_marks_say(tmp_path: Path, unusual: str) -> None:
+    some = [*UNUSUAL] if unusual == "all" else [] if unusual == "none" else [unusual]
+    engine = store_of(tmp_path / "store", some, 0.04 if unusual == "all" else 0.1, seed=len(unusual))
+    try:
+        for name, options in OPTIONS.items():
+            sheets = [same(engine, name, one) for one in options]
+            # There is something to compare.
+            assert sheets[0] > 0
+    finally:
+        engine.close()
+
+
+def test_ids_beyond_memory_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_disk, "_RECENT", 50)
+    monkeypatch.setattr(_disk, "_BITS", 8)
+    monkeypatch.setattr(_disk, "_PLACES", 255)
+    engine = store_of(tmp_path / "store", ["carried", "two_labels"], 0.02, seed=3)
+    try:
+        assert same(engine, "coco", {}) > 0
+    finally:
+        engine.close()
+
+
+def test_areas_and_bounds_are_those_of_single_polygons() -> None:
+    luck = random.Random(5)
+    sheet_marks = []
+    for _ in range(200):
+        ring = [
+            {"x": round(luck.uniform(-50, 4000), luck.randrange(17)), "y": luck.uniform(0, 3000)}
+            for _ in range(luck.randrange(3, 60))
+        ]
+        text = json.dumps(ring + ring[: luck.randrange(2)], separators=(",", ":"))
+        sheet_marks.append(json.loads(f'{{"name":"a","text":{json.dumps(text)}}}')["text"])
+    drawn = [columns.Drawn(kind=POLYGON, feature_id="f", polygon=one.encode()) for one in sheet_marks]
+    sheet = Sheet([], [], [len(drawn)], drawn, [POLYGON] * len(drawn), list)
+    shapes = columns.drawn(sheet)
+    assert shapes is not None
+    found = shapes.polygons
+    singles = [Mark(kind=POLYGON, polygon=one.encode()) for one in sheet_marks]
+    assert found.areas.tolist() == [marks.flat_area(one.flat()) for one in singles]
+    assert list(zip(*found.bounds.tolist(), strict=True)) == [marks.corners(one) for one in singles]
+    again = [Mark(kind=POLYGON, polygon=one.encode()) for one in sheet_marks]
+    assert [f"[{one}]".encode() for one in found.flat_texts()] == [one.flat_text() for one in again]
+
+
+@pytest.mark.parametrize("to", ["yolo", "voc"])
+def test_polygons_of_a_file_measured_together_are_what_single_ones_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, to: str
+) -> None:
+    luck = random.Random(11)
+    file = tmp_path / "instances.json"
+    file.write_text(json.dumps(coco_of(luck)))
+    together = converted(file, tmp_path / "together", to)
+    asked: list[int] = []
+
+    def not_measured(found: list[bytes], *, again: bool) -> None:
+        asked.append(len(found))
+
+    monkeypatch.setattr(columns, "rings", not_measured)
+    assert converted(file, tmp_path / "single", to) == together
+    assert sum(asked) > 100
+
+
+def coco_of(luck: random.Random) -> Json:
+    annotations = []
+    for id in range(400):
+        ring = [round(luck.uniform(-20, 700), luck.randrange(5)) for _ in range(2 * luck.randrange(3, 30))]
+        shape: Any = luck.choice(
+            ([], [ring], [ring], [[*ring, *ring[:2]]], [ring, ring[::-1]], [ring[:5]], [[5] * 6])
+        )
+        box = [luck.uniform(0, 500), 20, 30.5, luck.randrange(40)]
+        annotations.append(
+            {"id": id, "image_id": luck.randrange(150), "category_id": 1, "bbox": box, "segmentation": shape}
+            | {"area": 5, "iscrowd": 0}
+        )
+    images = [{"id": id, "file_name": f"{id}.jpg", "width": 640, "height": 480} for id in range(150)]
+    return {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "a"}]}
+
+
+def converted(file: Path, folder: Path, to: str) -> dict[str, bytes]:
+    annotary.convert(file, folder, to=to, on_problem="skip")
+    return {str(one.relative_to(folder)): one.read_bytes() for one in folder.rglob("*") if one.is_file()}
