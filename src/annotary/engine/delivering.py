@@ -36,6 +36,7 @@ def deliver_next(store: Store) -> bool:
         own.deliveries.done(delivery.id)
     else:
         pause = min(FIRST_SECONDS * 4 ** (delivery.attempts - 1), LAST_SECONDS)
+        _log.warning("event %s did not arrive, in %.0f s again: %s", delivery.id, pause, reason)
         own.deliveries.postpone(delivery.id, int(pause * 1000))
     return True
 
