@@ -1,4 +1,4 @@
-"""Target 13: the same export from PostgreSQL, beside a COPY of finished rows."""
+"""Target 13: the same export from PostgreSQL, beside a COPY of finished rows; and by two processes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from annotary.engine.sources import FileSource
 from annotary.sample.workload import workload
 from bench import reference
 from bench.measure import median, ratios, rounds, say
+from bench.sqlite_exports import gained
 from bench.targets import Result
 from bench.workshop import ON, Workshop, imported, pieces, to_new_file
 from tests._postgres import Unavailable, temporary_postgres
@@ -48,10 +49,12 @@ def _measured(shop: Workshop, url: str) -> Iterator[Result]:
             "copy": lambda: to_new_file(out, floor()),
         }
         found = rounds(works, shop.rounds)
+    gains = list(gained(engine, shop, "2 {} postgres"))
     engine.close()
     each = ratios(found, "on", "copy", "wall")
     took, least = (median([cost.wall for cost in found[one]]) for one in ("on", "copy"))
     cpu = median(ratios(found, "on", "copy", "cpu"))
     notes = f"{took:.2f} s over {least:.2f} s; the client's CPU {cpu:.2f} x"
     yield Result("13", median(each), (min(each), max(each)), notes)
-    out.unlink()
+    yield from gains
+    out.unlink(missing_ok=True)

@@ -1,12 +1,16 @@
-"""Targets 1, 2, 3 and 12: exports of workload W from SQLite."""
+"""Targets 1, 2, 3 and 12, and what a second process gains: exports of workload W from SQLite."""
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import orjson
 
+from annotary.engine.core import Engine
 from annotary.formats import names
 from annotary.model.export import ExportParams
 from annotary.model.sections import plain
@@ -53,11 +57,38 @@ def v1(shop: Workshop) -> Iterator[Result]:
     color_of = reference.colors(workload(shop.rows))
     found_lines = reference.lines_of(pieces(engine, ON, "labelbox-v1"))
     reference.compare(found_lines, workload(shop.rows), partial(reference.v1, color_of=color_of), shop.rows)
-    yield over_loads(shop, "3", "labelbox-v1", ON)
+    yield over_loads(shop, "3", "labelbox-v1", ON, workers=2)
+    yield from gained(engine, shop, "2 {}")
 
 
-def over_loads(shop: Workshop, target: str, name: str, params: ExportParams) -> Result:
-    """An export's time over that of orjson.loads of the same annotation bytes."""
+def gained(engine: Engine, shop: Workshop, target: str) -> Iterator[Result]:
+    """What a second process gains; that its bytes are the same is compared first."""
+    out = shop.folder / "export"
+    for short in ("v1", "v2"):
+        name = f"labelbox-{short}"
+        digests = set()
+        for workers in (1, 2):
+            to_new_file(out, pieces(engine, ON, name, workers=workers))
+            with out.open("rb") as file:
+                digests.add(hashlib.file_digest(file, "sha256").digest())
+        if len(digests) > 1:
+            raise reference.Differs(f"{name}: two processes do not write what one does")
+        works = {str(workers): partial(_written, out, engine, name, workers=workers) for workers in (1, 2)}
+        found = rounds(works, shop.rounds)
+        each = ratios(found, "1", "2", "wall")
+        one, two = (median([cost.wall for cost in found[workers]]) for workers in works)
+        cpu = median(ratios(found, "2", "1", "cpu"))
+        notes = f"{one:.2f} s with one, {two:.2f} s with two; CPU {cpu:.2f} x; load {os.getloadavg()[0]:.1f}"
+        yield Result(target.format(short), median(each), (min(each), max(each)), notes)
+    out.unlink()
+
+
+def _written(out: Path, engine: Engine, name: str, *, workers: int) -> None:
+    to_new_file(out, pieces(engine, ON, name, workers=workers))
+
+
+def over_loads(shop: Workshop, target: str, name: str, params: ExportParams, *, workers: int = 1) -> Result:
+    """An export's time over that of orjson.loads of the same annotation bytes, which one process does."""
     engine, out = shop.engine, shop.folder / "export"
     with engine.store.database.raw() as cursor:
         cursor.execute("SELECT annotations FROM labels ORDER BY data_row")
@@ -68,13 +99,19 @@ def over_loads(shop: Workshop, target: str, name: str, params: ExportParams) -> 
             orjson.loads(section)
 
     works = {
-        "export": lambda: to_new_file(out, pieces(engine, params, name)),
+        "export": lambda: to_new_file(out, pieces(engine, params, name, workers=workers)),
         "loads": decode,
     }
+    if workers > 1:
+        works["alone"] = lambda: to_new_file(out, pieces(engine, params, name))
     found = rounds(works, shop.rounds)
     each = ratios(found, "export", "loads", "wall")
     took, floor = (median([cost.wall for cost in found[one]]) for one in ("export", "loads"))
     cpu = median(ratios(found, "export", "loads", "cpu"))
     out.unlink()
     notes = f"{took:.2f} s over {floor:.2f} s; CPU {cpu:.2f} x"
+    if workers > 1:
+        alone = median(ratios(found, "alone", "loads", "wall"))
+        alone_cpu = median(ratios(found, "alone", "loads", "cpu"))
+        notes = f"{workers} processes: {notes}; 1 process: {alone:.2f} x, CPU {alone_cpu:.2f} x"
     return Result(target, median(each), (min(each), max(each)), notes)

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -61,13 +62,16 @@ def pieces(
     params: ExportParams,
     format: str = "labelbox-v2",
     filters: ExportFilters = ExportFilters(),
+    workers: int = 1,
     **query: Any,
 ) -> Iterator[bytes]:
-    """An export of the one project of a store."""
+    """An export of the one project of a store, written by so many processes."""
     (project,) = engine.store.find(Project)
     asked = ExportQuery(scope=ProjectScope(id=project.id), params=params, filters=filters, **query)
-    for part in open_export(engine, StartExport(query=asked, format=format)).parts:
-        yield part.data
+    export = open_export(engine, StartExport(query=asked, format=format, workers=workers))
+    with closing(export.taken()) as parts:
+        for part in parts:
+            yield part.data
 
 
 def to_new_file(path: Path, data: Iterator[bytes]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import zstandard
 
+from annotary.engine import partitions
 from annotary.formats import safe_name
 from tests.cli.conftest import PROJECT, document, done, refused, typed
 
@@ -120,6 +121,29 @@ def test_two_documents_do_not_fit_into_one_stream(at: Path) -> None:
 )
 def test_a_name_makes_a_harmless_file_name(name: str, safe: str) -> None:
     assert safe_name(name) == safe
+
+
+def test_any_number_of_processes_writes_the_same_file(at: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partitions, "STEP", 7)
+    monkeypatch.setattr(partitions, "LONGEST", 7)
+    for format, ending in (("labelbox-v1", "json"), ("labelbox-v2", "ndjson.gz")):
+        told = [
+            document(
+                *("export", PROJECT, "--format", format, "--all-details"),
+                *("--workers", str(workers), "-o", f"{workers}.{ending}"),
+            )
+            for workers in (1, 2)
+        ]
+        one, two = ({**one, "files": None} for one in told)
+        assert one == two
+        assert Path(f"1.{ending}").read_bytes() == Path(f"2.{ending}").read_bytes()
+    assert sorted(path.name for path in Path().iterdir()) == [
+        "1.json",
+        "1.ndjson.gz",
+        "2.json",
+        "2.ndjson.gz",
+    ]
+    assert "from 1 to 16 processes, not 17" in refused("export", PROJECT, "--workers", "17", "-o", "x.json")
 
 
 def test_a_place_that_cannot_be_written(at: Path) -> None:

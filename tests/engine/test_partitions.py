@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+import annotary
 from annotary.engine import partitions
 from annotary.engine.core import Engine
 from annotary.engine.exporting import Export, open_export
@@ -428,3 +429,19 @@ def _parts(export: Export) -> list[tuple[str, bytes]]:
 @pytest.mark.parametrize("name", ["labelbox-v1", "labelbox-v2", "labelbox-ndjson"])
 def test_the_formats_of_labelbox_are_written_in_stretches(name: str) -> None:
     assert load(name).apart is not None
+
+
+def test_every_port_takes_the_number_of_processes(client: annotary.Client, tmp_path: Path) -> None:
+    path = tmp_path / "rows.ndjson"
+    path.write_bytes(b"".join(workload(30)))
+    client.load(path)
+    (project,) = client.get_projects()
+    files = [
+        project.export(params={"label_details": True}, format="labelbox-v1", workers=workers).save(
+            tmp_path / f"{workers}.ndjson"
+        )
+        for workers in (1, 2)
+    ]
+    assert files[0][0].sha256 == files[1][0].sha256
+    with pytest.raises(Invalid, match="from 1 to 16 processes"):
+        project.export(workers=0).result  # noqa: B018

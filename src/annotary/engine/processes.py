@@ -185,11 +185,11 @@ def main() -> None:
     while True:
         function, args, kwargs = pickle.loads(jobs.get())
         try:
-            answer = (True, function(*args, **kwargs))
+            answer = pickle.dumps((True, function(*args, **kwargs)))
         except Exception as error:
-            answer = (False, _portable(error))
+            answer = pickle.dumps((False, _portable(error)))
         with suppress(BrokenPipeError):
-            _send(answers, pickle.dumps(answer))
+            _send(answers, answer)
 
 
 def _listen(jobs: SimpleQueue[bytes], folder: str) -> None:
