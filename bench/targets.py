@@ -52,6 +52,16 @@ TARGETS = {
     "17 writer": Target("the writer beside an export: rows a second over alone", 0.5, 0.8, more=True),
     "17 log": Target("SQLite's log after an export beside a writer", 64, 32, "MB"),
     "requests": Target("a small GraphQL query: requests a second over a bare application's", None, None),
+    **{
+        f"{what}{database}": Target(f"the page's {said}{database and ', PostgreSQL'}", 0.5, 0.1, "s")
+        for database in ("", " PostgreSQL")
+        for what, said in (
+            ("grid", "first rows of a large project"),
+            ("count", "count of what a filter leaves"),
+            ("facets", "facets beside a filter"),
+            ("row", "row with its neighbours"),
+        )
+    },
     "18": Target("COCO file to YOLO, VOC, COCO: CPU over json.load and a plain loop", 1.0, 0.5),
 }
 
