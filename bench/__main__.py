@@ -16,6 +16,7 @@ from bench import (
     conversions,
     imports,
     large,
+    page,
     postgres,
     server,
     sqlite_exports,
@@ -36,6 +37,10 @@ BENCHES: dict[str, tuple[tuple[str, ...], Callable[[Workshop], Iterator[Result]]
     "validation": (("6",), imports.validation),
     "import": (("7",), imports.load),
     "large": (("8", "9", "10", "11"), large.large),
+    "page": (
+        tuple(f"{what}{database}" for database in ("", " PostgreSQL") for what in page.WORKS),
+        page.page,
+    ),
     "postgres": (("13", "2 v1 postgres", "2 v2 postgres"), postgres.postgres),
     "writer": (("17", "17 writer", "17 log"), writer.writer),
     "server": (("14", "15", "requests"), server.server),

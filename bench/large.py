@@ -20,13 +20,11 @@ from bench.workshop import ON, Workshop, pieces
 
 
 class Large:
-    """The large store, made in a process of its own whose memory is watched."""
+    """The large store, opened."""
 
     def __init__(self, shop: Workshop) -> None:
         self.rows = shop.large
-        self.folder = shop.new_folder("large")
-        say(f"  importing {self.rows:,} rows")
-        self.import_peak = watched("load", self.folder, self.rows)
+        self.folder, self.import_peak = shop.large_store
         self.engine = Engine(Store.open(self.folder))
         (project,) = self.engine.store.find(Project)
         self.project = project.id
@@ -45,7 +43,6 @@ def large(shop: Workshop) -> Iterator[Result]:
     finally:
         store.engine.close()
     yield from _memory(shop, store)
-    shop.new_folder("large")
 
 
 def _selections(shop: Workshop, store: Large) -> Iterator[Result]:

@@ -56,6 +56,16 @@ TARGETS = {
     "2 v2": Target("v2 export, all on, SQLite: rate of two processes over one's", None, None, more=True),
     "2 v1 postgres": Target("v1 export, PostgreSQL: rate of two processes over one's", None, None, more=True),
     "2 v2 postgres": Target("v2 export, PostgreSQL: rate of two processes over one's", None, None, more=True),
+    **{
+        f"{what}{database}": Target(f"the page's {said}{database and ', PostgreSQL'}", 0.5, 0.1, "s")
+        for database in ("", " PostgreSQL")
+        for what, said in (
+            ("grid", "first rows of a large project"),
+            ("count", "count of what a filter leaves"),
+            ("facets", "facets beside a filter"),
+            ("row", "row with its neighbours"),
+        )
+    },
     "18": Target("COCO file to YOLO, VOC, COCO: CPU over json.load and a plain loop", 1.0, 0.5),
 }
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from annotary.engine.core import Engine
 from annotary.engine.exporting import open_export
@@ -21,6 +21,7 @@ from annotary.operations.exports import StartExport
 from annotary.sample.workload import workload
 from annotary.store import FILE_NAME, Store
 from bench import reference
+from bench.child import watched
 from bench.measure import say
 
 ON = ExportParams(**dict.fromkeys(DETAILS, True))
@@ -83,6 +84,13 @@ def to_new_file(path: Path, data: Iterator[bytes]) -> None:
             write(piece)
 
 
+class Imported(NamedTuple):
+    """A store, and the most private memory that its import has taken."""
+
+    folder: Path
+    peak: int
+
+
 class Workshop:
     """The folder of one run, its sizes, and what several benchmarks share."""
 
@@ -92,7 +100,6 @@ class Workshop:
         self.rows = rows
         self.large = large
         self.rounds = rounds
-        self._large: Path | None = None
 
     def close(self) -> None:
         if "engine" in self.__dict__:
@@ -120,6 +127,13 @@ class Workshop:
         say(f"  importing {self.rows:,} rows")
         imported(folder, FileSource(self.file)).close()
         return folder
+
+    @cached_property
+    def large_store(self) -> Imported:
+        """The large store, made in a process of its own whose memory is watched; benchmarks may change it."""
+        folder = self.new_folder("large")
+        say(f"  importing {self.large:,} rows")
+        return Imported(folder, watched("load", folder, self.large))
 
     @cached_property
     def engine(self) -> Engine:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 from msgspec import UNSET, convert
@@ -54,7 +55,8 @@ from annotary.operations.looking import (
 )
 from annotary.store import lookup
 from annotary.store.filters import At
-from annotary.store.looking import Shown
+from annotary.store.looking import around as rows_around
+from annotary.store.looking import days_of, position, walked
 
 PREVIEW = 20_000
 """So many characters of an export are shown beforehand."""
@@ -68,7 +70,6 @@ LISTED = {
 }
 """Filters that are lists: the name of one value, and the field."""
 ALONE = ("last_activity_at", "label_created_at", "workflow_status", "no_objects")
-NOTHING = ExportFilters()
 
 
 def _at(engine: Engine, scope: Looked) -> tuple[At, str]:
@@ -106,20 +107,26 @@ def find_rows(engine: Engine, request: FindRows) -> RowsPage:
     """A page of rows; raises NotFound."""
     at, _ = _at(engine, request.scope)
     after, before = _key(engine, request.after), _key(engine, request.before)
-    with engine.store.looking(at, request.filters) as look:
-        # One more than asked for tells whether there is a next page.
-        keys = look.keys(after=after, before=before, limit=request.limit + 1)
-        more = len(keys) > request.limit
-        if before is not None:
-            keys = keys[-request.limit :]
-            first, last = not more, False
-        else:
-            keys = keys[: request.limit]
-            first, last = after is None, not more
-        if not keys:
-            return RowsPage(rows=(), next=None, previous=None)
-        if after is not None and not first:
-            first = not look.keys(after=None, before=keys[0], limit=1)
+    # One more than asked for tells whether there is a next page.
+    if request.filters.any():
+        with engine.store.looking(at) as look:
+            around = partial(rows_around, look.passing(request.filters))
+        keys = around(after=after, before=before, limit=request.limit + 1)
+    else:
+        # As soon as the server runs, and whatever has just changed.
+        around = partial(walked, engine.store.database, at)
+        keys = around(after=after, before=before, limit=request.limit + 1)
+    more = len(keys) > request.limit
+    if before is not None:
+        keys = keys[-request.limit :]
+        first, last = not more, False
+    else:
+        keys = keys[: request.limit]
+        first, last = after is None, not more
+    if not keys:
+        return RowsPage(rows=(), next=None, previous=None)
+    if after is not None and not first:
+        first = not around(before=keys[0], limit=1)
     ids = _ids(engine, keys)
     return RowsPage(
         rows=tuple(_cards(engine, request.scope, tuple(ids))),
@@ -146,56 +153,39 @@ def _cards(engine: Engine, scope: Looked, ids: tuple[str, ...]) -> Iterator[Any]
 def count_matching(engine: Engine, request: CountMatching) -> Matching:
     """How many rows a filter leaves; raises NotFound."""
     at, _ = _at(engine, request.scope)
-    of = _count(engine, at, NOTHING)
-    rows = _count(engine, at, request.filters) if request.filters.any() else of
-    return Matching(rows=rows, of=of)
-
-
-def _count(engine: Engine, at: At, filters: ExportFilters) -> int:
-    with engine.store.looking(at, filters) as look:
-        return look.count()
+    with engine.store.looking(at) as look:
+        return Matching(rows=len(look.passing(request.filters)), of=len(look.rows.all))
 
 
 @handles(FindFacets)
 def find_facets(engine: Engine, request: FindFacets) -> Facets:
     """What else could be filtered for; raises NotFound."""
     at, _ = _at(engine, request.scope)
-    filters = request.filters
-    seen: dict[ExportFilters, tuple[Shown, int]] = {}
+    with engine.store.looking(at) as look:
 
-    def without(name: str) -> tuple[Shown, int]:
-        # Where the filter has no such part, its facet is counted with those of the others.
-        left = replace(filters, **{name: UNSET})
-        if left not in seen:
-            with engine.store.looking(at, left) as look:
-                seen[left] = look.shown(), look.count()
-        return seen[left]
+        def others(name: str) -> Any:
+            return look.passing(replace(request.filters, **{name: UNSET}))
 
-    of_classes, of_kinds = without("class_names")[0], without("kinds")[0].kinds
-    kinds_of: dict[str, list[str]] = {}
-    for kind, name in sorted(of_classes.things):
-        kinds_of.setdefault(name, []).append(kind)
-    shown, rows_there = without("no_objects")
-    with engine.store.looking(at, replace(filters, workflow_status=UNSET)) as look:
-        statuses = look.by_column("status")
-    with engine.store.looking(at, replace(filters, batch_ids=UNSET)) as look:
-        batches = look.by_column("batch")
+        classes = look.shown(others("class_names")).classes
+        kinds = look.shown(others("kinds")).kinds
+        undrawn = look.shown(others("no_objects")).undrawn
+        statuses = look.statuses(others("workflow_status"))
+        batches = look.batches(others("batch_ids"))
     is_project = isinstance(request.scope, ProjectScope)
     names = (
         {one.id: one.name for one in engine.store.find(Batch, parent=request.scope.id)} if is_project else {}
     )
     return Facets(
         classes=tuple(
-            ClassRows(name=name, kind=", ".join(kinds_of[name]), rows=rows)
-            for name, rows in sorted(of_classes.classes.items(), key=lambda one: (-one[1], one[0]))
-            if rows
+            ClassRows(name=name, kind=", ".join(drawn), rows=rows)
+            for name, (rows, drawn) in sorted(classes.items(), key=lambda one: (-one[1][0], one[0]))
         ),
-        kinds=tuple(KindRows(kind=kind, rows=rows) for kind, rows in sorted(of_kinds.items())),
+        kinds=tuple(KindRows(kind=kind, rows=rows) for kind, rows in sorted(kinds.items())),
         statuses=tuple(StatusRows(status=one, rows=rows) for one, rows in sorted(statuses.items()) if one),
         batches=tuple(
             BatchRows(id=id, name=names.get(id, id), rows=rows) for id, rows in sorted(batches.items()) if id
         ),
-        no_objects=rows_there - shown.drawn,
+        no_objects=undrawn,
     )
 
 
@@ -203,10 +193,11 @@ def find_facets(engine: Engine, request: FindFacets) -> Facets:
 def relax_filters(engine: Engine, request: RelaxFilters) -> list[Relaxed]:
     """The rows that would be left without each part of a filter; raises NotFound."""
     at, _ = _at(engine, request.scope)
-    found = []
-    for name, value, left in _parts(request.filters):
-        found.append(Relaxed(filter=name, value=value, rows=_count(engine, at, left)))
-    return found
+    with engine.store.looking(at) as look:
+        return [
+            Relaxed(filter=name, value=value, rows=len(look.passing(left)))
+            for name, value, left in _parts(request.filters)
+        ]
 
 
 def _parts(filters: ExportFilters) -> Iterator[tuple[str, str | None, ExportFilters]]:
@@ -227,10 +218,9 @@ def get_row(engine: Engine, request: GetRow) -> RowView:
     key = _key(engine, request.data_row_id)
     assert key is not None
     row = _record(engine, request.scope, request.data_row_id)
-    with engine.store.looking(at, request.filters) as look:
-        before = look.keys(after=None, before=key, limit=1)
-        after = look.keys(after=key, before=None, limit=1)
-        position, of = look.position(key), look.count()
+    with engine.store.looking(at) as look:
+        rows = look.passing(request.filters)
+    before, after = rows_around(rows, before=key, limit=1), rows_around(rows, after=key, limit=1)
     ids = dict(zip([*before, *after], _ids(engine, [*before, *after]), strict=True))
     tools = typed(ontology, Normalized).tools
     return RowView(
@@ -241,8 +231,8 @@ def get_row(engine: Engine, request: GetRow) -> RowView:
         colours={tool.name: tool.color or "" for tool in tools},
         previous=ids[before[0]] if before else None,
         next=ids[after[0]] if after else None,
-        position=position,
-        of=of,
+        position=position(rows, key),
+        of=len(rows),
         image=told(engine, request.data_row_id),
     )
 
@@ -302,14 +292,14 @@ def _first(engine: Engine, query: ExportQuery, limit: int) -> tuple[tuple[str, .
     if not isinstance(query.scope, ProjectScope | RunScope):
         return None, 0
     at, _ = _at(engine, query.scope)
-    with engine.store.looking(at, query.filters) as look:
-        keys, of = look.keys(after=None, before=None, limit=limit), look.count()
-    return tuple(_ids(engine, keys)), of
+    with engine.store.looking(at) as look:
+        rows = look.passing(query.filters)
+    return tuple(_ids(engine, rows_around(rows, limit=limit))), len(rows)
 
 
 @handles(CountDays)
 def count_days(engine: Engine, request: CountDays) -> list[Day]:
     """Labels by the day of their making; raises NotFound."""
     at, _ = _at(engine, ProjectScope(id=request.project_id))
-    with engine.store.looking(at, NOTHING) as look:
-        return [Day(day=day, labels=labels) for day, labels in look.days(request.limit)]
+    found = days_of(engine.store.database, at, request.limit)
+    return [Day(day=day, labels=labels) for day, labels in found]

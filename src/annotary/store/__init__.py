@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -25,7 +25,7 @@ from annotary.store.deliveries import Deliveries
 from annotary.store.files import FOLDER, Files
 from annotary.store.filters import At, Condition
 from annotary.store.heads import external_id
-from annotary.store.looking import Looking
+from annotary.store.looking import Looking, look
 from annotary.store.numbers import Numbers
 from annotary.store.running import FOLDER as RUNNING
 from annotary.store.running import Running
@@ -307,11 +307,9 @@ class Store:
         """How many rows `rows` will give."""
         return reading.count(self.database, at, filters, since)
 
-    @contextmanager
-    def looking(self, at: At, filters: ExportFilters) -> Iterator[Looking]:
-        """A look at the present state of a project or run, through a filter."""
-        with self.database.raw(snapshot=True) as cursor:
-            yield Looking(self.database, cursor, at, filters)
+    def looking(self, at: At) -> AbstractContextManager[Looking]:
+        """A look at the present state of a project or run."""
+        return look(self.database, at)
 
     def catalog(
         self, where: Condition, shown: Sequence[At], params: ExportParams, *, predictions: bool

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from annotary.errors import AnnotaryError, Conflict, Missing, Unavailable
-from annotary.store.cells import Cells
+from annotary.store.bitmaps import Bitmaps
 
 BUSY_SECONDS = 60
 _PAGE = 16384
@@ -46,7 +46,7 @@ class Database:
         self.place = str(url)
         self.is_sqlite = isinstance(url, Path)
         self.errors: type[Exception] = sqlite3.Error
-        self.cells = Cells()
+        self.bitmaps = Bitmaps()
         self._aside: Thread | None = None
         self.key_changes = 0
         """How often this process has changed an API key: who remembers keys looks them up anew."""
@@ -301,6 +301,8 @@ def _postgres(url: str) -> tuple[Engine, type[Exception]]:
     def prepare(connection: Any, record: object) -> None:
         # Of a table that was just filled PostgreSQL supposes too much, and compiles for longer than it reads.
         connection.execute("SET jit = off")
+        # Of one that was empty when a statement was prepared it would read all, however large it became.
+        connection.execute("SET plan_cache_mode = force_custom_plan")
         connection.commit()
 
     return engine, psycopg.Error

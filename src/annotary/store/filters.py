@@ -105,7 +105,9 @@ def filters_of(at: At, filters: ExportFilters, *, arrays: bool) -> Iterator[Filt
 def _by_key(at: At, column: str, wanted: tuple[str, ...]) -> Filter:
     marks = ",".join("?" * len(wanted))
     org = f"(SELECT c.org FROM collections c WHERE c.n = {at.collection})"
-    probe = Condition(f"SELECT d.n FROM data_rows d WHERE d.org = {org} AND d.{column} IN ({marks})", wanted)
+    probe = Condition(
+        f"SELECT d.n AS data_row FROM data_rows d WHERE d.org = {org} AND d.{column} IN ({marks})", wanted
+    )
     return Filter(Condition(f"r.data_row IN ({probe.sql})", wanted), probe)
 
 

@@ -148,8 +148,8 @@ rows = Table(
     Column("label", _number),
     Index("rows_order", "collection", "data_row", "until"),
     Index("rows_since", "collection", "since", **_current),
-    Index("rows_activity", "collection", "activity", **_current),
-    # SQLite counts by an index alone only where that has the columns of its own condition, too.
+    # SQLite answers by an index alone only where that has the columns of its own condition, too.
+    Index("rows_activity", "collection", "activity", "data_row", "until", "deleted", **_current),
     Index("rows_present", "collection", "status", "batch", "data_row", "until", "deleted", **_present),
     Index("rows_batch", "collection", "batch", **_current),
 )
@@ -175,7 +175,7 @@ labels = Table(
     # What is drawn and answered, as a number that `shown` explains.
     Column("signature", _number, nullable=False, server_default="0"),
     Index("labels_order", "collection", "data_row", "prediction", "position", "until"),
-    Index("labels_created", "collection", "created_at", "until", **_current),
+    Index("labels_created", "collection", "created_at", "data_row", "prediction", "until", **_current),
     Index("labels_id", "id", "collection", "until"),
     Index("labels_signature", "collection", "signature", "data_row", "until", **_current),
 )
