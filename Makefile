@@ -59,7 +59,7 @@ soak: setup ## run the long tests
 	$(RUN) pytest -m soak
 
 serve: setup ## serve the demo store with its web page
-	@test -f $(DEMO)/annotary.db || $(BIN)/annotary demo $(DEMO)
+	@test -d $(DEMO)/exports || $(BIN)/annotary demo $(DEMO)
 	@$(BIN)/annotary --at $(DEMO) migrate >/dev/null
 	@$(BIN)/annotary --at $(DEMO) serve
 
