@@ -30,7 +30,8 @@ def watched(task: str, *arguments: object) -> int:
 
 def _children(process: int) -> list[int]:
     """The processes that a process has started."""
-    return [int(one) for one in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+    lists = Path(f"/proc/{process}/task").glob("*/children")
+    return [int(one) for children in lists for one in children.read_text().split()]
 
 
 def load(folder: str, rows: str) -> None:

@@ -31,7 +31,7 @@ from annotary.model.export import ExportFilters, ExportParams, LabelRule
 from annotary.store import Store
 from annotary.store.rows import PAGE_ROWS, SPAN_PAGES, Stretch, stretches
 
-LEAST = 20_000
+LEAST = 50_000
 """Exports of fewer rows are written before another process has begun."""
 USUAL = 4
 """So many processes write an export where nobody says how many, if there are so many processors."""
