@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from annotary.engine import batches, statistics
+from annotary.engine import batches, summaries
 from annotary.engine.core import Engine, handles
 from annotary.engine.places import EMPTY, new_project
 from annotary.engine.versions import PAGE, OpenProject, open_project, open_run, renewed
@@ -169,9 +169,9 @@ def delete_project(engine: Engine, request: DeleteProject) -> None:
 
 @handles(Summarize)
 def summarize(engine: Engine, request: Summarize) -> Summary:
-    """Counts of a project or run."""
+    """Counts of a project or run; raises NotFound, and Unavailable where `at_once` cannot be."""
     _scope(engine, request.kind, request.id)
-    return statistics.summary(engine, request.kind, request.id)
+    return summaries.summary(engine, request.kind, request.id, at_once=request.at_once)
 
 
 def _scope(engine: Engine, kind: ScopeKind, id: str) -> None:

@@ -31,6 +31,8 @@ from annotary.engine.jobs import (
     run_import,
 )
 from annotary.engine.loading import Stopped, named, told_of
+from annotary.engine.summaries import Stopped as Counting
+from annotary.engine.summaries import count_ahead
 from annotary.engine.tasks import Actor
 from annotary.errors import AnnotaryError, Refused, Unavailable
 from annotary.model.base import new_id
@@ -44,6 +46,7 @@ from annotary.store.tasks import Claimed
 
 LEASE_SECONDS = 20.0
 IDLE_SECONDS = 0.5
+COUNT_SECONDS = 2.0
 EVERY: dict[Callable[[Store, str], object], float] = {sweep: 600.0, forget_uploads: 24 * 3600.0}
 """What is tidied up, at the start and after so many seconds again."""
 ATTEMPTS = 5
@@ -83,7 +86,7 @@ class Runner:
                 return
             if self._lease is None:
                 self._store.tasks.release()
-            loops = [self._work] * self._tasks + [self._tell]
+            loops = [self._work] * self._tasks + [self._tell, self._count]
             threads = [threading.Thread(target=loop, daemon=True) for loop in loops]
             for thread in threads:
                 thread.start()
@@ -118,6 +121,16 @@ class Runner:
                 told = False
             if not told:
                 self._pause()
+
+    def _count(self) -> None:
+        """Count large projects ahead of who asks."""
+        while not self._ending.wait(COUNT_SECONDS):
+            try:
+                count_ahead(self._store, self._ending.is_set)
+            except Counting:
+                return
+            except AnnotaryError as error:
+                _log.warning("a project could not be counted: %s", error)
 
     def _pause(self) -> None:
         with self._waking:

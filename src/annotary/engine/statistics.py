@@ -21,9 +21,8 @@ from annotary.formats import _marks as marks
 from annotary.formats._images import image_of
 from annotary.model.analysis import Bin, SplitCounts, Statistics
 from annotary.model.corpus import Corpus, Page
-from annotary.model.export import ExportParams, ExportQuery, ProjectScope, RunScope
+from annotary.model.export import ExportQuery, ProjectScope, RunScope
 from annotary.model.image import Image, Mark
-from annotary.model.project import Summary
 from annotary.operations.analyses import CountStatistics
 
 AREAS = {"small": 32.0**2, "medium": 96.0**2, "large": float("inf")}
@@ -208,14 +207,6 @@ class Tally:
             by_day=_ordered(self.days),
             unmeasured=self.unmeasured,
         )
-
-
-def summary(engine: Engine, kind: str, id: str) -> Summary:
-    """Rows, labels, annotations by kind, objects by class; a run's predictions count as labels."""
-    scope = ProjectScope(id=id) if kind == "project" else RunScope(id=id)
-    query = ExportQuery(scope=scope, params=ExportParams(project_details=True))
-    tally, sequence = _counted(engine, query, None)
-    return Summary(**tally.summary(sequence))
 
 
 @handles(CountStatistics)

@@ -261,6 +261,14 @@ class Summary(Value):
     sequence: int | None
 
 
+class KeptSummary(Value):
+    """What was counted of a project or run, by its collection's number; `counted` rows are at hand anew."""
+
+    id: str
+    summary: Summary | None
+    counted: int = 0
+
+
 class AnnotationImport(Value):
     """An import of labels, pre-labels or predictions under a name of its own in its project or model run.
 

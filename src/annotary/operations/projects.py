@@ -97,11 +97,15 @@ class DeleteProject(Operation[None]):
 
 
 class Summarize(Operation[Summary]):
-    """Counts of a project or model run by class, kind and workflow status."""
+    """Counts of a project or model run by class, kind and workflow status.
+
+    `at_once` asks not to wait: raises Unavailable while a large project is being counted by a worker.
+    """
 
     route = get("/summaries/{kind}/{id}")
     kind: ScopeKind
     id: str
+    at_once: bool = False
 
 
 class CreateBatch(Operation[Batch]):

@@ -18,6 +18,7 @@ import numpy as np
 from pyroaring import BitMap
 
 from annotary.store.filters import At, Condition
+from annotary.store.schema import FOREVER
 from annotary.store.signatures import Thing
 
 LIMIT = 16
@@ -165,9 +166,10 @@ class _Making:
         for (status, batch), rows in alike.items():
             self._place(status, batch, BitMap(rows))
         for some in _some(sorted(gone)):
+            # The plus keeps SQLite from walking through the index of all present labels for a few rows.
             self.cursor.execute(
-                "SELECT l.data_row, l.signature FROM labels l"
-                f" WHERE {self.at.now('l')} AND l.data_row IN ({some}) AND +l.signature <> 0"
+                f"SELECT l.data_row, l.signature FROM labels l WHERE l.collection = {self.at.collection}"
+                f" AND l.data_row IN ({some}) AND +l.until = {FOREVER} AND +l.signature <> 0"
             )
             if found := self.cursor.fetchall():
                 pairs = np.array(found, dtype=np.int64)

@@ -32,6 +32,16 @@ def names(connection: Connection, org: str, kind: type[Value]) -> list[tuple[str
     return [(id, name) for id, name in connection.execute(select(entities.c.id, entities.c.name).where(mine))]
 
 
+def scopes(connection: Connection) -> list[tuple[str, str, str]]:
+    """All projects and runs of all organisations: whose, `project` or `model_run`, and the id."""
+    found = connection.execute(
+        select(collections.c.org, collections.c.kind, collections.c.id)
+        .where(collections.c.kind.in_(("project", "model_run")))
+        .order_by(collections.c.n)
+    )
+    return [(row.org, row.kind, row.id) for row in found]
+
+
 def ids_of(connection: Connection, keys: Sequence[int]) -> dict[int, str]:
     """The ids of data rows by their keys."""
     found: dict[int, str] = {}

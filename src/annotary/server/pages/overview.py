@@ -7,13 +7,13 @@ from datetime import date, timedelta
 from starlette.responses import Response
 from starlette.routing import Route
 
-from annotary.errors import NotFound
+from annotary.errors import NotFound, Unavailable
 from annotary.model.base import Value
 from annotary.model.export import ProjectScope
 from annotary.model.ontology import Ontology
 from annotary.model.project import ModelRun, Project
 from annotary.model.task import Task
-from annotary.operations.looking import CountDays, FindFacets
+from annotary.operations.looking import CountDays, CountMatching, FindFacets
 from annotary.operations.model_runs import FindModelRuns
 from annotary.operations.ontologies import GetOntology
 from annotary.operations.projects import GetProject, Summarize
@@ -81,12 +81,12 @@ def _is_of(asked: Asked, task: Task, project: Project) -> bool:
 
 
 class Class(Value):
-    """A class in a project: its colour, its objects, the rows that have one (None: not counted)."""
+    """A class in a project: its colour, the rows that have one, its objects (None: being counted)."""
 
     name: str
     colour: str
-    objects: int
-    rows: int | None
+    objects: int | None
+    rows: int
 
 
 class Day(Value):
@@ -97,15 +97,16 @@ class Day(Value):
 
 
 class Counts(Value):
-    """What a project holds."""
+    """What a project holds; `labels` and `by_kind` are None while `waits_for` says what is being counted."""
 
     rows: int
-    labels: int
+    labels: int | None
     rows_without_objects: int
     by_status: dict[str, int]
-    by_kind: dict[str, int]
+    by_kind: dict[str, int] | None
     classes: list[Class]
     days: list[Day]
+    waits_for: str | None
 
 
 def counts(asked: Asked) -> Response:
@@ -113,25 +114,34 @@ def counts(asked: Asked) -> Response:
     project = asked.call(GetProject(project_id=asked.part("project_id")))
     ontology = _ontology(asked, project)
     known = drawing.ontology_colours(ontology.normalized) if ontology else {}
-    summary = asked.call(Summarize(kind="project", id=project.id))
-    facets = asked.call(FindFacets(scope=ProjectScope(id=project.id)))
-    rows: dict[str, int] = {}
-    for one in facets.classes:
-        # A name of two kinds is one class of the filter: at least as many rows have it as of the larger.
-        rows[one.name] = max(rows.get(one.name, 0), one.rows)
+    scope = ProjectScope(id=project.id)
+    rows = asked.call(CountMatching(scope=scope)).of
+    facets = asked.call(FindFacets(scope=scope))
+    summary, waits_for = None, None
+    try:
+        # Annotations have to be read; all the rest an index knows.
+        summary = asked.call(Summarize(kind="project", id=project.id, at_once=True))
+    except Unavailable as error:
+        waits_for = str(error)
+    objects = {} if summary is None else summary.by_class
     classes = [
-        Class(name=name, colour=drawing.colour(name, known), objects=objects, rows=rows.get(name, 0))
-        for name, objects in sorted(summary.by_class.items(), key=lambda one: (-one[1], one[0]))
+        Class(
+            name=one.name,
+            colour=drawing.colour(one.name, known),
+            objects=None if summary is None else objects.get(one.name, 0),
+            rows=one.rows,
+        )
+        for one in sorted(facets.classes, key=lambda one: (-objects.get(one.name, one.rows), one.name))
     ]
-    days = [Day(day=one.day, labels=one.labels) for one in asked.call(CountDays(project_id=project.id))]
     data = Counts(
-        rows=summary.rows,
-        labels=summary.labels,
-        rows_without_objects=summary.rows_without_objects,
-        by_status=summary.by_status,
-        by_kind=summary.by_kind,
+        rows=rows,
+        labels=None if summary is None else summary.labels,
+        rows_without_objects=facets.no_objects,
+        by_status={one.status: one.rows for one in facets.statuses},
+        by_kind=None if summary is None else summary.by_kind,
         classes=classes,
-        days=days,
+        days=[Day(day=one.day, labels=one.labels) for one in asked.call(CountDays(project_id=project.id))],
+        waits_for=waits_for,
     )
     return shown(asked, "counts.html", data, project=project, chart=chart(data.days))
 

@@ -68,14 +68,19 @@ export function localTimes(root = document) {
   }
 }
 
-/** Load the parts that come after the page: `<div data-load="PATH">` is replaced by what is there. */
+/**
+ * Load the parts that come after the page: `<div data-load="PATH">` is replaced by what is there. What comes may
+ * have such parts again, or be one: `data-wait` says after how many seconds it is looked at.
+ */
 export function loadParts(root = document) {
   const load = async (one) => {
     try {
       const text = await piece(one.dataset.load);
       const made = document.createRange().createContextualFragment(text);
       localTimes(made);
+      const later = [...made.querySelectorAll("[data-load]")];
       one.replaceWith(made);
+      for (const part of later) setTimeout(() => watch.observe(part), 1000 * (part.dataset.wait ?? 0));
     } catch (error) {
       one.classList.remove("loading");
       one.textContent = "not available now";
