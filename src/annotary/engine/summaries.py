@@ -12,7 +12,7 @@ from contextlib import suppress
 from msgspec.structs import replace
 
 from annotary.engine.core import Engine
-from annotary.engine.exporting import corpus_of
+from annotary.engine.corpora import corpus_of
 from annotary.engine.statistics import Tally
 from annotary.errors import AnnotaryError, NotFound, Unavailable
 from annotary.model.export import ExportFilters, ExportParams, ExportQuery, ProjectScope, RunScope
@@ -152,7 +152,7 @@ def _counted(
     query = ExportQuery(
         scope=scope, filters=filters, params=ExportParams(project_details=True), as_of=at.sequence
     )
-    corpus, _ = corpus_of(engine, query, counted=False)
+    corpus = corpus_of(engine, query)
     tally = Tally(corpus, None)
     marks = _marks()
     mark = next(marks)
