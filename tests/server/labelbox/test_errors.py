@@ -111,6 +111,28 @@ def test_limits_of_a_query(talk: Talk) -> None:
     assert "nested deeper" in talk.error(deep)["message"]
 
 
+@pytest.mark.parametrize("query", [1, 1.5, True, "text", {"query": 1}])
+def test_a_search_that_is_no_list_of_filters(talk: Talk, query: Any) -> None:
+    send = "mutation M($i: SendToAnnotateFromCatalogInput!){sendToAnnotateFromCatalog(input: $i){__typename}}"
+    batch = {"batchName": "b", "batchPriority": 1}
+    error = talk.error(send, i={"destinationProjectId": "p", "batchInput": batch, "searchQuery": query})
+    assert error["extensions"]["code"] == "MALFORMED_REQUEST"
+    assert "no list of filters" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("query", "variables"),
+    [
+        (PROJECT, {"param_0": None}),
+        ("query Q($w: WhereUniqueIdInput){project(where: $w){id}}", {"w": None}),
+        ("{task{id}}", {}),
+    ],
+)
+def test_a_query_that_names_nothing(talk: Talk, query: str, variables: Any) -> None:
+    code = talk.code(query, **variables)
+    assert code in ("MALFORMED_REQUEST", "GRAPHQL_VALIDATION_FAILED")
+
+
 def test_a_query_that_takes_too_long_is_ended(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(context, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + 3600))
     error = talk.error("{ first: projects { id } second: projects { id } third: projects { id } }")

@@ -97,11 +97,13 @@ def params_of(given: Json | None) -> ExportParams:
     return params_from({_PARAMS[key]: value for key, value in (given or {}).items() if key in _PARAMS})
 
 
-def search_of(query: Sequence[Any] | None) -> tuple[ExportFilters, list[str]]:
+def search_of(query: Any) -> tuple[ExportFilters, list[str]]:
     """The filters of a search query, and the ids of the datasets it names; raises Invalid."""
     found: Json = {}
     datasets: list[str] = []
     zone: str | None = None
+    if not isinstance(query, list | None):
+        raise Invalid(f"searchQuery: {query!r} is no list of filters")
     for item in query or ():
         kind = item.get("type") if isinstance(item, dict) else None
         if kind in _RANGES:
