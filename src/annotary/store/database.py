@@ -188,10 +188,27 @@ def insert_rows(
         with cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:  # type: ignore[attr-defined]
             for entry in entries:
                 copy.write_row(entry)
+        _look_over(connection, table, len(entries))
+
+
+def _look_over(connection: Connection, table: str, count: int) -> None:
+    """Let PostgreSQL look at a table each time that a connection has put twice as much into it.
+
+    Of a table that is filled in one transaction it knows nothing, and would read all of it to find some rows
+    again. Who is not the only one at it goes on without.
+    """
+    written, last = connection.info.get(table, (0, _SMALL))
+    written += count
+    if written >= 2 * last:
+        driver_cursor(connection).execute(f"ANALYZE (SKIP_LOCKED) {table}")
+        last = written
+    connection.info[table] = written, last
 
 
 _TOGETHER = 256
 """So many rows are inserted by one statement: SQLite takes 32,766 parameters."""
+_SMALL = 2000
+"""PostgreSQL finds its way in tables of twice as many rows whatever it supposes of them."""
 
 
 def translated(error: Exception, place: str) -> Exception:
