@@ -36,6 +36,8 @@ CHECKS = [
     negative_data_rejection,
     unsupported_method,
 ]
+# In a query all is text: `name=false` is a name like any other.
+CHECKS_OF_TEXT = [one for one in CHECKS if one is not negative_data_rejection]
 thorough = schemathesis.openapi.from_dict(document())
 quick = schemathesis.openapi.from_dict(document())
 # Every edge of every field takes minutes; `make soak` has them.
@@ -73,7 +75,8 @@ def test_every_operation_holds_its_description_to_the_last_edge(
 def hold(case: schemathesis.Case, server: Live) -> None:
     """Ask, and hold the answer against the description."""
     headers = {"Authorization": f"Bearer {server.key}"}
-    case.call_and_validate(base_url=server.url, headers=headers, checks=CHECKS)
+    checks = CHECKS if case.method in ("POST", "PATCH", "PUT") else CHECKS_OF_TEXT
+    case.call_and_validate(base_url=server.url, headers=headers, checks=checks, timeout=60)
 
 
 def test_the_document_describes_every_operation() -> None:
@@ -105,6 +108,9 @@ def test_errors_are_told_in_one_shape(http: httpx.Client) -> None:
         ("GET", "/nowhere", None, 404, "not_found"),
         ("PUT", f"{ROOT}/projects", None, 405, "method_not_allowed"),
         ("GET", f"{ROOT}/projects?limit=many", None, 400, "invalid"),
+        ("GET", f"{ROOT}/projects?limit=0", None, 400, "invalid"),
+        ("GET", f"{ROOT}/datasets?limit=-1", None, 400, "invalid"),
+        ("GET", f"{ROOT}/projects?limit=45221056369843307732917026816", None, 400, "invalid"),
         ("GET", f"{ROOT}/projects?colour=red", None, 400, "invalid"),
         ("GET", f"{ROOT}/projects?name=a&name=b", None, 400, "invalid"),
         ("POST", f"{ROOT}/projects", b"{", 400, "invalid"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from msgspec import UNSET, UnsetType
+from typing import Annotated
+
+from msgspec import UNSET, Meta, UnsetType
 
 from annotary.model.project import Dataset, Name
 from annotary.operations import Operation, delete, get, patch, post
@@ -31,7 +33,7 @@ class FindDatasets(Operation[list[Dataset]]):
     route = get("/datasets")
     name: str | None = None
     after: str | None = None
-    limit: int = 1000
+    limit: Annotated[int, Meta(ge=1, le=100_000)] = 1000
 
 
 class CountDataRows(Operation[int]):

@@ -65,7 +65,7 @@ class SearchLabels(Operation[list[PlacedLabel]]):
     created_by: str | None = None
     benchmarks: bool = False
     newest_first: bool = False
-    skip: Annotated[int, Meta(ge=0)] = 0
+    skip: Annotated[int, Meta(ge=0, le=2**53)] = 0
     limit: Annotated[int, Meta(ge=0, le=1000)] = 100
 
 

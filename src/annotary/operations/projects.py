@@ -57,7 +57,7 @@ class FindProjects(Operation[list[Project]]):
     route = get("/projects")
     name: str | None = None
     after: str | None = None
-    limit: int = 1000
+    limit: Annotated[int, Meta(ge=1, le=100_000)] = 1000
 
 
 class FoundProject(Value):
@@ -72,7 +72,7 @@ class SearchProjects(Operation[list[FoundProject]]):
 
     route = get("/project-search")
     text: str = ""
-    skip: Annotated[int, Meta(ge=0)] = 0
+    skip: Annotated[int, Meta(ge=0, le=2**53)] = 0
     limit: Annotated[int, Meta(ge=1, le=1000)] = 50
 
 

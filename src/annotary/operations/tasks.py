@@ -15,7 +15,7 @@ from annotary.operations.exports import StartExport
 from annotary.operations.imports import StartImport
 
 Stream = Literal["result", "problems"]
-Place = Annotated[int, Meta(ge=0)]
+Place = Annotated[int, Meta(ge=0, le=2**53)]
 
 
 class Job(Value):
