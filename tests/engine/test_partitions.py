@@ -166,7 +166,10 @@ class _Watched(Processes):
     def __init__(self, count: int, folder: Path) -> None:
         super().__init__(count, folder)
         # What it takes for a process to begin is longer than what these exports take.
-        begun = [super(_Watched, self).submit(partitions.workers, 1, 1, copied=False) for _ in range(count)]
+        begun = [
+            super(_Watched, self).submit(partitions.workers, 1, 1, copied=True, sqlite=True)
+            for _ in range(count)
+        ]
         begun += [super(_Watched, self).submit(load, "labelbox-v1") for _ in range(count)]
         for future in begun:
             future.result()
@@ -401,14 +404,16 @@ def test_what_goes_wrong_in_another_process_is_raised_here(tmp_path: Path) -> No
 
 def test_small_exports_and_mere_copies_are_written_by_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(partitions, "processors", lambda: 3)
-    assert partitions.workers(None, 1000, copied=False) == 1
-    assert partitions.workers(None, None, copied=False) == 1
-    assert partitions.workers(None, 1_000_000, copied=True) == 1
-    assert partitions.workers(None, 1_000_000, copied=False) == 3
-    assert partitions.workers(2, 10, copied=True) == 2
+    for sqlite in (True, False):
+        assert partitions.workers(None, 1000, copied=False, sqlite=sqlite) == 1
+        assert partitions.workers(None, None, copied=False, sqlite=sqlite) == 1
+        assert partitions.workers(None, 100_000, copied=False, sqlite=sqlite) == 3
+        assert partitions.workers(None, 100_000, copied=True, sqlite=sqlite) == 1
+        assert partitions.workers(None, 1_000_000, copied=True, sqlite=sqlite) == (1 if sqlite else 3)
+        assert partitions.workers(2, 10, copied=True, sqlite=sqlite) == 2
     for wrong in (0, -1, 17):
         with pytest.raises(Invalid, match="from 1 to 16 processes"):
-            partitions.workers(wrong, 10, copied=False)
+            partitions.workers(wrong, 10, copied=False, sqlite=True)
 
 
 def test_what_has_state_across_rows_is_written_by_one_process(
