@@ -90,7 +90,7 @@ def workers(wanted: int | None, rows: int | None, *, copied: bool, sqlite: bool)
     """How many processes write an export of so many rows (None: unknown); raises Invalid.
 
     `copied`: it is but a copy. Out of `sqlite` memory sets its pace and not the processor; of PostgreSQL,
-    whose server works beside it already, there must be much to copy before another process is worth its start.
+    whose server works beside it already, another process is worth its start only where there is much to copy.
     """
     if wanted is not None:
         if not 1 <= wanted <= MOST:
