@@ -140,7 +140,7 @@ def open_export(
         export.parts = form.write(of_corpus(corpus, options, ledger, name, images), options)
         return export
     export.parts = form.write(corpus, options)
-    count = workers(request.workers, corpus.rows, copied=lean and engine.store.database.is_sqlite)
+    count = workers(request.workers, corpus.rows, copied=lean, sqlite=engine.store.database.is_sqlite)
     if selected is not None and among is None and count > 1:
         order = Order(selected, request.format, options, query.labels, query.params, counted)
         _share(engine, export, order, count)

@@ -33,6 +33,7 @@ from annotary.store.rows import PAGE_ROWS, SPAN_PAGES, Stretch, stretches
 
 LEAST = 50_000
 """Exports of fewer rows are written before another process has begun."""
+COPY_LEAST = 500_000
 USUAL = 4
 """So many processes write an export where nobody says how many, if there are so many processors."""
 STEP, LONGEST = PAGE_ROWS * SPAN_PAGES, 10 * PAGE_ROWS * SPAN_PAGES
@@ -85,16 +86,17 @@ class Written:
     annotations: int = 0
 
 
-def workers(wanted: int | None, rows: int | None, *, copied: bool) -> int:
+def workers(wanted: int | None, rows: int | None, *, copied: bool, sqlite: bool) -> int:
     """How many processes write an export of so many rows (None: unknown); raises Invalid.
 
-    `copied`: it is but a copy out of SQLite, where the memory sets the pace and not the processor.
+    `copied`: it is but a copy. Out of `sqlite` memory sets its pace and not the processor; of PostgreSQL,
+    whose server works beside it already, another process is worth its start only where there is much to copy.
     """
     if wanted is not None:
         if not 1 <= wanted <= MOST:
             raise Invalid(f"workers: from 1 to {MOST} processes, not {wanted}")
         return wanted
-    if copied or rows is None or rows < LEAST:
+    if rows is None or rows < (COPY_LEAST if copied else LEAST) or (copied and sqlite):
         return 1
     return min(USUAL, processors())
 
