@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from annotary.engine.core import Engine
 from annotary.engine.loading import import_sources
+from annotary.model.base import to_json
 from annotary.model.export import ExportFilters, ProjectScope, Range, filters_from
 from annotary.model.project import Project
 from annotary.operations.looking import (
@@ -30,7 +31,7 @@ from annotary.operations.projects import MoveRows
 from annotary.store import Store, bitmaps
 from annotary.store.database import Database
 from annotary.store.filters import At
-from annotary.store.signatures import ANSWERS, signature_of, things_of
+from annotary.store.signatures import ANSWERS, shown_in, signature_of, things_of
 from tests.engine.histories import edit
 from tests.engine.world import World
 from tests.test_filters import CHOICES, ROWS, ROWS_MADE, combinations, passes
@@ -88,7 +89,7 @@ class Plain:
             )
             for number, prediction, made, annotations in cursor.fetchall():
                 row = self.rows[number]
-                row["things"].update(things_of(annotations.decode()))
+                row["things"].update(things_of(shown_in(annotations.decode())))
                 if not prediction:
                     row["made"].append(made.decode())
 
@@ -115,7 +116,7 @@ class Plain:
 
 
 def _drawn(row: dict[str, Any]) -> bool:
-    return any(signature_of([thing]) & 1 for thing in row["things"])
+    return any(signature_of(to_json([thing])) & 1 for thing in row["things"])
 
 
 def _passes(row: dict[str, Any], filters: ExportFilters) -> bool:
