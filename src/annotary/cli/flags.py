@@ -107,7 +107,7 @@ def _states() -> Iterator[Parameter]:
     yield option("labels", LabelRule, STATE, help, "--labels", default="all")
     help = "Refuse, before anything is written, what would lose anything."
     yield option("strict", bool, OUTPUT, help, "--strict", default=False)
-    help = "Where the images' own files are, for --images link and copy."
+    help = "Where the images' own files are, for --images link and copy. Default: where an import found them."
     yield option("images_from", str | None, OUTPUT, help, "--images-from", metavar="DIR")
 
 

@@ -36,6 +36,7 @@ _KINDS: dict[str, type[Value]] = {
         projects.Organization,
         projects.User,
         projects.Key,
+        projects.ImageArchive,
         projects.ImageFolder,
         projects.Session,
         projects.Invite,

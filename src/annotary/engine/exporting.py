@@ -96,7 +96,8 @@ def open_export(
 ) -> Export:
     """Set an export up: everything that can be wrong with it is found here. Raises Invalid, NotFound, Lossy.
 
-    `images` is a folder where the images' own files are. `among` are the ids of the only data rows to take.
+    `images` is a folder where the images' own files are; by default they are where an import said.
+    `among` are the ids of the only data rows to take.
     """
     if request.strict:
         _check_losses(engine, request)
@@ -143,9 +144,8 @@ def open_export(
         pages=pages, params=query.params, again=again, pixels=lambda name: blob(engine, name)
     )
     if isinstance(options, TrainingOptions):
-        name = corpus.shown[0].name if len(corpus.shown) == 1 else "data rows"
-        ledger = export.findings.ledger
-        export.parts = form.write(of_corpus(corpus, options, ledger, name, images), options)
+        found = of_corpus(engine, corpus, options, export.findings, images)
+        export.parts = form.write(found, options)
     else:
         export.parts = form.write(corpus, options)
     return export

@@ -10,6 +10,7 @@ from annotary.engine import sinks
 from annotary.engine.exporting import Export
 from annotary.engine.manifest import beside
 from annotary.formats import Part, safe_name
+from annotary.model.corpus import Notice
 from annotary.model.task import Artifact
 
 CHUNK = 4 << 20
@@ -37,7 +38,7 @@ def write_export(
     sign: Callable[[bytes], bytes] | None = None,
 ) -> Written:
     """Write an export; `moved` is told how many rows are done, `sign` puts tokens into links to masks."""
-    parts = _watched(export, moved)
+    parts = _watched(export, moved, links=export.one_file)
     if not export.one_file:
         ledger, counts = export.findings.ledger, export.counts
         target = path.with_name(f"{path.name}.zip")
@@ -62,7 +63,7 @@ def delivered(
     `title` names a single file in an archive; of several files the rows are called alike everywhere.
     """
     return sinks.deliver(
-        _watched(export, moved),
+        _watched(export, moved, links=not path.name.endswith(".zip")),
         path,
         lines=export.lines,
         one_file=export.one_file,
@@ -71,11 +72,18 @@ def delivered(
     )
 
 
-def _watched(export: Export, moved: Callable[[int], None]) -> Iterator[Part]:
+def _watched(export: Export, moved: Callable[[int], None], *, links: bool) -> Iterator[Part]:
+    left_out = 0
     for part in export.parts:
+        left_out += bool(part.link) and not links
         yield part
         export.written += len(part.data)
         moved(export.done)
+    if left_out:
+        export.findings.notify(Notice(place="", value="", reason=UNLINKED, count=left_out))
+
+
+UNLINKED = "an archive holds no links to the images' own files; copied they are in it (images: copy)"
 
 
 def _write(pieces: Iterable[bytes], path: Path) -> list[tuple[int, int]]:
