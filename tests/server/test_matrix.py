@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from starlette.routing import Route
 
-from annotary.engine import pictures
+from annotary.engine import image_places
 from annotary.engine.core import RANKS, Engine, handlers
 from annotary.engine.sessions import open_local_session
 from annotary.model.project import Role
@@ -286,7 +286,7 @@ def made(server: Live, http: httpx.Client) -> House:
     pictures_folder = Path(engine.store.database.place).parent / "given"
     pictures_folder.mkdir()
     (pictures_folder / "key-0.png").write_bytes(png())
-    pictures.remember(engine, pictures_folder)
+    image_places.remember(engine, pictures_folder)
     keys = {
         (org, role): Engine(engine.store.seen_as(org)).call(CreateKey(name=role, role=role)).key
         for org in ("default", "other")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from annotary.engine import pictures
+from annotary.engine import image_places
 from annotary.engine.core import Engine
 from annotary.engine.evaluation import evaluate_file
 from annotary.engine.exporting import Export, open_export
@@ -53,9 +53,14 @@ class Embedded:
             sources = [ValueSource(given)]
         report = import_sources(self.engine, sources, progress=progress, **options)
         if not options.get("dry_run"):
-            folders = [one.path for one in sources if isinstance(one, FolderSource)]
-            for folder in (*folders, *([] if images is None else [images])):
-                pictures.remember(self.engine, folder)
+            places = [one.path for one in sources if isinstance(one, FolderSource)]
+            places += [] if images is None else [images]
+            for one in sources:
+                archive = image_places.archive_of(one)
+                if archive is not None and image_places.illustrated([archive]):
+                    places.append(archive.path)
+            for place in dict.fromkeys(places):
+                image_places.remember(self.engine, place)
         return report
 
     def evaluate(

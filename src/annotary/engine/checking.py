@@ -37,6 +37,7 @@ _KINDS: dict[str, type[Value]] = {
         projects.Organization,
         projects.User,
         projects.Key,
+        projects.ImageArchive,
         projects.ImageFolder,
         projects.Session,
         projects.Invite,

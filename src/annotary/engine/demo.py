@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from annotary.engine import pictures, sinks
+from annotary.engine import image_places, sinks
 from annotary.engine.core import Engine
 from annotary.engine.exporting import open_export
 from annotary.engine.loading import import_sources
@@ -113,7 +113,7 @@ def load_demo(
     """The sample in a store, with its pictures in a folder; what is there already stays as it is."""
     if draw:
         _draw_all(folder / IMAGES, rows, seed)
-        pictures.remember(engine, folder)
+        image_places.remember(engine, folder)
     ids = {"project_id": project_id(seed), "model_id": uuid("model", seed), "model_run_id": uuid("run", seed)}
     try:
         engine.call(GetProject(project_id=ids["project_id"]))

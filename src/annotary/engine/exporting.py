@@ -88,7 +88,8 @@ def open_export(
 ) -> Export:
     """Set an export up: everything that can be wrong with it is found here. Raises Invalid, NotFound, Lossy.
 
-    `images` is a folder where the images' own files are. `among` are the ids of the only data rows to take.
+    `images` is a folder where the images' own files are; by default they are where an import said.
+    `among` are the ids of the only data rows to take.
     """
     if request.strict:
         _check_losses(engine, request)
@@ -135,9 +136,8 @@ def open_export(
     corpus = chosen(corpus, export, query.labels, query.params, in_full=counted)
     corpus = corpus._replace(again=again, pixels=lambda name: blob(engine, name))
     if isinstance(options, TrainingOptions):
-        name = corpus.shown[0].name if len(corpus.shown) == 1 else "data rows"
-        ledger = export.findings.ledger
-        export.parts = form.write(of_corpus(corpus, options, ledger, name, images), options)
+        found = of_corpus(engine, corpus, options, export.findings, images)
+        export.parts = form.write(found, options)
         return export
     export.parts = form.write(corpus, options)
     count = workers(request.workers, corpus.rows, copied=lean, sqlite=engine.store.database.is_sqlite)

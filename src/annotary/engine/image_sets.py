@@ -6,14 +6,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from annotary.engine import splitting
+from annotary.engine.core import Engine
+from annotary.engine.findings import Findings
+from annotary.engine.image_places import ImagePlaces, Member, Names
 from annotary.engine.sources import CHUNK, below
 from annotary.formats import Part, Source, TrainingOptions
 from annotary.formats._images import images as of_pages
 from annotary.formats._images import sheets as sheets_of
-from annotary.model.corpus import Corpus, Page
+from annotary.model.corpus import Corpus, Notice, Notify, Page
 from annotary.model.image import NO_ANSWERS, WORDS, Classes, Image, ImageSet, classes_of
 from annotary.model.ledger import Ledger
 from annotary.model.sheet import Sheet
@@ -47,9 +50,17 @@ def counted(found: Iterable[Some], ledger: Ledger) -> Iterator[Some]:
 
 
 def of_corpus(
-    corpus: Corpus, options: TrainingOptions, ledger: Ledger, name: str, folder: Path | None
+    engine: Engine,
+    corpus: Corpus,
+    options: TrainingOptions,
+    findings: Findings,
+    folder: Path | None,
 ) -> ImageSet:
-    """The images of a project, run or dataset; of a run its predictions where they are asked for."""
+    """The images of a project, run or dataset; of a run its predictions where they are asked for.
+
+    Their own files are in `folder`, or where an import said.
+    """
+    name = corpus.shown[0].name if len(corpus.shown) == 1 else "data rows"
     runs = any(shown.kind == "model_run" for shown in corpus.shown)
     predictions = runs and corpus.params.predictions
     pages: list[Iterable[Page]] = [corpus.pages]
@@ -73,9 +84,9 @@ def of_corpus(
         found,
         lambda: of_pages(corpus.again(), predictions=predictions),
         classes_of(ontologies, options.class_index),
-        ledger,
+        findings.ledger,
         corpus.pixels,
-        Pictures(folder, None),
+        Pictures(folder, places=ImagePlaces(engine), notify=findings.notify),
         carried,
         options,
         predictions=predictions,
@@ -93,7 +104,9 @@ def of_reader(
     options: TrainingOptions,
 ) -> ImageSet:
     """The images of another file."""
-    return _image_set(name, read, read, classes, ledger, _no_pixels, Pictures(None, source), carried, options)
+    return _image_set(
+        name, read, read, classes, ledger, _no_pixels, Pictures(source=source), carried, options
+    )
 
 
 def _no_pixels(name: str) -> bytes:
@@ -147,9 +160,7 @@ def _image_set(
         classes,
         ledger,
         pixels,
-        _no_picture
-        if pictures.folder is None and pictures.source is None
-        else lambda image, path: pictures.parts(image, path, options.images),
+        partial(pictures.parts, how=options.images) if pictures.asked(options.images) else _no_picture,
         carried,
         predictions,
         # To stratify, all marks of an image are looked at.
@@ -162,41 +173,85 @@ def _alike(image: Image) -> str:
 
 
 class Pictures:
-    """Where the images' own files are: in a folder the user gave, or in the source."""
+    """Where the images' own files are: in a folder the user gave, in the source, or in the store's places."""
 
-    def __init__(self, folder: Path | None, source: Source | None) -> None:
+    def __init__(
+        self,
+        folder: Path | None = None,
+        *,
+        source: Source | None = None,
+        places: ImagePlaces | None = None,
+        notify: Notify = lambda notice: None,
+    ) -> None:
         self.folder = folder
         self.source = source
+        self.places = places
+        self._notify = notify
+
+    def asked(self, how: str) -> bool:
+        """Whether anything is to be said or given of an image; looked up once, not for each."""
+        anywhere = self.folder is not None or self.source is not None or bool(self.places)
+        return how == "copy" or (how == "link" and anywhere)
 
     def parts(self, image: Image, path: str, how: str) -> Iterator[Part]:
-        """The parts that put it at a path; none where it is not to be had."""
+        """The parts that put it at a path; none where it is not to be had, which is told."""
         if how == "skip":
             return
-        there = self.source.located(image.local) if self.source is not None and image.local else ""
-        member = there.removeprefix("zip:") if there.startswith("zip:") else ""
-        if member:
-            # Nothing can lead into an archive.
-            if how == "copy" and self.source is not None:
-                yield from (Part(path, piece) for piece in self.source.open(member))
-            return
-        found = Path(there) if there else self._file(image)
+        found = self._found(image)
         if found is None:
-            return
-        if how == "link":
-            yield Part(path, b"", str(found))
-            return
-        with found.open("rb") as file:
+            if self.folder is not None or self.places or (how == "copy" and self.source is None):
+                self._notify(Notice(place=path, value=image.name, reason=MISSING))
+        elif how == "copy":
             empty = True
-            while chunk := file.read(CHUNK):
+            for chunk in found.chunks():
                 empty = False
                 yield Part(path, chunk)
             if empty:
                 yield Part(path, b"")
+        elif found.path is not None:
+            yield Part(path, b"", str(found.path))
+        else:
+            self._notify(Notice(place=path, value=image.name, reason=UNLINKED))
 
-    def _file(self, image: Image) -> Path | None:
-        if self.folder is None:
-            return None
-        for name in (image.external_id, image.global_key, image.row_data.split("?")[0].rsplit("/", 1)[-1]):
-            if name and (found := below([self.folder], name)) is not None:
-                return found
-        return None
+    def _found(self, image: Image) -> _File | None:
+        if self.source is not None:
+            there = self.source.located(image.local) if image.local else ""
+            if not there.startswith("zip:"):
+                return _on_disk(Path(there)) if there else None
+            return _File(None, partial(self.source.open, there.removeprefix("zip:")))
+        names = Names(image.row_data, image.external_id, image.global_key, image.width, image.height)
+        if self.folder is not None:
+            for name in names.paths():
+                if (there_is := below([self.folder], name)) is not None:
+                    return _on_disk(there_is)
+        found = self.places.find(names) if self.places is not None else None
+        if found is None or isinstance(found, Path):
+            return None if found is None else _on_disk(found)
+        if isinstance(found, Member):
+            return _File(None, found.chunks)
+        assert self.places is not None
+        return _File(*self.places.stored(found))
+
+
+MISSING = "the image's own file is not to be had here"
+UNLINKED = (
+    "the image's own file is in an archive or a database, where no link leads; copied it can be had"
+    " (images: copy)"
+)
+
+
+class _File(NamedTuple):
+    """A picture's bytes, and where it lies if a link can lead there."""
+
+    path: Path | None
+    chunks: Callable[[], Iterator[bytes]]
+
+
+def _on_disk(path: Path) -> _File:
+    return _File(path, partial(_read, path))
+
+
+def _read(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            yield chunk

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from annotary.engine import outcomes
+from annotary.engine import image_places, outcomes
 from annotary.engine.core import Engine
 from annotary.engine.exporting import Export, open_export
 from annotary.engine.loading import Report, import_sources, told_of
@@ -198,7 +198,8 @@ def run_import(work: Work, engine: Engine, request: StartImport) -> None:
     try:
         with ExitStack() as stack:
             ids = (request.source, *request.more)
-            sources = [source for id in ids for source in stack.enter_context(_sources(engine, id, request))]
+            sent = {id: stack.enter_context(_sources(engine, id, request)) for id in ids}
+            sources = [source for found in sent.values() for source in found]
             # What came of each line is told of one file.
             source = sources[0]
             form = request.format or (recognised(source) if len(sources) == 1 else None)
@@ -206,6 +207,9 @@ def run_import(work: Work, engine: Engine, request: StartImport) -> None:
             def record(report: Report) -> str:
                 """The end of the task, in the import's transaction: what it stores and that are one."""
                 work.projects = report.projects
+                for id, found in sent.items():
+                    if report.stored and image_places.illustrated(found):
+                        image_places.keep(engine, store.files.get(id))
                 files = {} if kept is None or form is None else outcomes.keep(engine, kept, source, form)
                 done = work.finish(
                     status="COMPLETE",

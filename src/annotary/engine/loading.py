@@ -9,7 +9,7 @@ from typing import Any, Literal
 from msgspec import field, to_builtins
 from msgspec.structs import replace
 
-from annotary.engine import ahead, pictures, places, tasks
+from annotary.engine import ahead, image_places, places, tasks
 from annotary.engine.ahead import Ahead
 from annotary.engine.core import Engine, handles
 from annotary.engine.entries import Origin
@@ -384,5 +384,5 @@ def start_import(engine: Engine, request: StartImport) -> Task:
         dry_run=request.dry_run,
     )
     if images is not None and not request.dry_run:
-        pictures.remember(engine, images)
+        image_places.remember(engine, images)
     return engine.store.tasks.get(report.task_id) if report.task_id else _task(engine, [], report)

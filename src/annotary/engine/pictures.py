@@ -1,4 +1,4 @@
-"""Data rows' own images: from a folder given at import, from what was uploaded, or from an allowed host.
+"""Data rows' own images: from what was given at an import, what was uploaded, or an allowed host.
 
 Nothing is fetched unless whoever runs the server names the host (`ANNOTARY_IMAGE_HOSTS`, with commas;
 `.example.org` for all below it). What is shown of a large image is a small one, made once.
@@ -9,21 +9,22 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Iterable, Sequence
+import struct
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from annotary.engine import guard
 from annotary.engine.core import Engine
-from annotary.engine.sources import below
-from annotary.errors import AnnotaryError, NotFound
-from annotary.model.base import derived_id
-from annotary.model.project import ImageFolder
+from annotary.engine.image_places import Found, ImagePlaces, Member, Names
+from annotary.errors import AnnotaryError, Invalid, NotFound
 from annotary.operations.looking import RowImage
 
 BYTES = 64 << 20
@@ -51,12 +52,6 @@ class Picture(NamedTuple):
     media_type: str
 
 
-class _Names(NamedTuple):
-    row_data: str
-    external_id: str
-    global_key: str
-
-
 def told(engine: Engine, id: str) -> RowImage:
     """Where a data row's image can be asked for, or why it is not to be had; raises NotFound."""
     try:
@@ -68,13 +63,13 @@ def told(engine: Engine, id: str) -> RowImage:
 
 def image(engine: Engine, id: str) -> Picture:
     """A data row's image; raises NotFound where it is not to be had, Unavailable where a host is silent."""
-    data = _bytes(engine, _names(engine, id))
+    data = _bytes(engine, _source(engine, _names(engine, id)))
     with _opened(data) as found:
         kind = found.format or ""
         if kind in TYPES:
             return Picture(data, TYPES[kind])
         made = io.BytesIO()
-        ImageOps.exif_transpose(found).convert("RGB").save(made, "PNG")
+        _upright(found).save(made, "PNG")
         return Picture(made.getvalue(), "image/png")
 
 
@@ -83,28 +78,20 @@ def thumbnail(engine: Engine, id: str, size: int) -> Picture:
     side = next((one for one in SIZES if one >= size), SIZES[-1])
     names = _names(engine, id)
     source = _source(engine, names)
-    stamp = f"{source.stat().st_mtime_ns}" if isinstance(source, Path) else ""
-    key = sha256("\0".join((engine.store.org, *names, str(source), stamp, str(side))).encode()).hexdigest()
+    named = "\0".join((engine.store.org, *map(str, names), *_stamp(source), str(side)))
+    key = sha256(named.encode("utf-8", "surrogatepass")).hexdigest()
     place = _shelf(engine)
     if place is None:
-        return Picture(_small(engine, id, side, key), "image/jpeg")
+        return Picture(_small(engine, source, side, key), "image/jpeg")
     kept = place / f"{key}.jpg"
     if not kept.exists():
-        made = _shrunk(_bytes(engine, names), side)
+        made = _shrunk(_bytes(engine, source), side)
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         half = place / f".{key}-{os.getpid()}"
         half.write_bytes(made)
         half.replace(kept)
         return Picture(made, "image/jpeg")
     return Picture(kept.read_bytes(), "image/jpeg")
-
-
-def remember(engine: Engine, folder: Path) -> None:
-    """Show images from a folder of this machine from now on."""
-    path = str(folder.resolve())
-    found = ImageFolder(id=derived_id(engine.store.org, "image folder", path), path=path)
-    if found not in engine.store.find(ImageFolder):
-        engine.store.put(found)
 
 
 def _shelf(engine: Engine) -> Path | None:
@@ -115,10 +102,22 @@ def _shelf(engine: Engine) -> Path | None:
 _remembered: dict[str, bytes] = {}
 
 
-def _small(engine: Engine, id: str, side: int, key: str) -> bytes:
+def _stamp(source: Found | str) -> tuple[str, ...]:
+    """What says that a file is the same as it was."""
+    match source:
+        case str():
+            return (source,)
+        case Path():
+            return str(source), str(source.stat().st_mtime_ns)
+        case Member(archive=archive, path=path):
+            return archive.name, path, str(source.size)
+    return (source.id,)
+
+
+def _small(engine: Engine, source: Found | str, side: int, key: str) -> bytes:
     found = _remembered.get(key)
     if found is None:
-        found = _shrunk(_bytes(engine, _names(engine, id)), side)
+        found = _shrunk(_bytes(engine, source), side)
         while len(_remembered) >= _KEPT:
             _remembered.pop(next(iter(_remembered)), None)
         _remembered[key] = found
@@ -128,49 +127,74 @@ def _small(engine: Engine, id: str, side: int, key: str) -> bytes:
 def _shrunk(data: bytes, side: int) -> bytes:
     with _opened(data) as found:
         found.draft("RGB", (side, side))
-        small = ImageOps.exif_transpose(found).convert("RGB")
+        small = _upright(found)
     small.thumbnail((side, side))
     made = io.BytesIO()
     small.save(made, "JPEG", quality=82)
     return made.getvalue()
 
 
-def _opened(data: bytes) -> Image.Image:
+def _upright(found: Image.Image) -> Image.Image:
+    """The image as it is meant to be seen, in eight bits a channel."""
+    turned = ImageOps.exif_transpose(found)
+    if turned.mode.startswith(("I", "F")):
+        # Depth, X-rays: what is cut off at 255 is white.
+        low, high = turned.getextrema()
+        scale = 255 / (high - low) if high > low else 0.0  # type: ignore[operator]
+        turned = turned.convert("F").point(lambda value: value * scale - low * scale).convert("L")  # type: ignore[operator]
+    return turned.convert("RGB")
+
+
+@contextmanager
+def _opened(data: bytes) -> Iterator[Image.Image]:
+    """An image of no more pixels than are decoded; raises NotFound for that, and for what is broken."""
     try:
-        found = Image.open(io.BytesIO(data))
-        if found.width * found.height > PIXELS:
-            raise NotFound(f"the image has {found.width} x {found.height} pixels, more than are decoded here")
-        return found
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        with warnings.catch_warnings():
+            # Pillow warns below our own limit.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            found = Image.open(io.BytesIO(data))
+        with found:
+            if found.width * found.height > PIXELS:
+                raise NotFound(
+                    f"the image has {found.width:,} x {found.height:,} pixels, more than are decoded here"
+                )
+            yield found
+    except UnidentifiedImageError:
+        raise NotFound("the image cannot be read: it is of no kind that is known here") from None
+    except (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError) as error:
         raise NotFound(f"the image cannot be read: {error}") from None
 
 
-def _names(engine: Engine, id: str) -> _Names:
+def _names(engine: Engine, id: str) -> Names:
     """By which names an image may be kept; raises NotFound."""
     found = engine.store.data_rows_by("id", [id])
     if id not in found:
         raise NotFound(f"no data row {id!r}")
     row = engine.store.sections([found[id].version])[found[id].version]
-    return _names_of(row.head)
+    return _names_of(row.head, row.media)
 
 
 @lru_cache(maxsize=4096)
-def _names_of(head: str) -> _Names:
+def _names_of(head: str, media: str) -> Names:
     said = json.loads("{" + head.rstrip(",") + "}")
-    return _Names(*(str(said.get(name) or "") for name in _Names._fields))
+    size = json.loads("{" + media.strip(",") + "}").get("media_attributes") or {}
+    row_data, external_id, global_key = (str(said.get(name) or "") for name in Names._fields[:3])
+    return Names(row_data, external_id, global_key, size.get("width") or 0, size.get("height") or 0)
 
 
-def _source(engine: Engine, names: _Names) -> Path | str:
-    """The file of an image, its id among the stored files (`file:`), or its address; raises NotFound."""
+def _source(engine: Engine, names: Names) -> Found | str:
+    """The file of an image, or its address; raises NotFound."""
+    places = ImagePlaces(engine)
+    if (found := places.find(names)) is not None:
+        return found
     address = names.row_data
     own = f"{engine.base_url}/files/"
     if address.startswith(own):
-        return "file:" + urlsplit(address[len(own) :]).path
-    folders = [Path(one.path) for one in engine.store.find(ImageFolder)]
-    for name in _local(names):
-        if (found := below(folders, name)) is not None:
-            return found
-    parts = urlsplit(address)
+        return engine.store.files.get(urlsplit(address[len(own) :]).path)
+    try:
+        parts = urlsplit(address)
+    except ValueError as error:
+        raise NotFound(f"{address[:200]!r} is no address: {error}") from None
     if parts.scheme in ("http", "https"):
         if not guard.is_named(parts.hostname or "", hosts()):
             raise NotFound(
@@ -178,21 +202,9 @@ def _source(engine: Engine, names: _Names) -> Path | str:
                 " name the host in ANNOTARY_IMAGE_HOSTS"
             )
         return address
-    if not folders:
+    if not places:
         raise NotFound("the image's file is not known here; import with --images FOLDER")
-    raise NotFound(f"{address!r} is in none of the folders that were given at an import")
-
-
-def _local(names: _Names) -> Iterable[str]:
-    """The names that a file may have, the longest first: its path, and the end of it."""
-    for name in names:
-        path = name.removeprefix("file://").replace("\\", "/").lstrip("/")
-        parts = urlsplit(name)
-        if parts.scheme in ("http", "https", "s3", "gs"):
-            path = parts.path.lstrip("/")
-        while path:
-            yield path
-            path = path.partition("/")[2]
+    raise NotFound(f"{address[:200]!r} is in none of the folders and archives that were given at an import")
 
 
 def hosts() -> Sequence[str]:
@@ -201,23 +213,34 @@ def hosts() -> Sequence[str]:
     return tuple(one.strip().lower() for one in said.split(",") if one.strip())
 
 
-def _bytes(engine: Engine, names: _Names) -> bytes:
-    source = _source(engine, names)
-    if isinstance(source, Path):
-        try:
-            if source.stat().st_size > BYTES:
-                raise NotFound(f"the image is larger than {BYTES >> 20} MiB")
-            return source.read_bytes()
-        except OSError as error:
-            raise NotFound(f"the image cannot be read: {error.strerror}") from None
-    if source.startswith("file:"):
-        file = engine.store.files.get(source.removeprefix("file:"))
-        if file.bytes > BYTES:
-            raise NotFound(f"the image is larger than {BYTES >> 20} MiB")
-        return b"".join(engine.store.files.read(file))
-    answer = guard.request("GET", source, redirects=guard.REDIRECTS, limit=BYTES + 1, hosts=hosts())
-    if answer.status != 200:
-        raise NotFound(f"{urlsplit(source).hostname} answers {answer.status} where the image should be")
-    if len(answer.body) > BYTES:
+def _bytes(engine: Engine, source: Found | str) -> bytes:
+    match source:
+        case str():
+            try:
+                answer = guard.request(
+                    "GET", source, redirects=guard.REDIRECTS, limit=BYTES + 1, hosts=hosts()
+                )
+            except Invalid as error:
+                raise NotFound(f"the image cannot be fetched: {error}") from None
+            if answer.status != 200:
+                host = urlsplit(source).hostname
+                raise NotFound(f"{host} answers {answer.status} where the image should be")
+            return _bounded(len(answer.body), (answer.body,))
+        case Path():
+            try:
+                with source.open("rb") as file:
+                    return _bounded(os.fstat(file.fileno()).st_size, (file.read(BYTES + 1),))
+            except OSError as error:
+                raise NotFound(f"the image cannot be read: {error.strerror}") from None
+        case Member():
+            try:
+                return _bounded(source.size, source.chunks())
+            except Invalid as error:
+                raise NotFound(str(error)) from None
+    return _bounded(source.bytes, engine.store.files.read(source))
+
+
+def _bounded(size: int, pieces: Iterable[bytes]) -> bytes:
+    if size > BYTES:
         raise NotFound(f"the image is larger than {BYTES >> 20} MiB")
-    return answer.body
+    return b"".join(pieces)

@@ -252,12 +252,19 @@ def _walked(folder: Path, root: Path, prefix: str, depth: int) -> Iterator[str]:
 class ZipSource:
     """An archive, read member by member; how many, how large and how much compressed is limited."""
 
-    def __init__(self, path: Path, images: Path | None = None, *, name: str | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        images: Path | None = None,
+        *,
+        name: str | None = None,
+        file: IO[bytes] | None = None,
+    ) -> None:
         self.path = path
         self.name = name or str(path)
         self.folders = [images] if images is not None else []
         try:
-            self._archive = zipfile.ZipFile(path)
+            self._archive = zipfile.ZipFile(file or path)
         except (zipfile.BadZipFile, OSError, ValueError) as error:
             raise Invalid(f"{self.name} is no readable archive: {error}") from None
         members = self._archive.infolist()
@@ -265,7 +272,7 @@ class ZipSource:
             raise Invalid(f"{self.name} has {len(members):,} members; more than {MEMBERS:,} are not read")
         self._members = {one.filename: one for one in members if not one.is_dir() and _inside(one.filename)}
         unpacked = sum(one.file_size for one in members)
-        packed = path.stat().st_size
+        packed = path.stat().st_size if file is None else file.seek(0, os.SEEK_END)
         if unpacked > RATIO * max(packed, 1 << 16):
             raise Invalid(
                 f"{self.name} says that it unpacks to {unpacked:,} bytes, over {RATIO} times its own"
@@ -278,6 +285,10 @@ class ZipSource:
 
     def __contains__(self, path: str) -> bool:
         return path in self._members
+
+    def bytes_of(self, path: str) -> int:
+        """The size of a member, unpacked."""
+        return self._members[path].file_size
 
     def paths(self) -> Iterator[str]:
         """Its members in order of name; those whose names lead out of it are left out."""

@@ -11,6 +11,7 @@ from annotary.engine import sinks
 from annotary.engine.exporting import Export
 from annotary.engine.manifest import beside
 from annotary.formats import Part, safe_name
+from annotary.model.corpus import Notice
 from annotary.model.task import Artifact
 
 CHUNK = 4 << 20
@@ -39,7 +40,7 @@ def write_export(
 ) -> Written:
     """Write an export; `moved` is told how many rows are done, `sign` puts tokens into links to masks."""
     export.near = path.parent
-    with closing(_watched(export, moved)) as parts:
+    with closing(_watched(export, moved, links=export.one_file)) as parts:
         return _written(export, parts, path, sign)
 
 
@@ -70,7 +71,7 @@ def delivered(
     `title` names a single file in an archive; of several files the rows are called alike everywhere.
     """
     export.near = path.parent
-    with closing(_watched(export, moved)) as parts:
+    with closing(_watched(export, moved, links=not path.name.endswith(".zip"))) as parts:
         return sinks.deliver(
             parts,
             path,
@@ -81,12 +82,19 @@ def delivered(
         )
 
 
-def _watched(export: Export, moved: Callable[[int], None]) -> Generator[Part, None, None]:
+def _watched(export: Export, moved: Callable[[int], None], *, links: bool) -> Generator[Part, None, None]:
+    left_out = 0
     with closing(export.taken()) as parts:
         for part in parts:
+            left_out += bool(part.link) and not links
             yield part
             export.written += len(part.data)
             moved(export.done)
+    if left_out:
+        export.findings.notify(Notice(place="", value="", reason=UNLINKED, count=left_out))
+
+
+UNLINKED = "an archive holds no links to the images' own files; copied they are in it (images: copy)"
 
 
 def _write(pieces: Iterable[bytes], path: Path) -> list[tuple[int, int]]:

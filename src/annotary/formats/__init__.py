@@ -100,7 +100,9 @@ class TrainingOptions(Options, frozen=True):
     ] = {}
     images: Annotated[
         Literal["skip", "link", "copy"],
-        Meta(description="the images' own files: not at all, as links, or copied; where they are to be had"),
+        Meta(
+            description="the images' own files, if they are to be had: none, as links in a folder, or copied"
+        ),
     ] = "link"
 
 

@@ -293,8 +293,15 @@ class Settings(Value):
     value: Any
 
 
+class ImageArchive(Value):
+    """An archive that was sent for an import, by its stored file's id: images are taken from it."""
+
+    id: str
+    source: str
+
+
 class ImageFolder(Value):
-    """A folder on the store's machine that was given at an import: images are shown from it."""
+    """A folder or an archive on the store's machine that was given at an import: images are taken from it."""
 
     id: str
     path: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -9,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -260,6 +261,11 @@ class Files:
                 yield bytes(piece[place : place + BLOCK])
             at += len(piece)
 
+    def opened(self, file: StoredFile) -> IO[bytes]:
+        """A file to be read in any order, wherever it lies."""
+        path = self.path(file)
+        return io.BufferedReader(_Reader(self, file), BLOCK) if path is None else path.open("rb")
+
     @contextmanager
     def local(self, file: StoredFile) -> Iterator[Path]:
         """A file as one on this machine."""
@@ -287,6 +293,33 @@ class Files:
         over = (files.c.expires_at != "") & (files.c.expires_at < now)
         with self._home.reading() as connection:
             return list(connection.execute(select(files.c.id).where(over)).scalars())
+
+
+class _Reader(io.RawIOBase):
+    """A stored file as a file."""
+
+    def __init__(self, files: Files, file: StoredFile) -> None:
+        self._files, self._file, self._at = files, file, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._file.bytes}[whence]
+        if start + offset < 0:
+            raise OSError(f"byte {start + offset} is before the beginning")
+        self._at = start + offset
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        end = min(self._at + len(buffer), self._file.bytes)
+        data = b"".join(self._files.read(self._file, self._at, end)) if end > self._at else b""
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
 
 
 def _blocks(path: Path, start: int, end: int) -> Iterator[bytes]:

@@ -147,7 +147,7 @@ def _addressed(*columns: ColumnElement[str]) -> ColumnElement[bool]:
 _OF_DATA_ROWS = (data_row_versions.c.head, data_row_versions.c.attachments, data_row_versions.c.metadata)
 _UNDER_WAY = (
     select(tasks.c.request, tasks.c.body),
-    select(entities.c.body).where(entities.c.kind.in_(("AnnotationImport", "Project"))),
+    select(entities.c.body).where(entities.c.kind.in_(("AnnotationImport", "ImageArchive", "Project"))),
 )
 _FOR_GOOD = (
     select(*_OF_DATA_ROWS).where(_addressed(*_OF_DATA_ROWS)),
