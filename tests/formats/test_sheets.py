@@ -15,6 +15,7 @@ import pytest
 import annotary
 from annotary.engine.core import Engine
 from annotary.engine.exporting import open_corpus
+from annotary.engine.findings import Findings
 from annotary.engine.image_sets import of_corpus
 from annotary.engine.loading import import_sources
 from annotary.engine.sources import ValueSource
@@ -23,7 +24,6 @@ from annotary.formats import _disk, load
 from annotary.formats import _marks as marks
 from annotary.model.export import ExportQuery, ProjectScope
 from annotary.model.image import POLYGON, Mark
-from annotary.model.ledger import Ledger
 from annotary.model.project import Project
 from annotary.model.sheet import Sheet
 from annotary.sample.workload import workload
@@ -178,9 +178,9 @@ def written(
     (project,) = engine.store.find(Project)
     form = load(name)
     chosen = form.options(**options)
-    ledger = Ledger()
+    findings = Findings()
     corpus = open_corpus(engine, ExportQuery(scope=ProjectScope(id=project.id)))
-    found = of_corpus(corpus, chosen, ledger, "rows", None)
+    found = of_corpus(engine, corpus, chosen, findings, None)
     sheets = 0
 
     def counted() -> Any:
@@ -194,7 +194,7 @@ def written(
     assert form.write is not None
     for part in form.write(found._replace(sheets=counted if together else None), chosen):
         files[part.path] += part.data
-    return files, ledger.document(), sheets
+    return files, findings.ledger.document(), sheets
 
 
 def same(engine: Engine, name: str, options: Json) -> int:
