@@ -75,6 +75,11 @@ def test_a_folder_goes_as_one_archive_and_its_name_is_the_project(page: Page, si
     (project,) = site.engine.call(FindProjects(name="crossing"))
     summary = site.engine.call(Summarize(kind="project", id=project.id))
     assert (summary.rows, summary.by_class) == (1, {"car": 1})
+    # The picture came along, and is shown.
+    page.goto(f"/p/{project.id}/rows")
+    row = page.locator("#grid [data-row]").get_attribute("data-row")
+    small = page.request.get(f"/api/v1/data-rows/{row}/thumbnail")
+    assert (small.status, small.headers["content-type"]) == (200, "image/jpeg")
 
 
 def test_files_dropped_anywhere_open_the_form(page: Page, site: Site) -> None:
