@@ -264,3 +264,11 @@ def test_an_export_comes_back(demo: Path) -> None:
     done("--at", "again", "import", demo / "exports" / V2)
     done("--at", "again", "export", PROJECT, "--all-details", "-o", "again.json")
     assert Path("again.json").read_bytes() == (demo / "exports" / V2).read_bytes()
+
+
+def test_a_missing_project_is_said_once(tmp_path: Path) -> None:
+    images = [{"id": at, "file_name": f"{at}.png", "width": 8, "height": 8} for at in range(1, 40)]
+    (tmp_path / "a.json").write_text(json.dumps({"images": images, "annotations": [], "categories": []}))
+    said = refused("import", "a.json")
+    assert "\n" not in said and "coco files name no project; give --project NAME" in said
+    done("import", "a.json", "--project", "roads")

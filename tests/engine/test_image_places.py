@@ -14,6 +14,7 @@ import annotary
 from annotary.engine import image_places
 from annotary.engine.core import Engine
 from annotary.model import moment
+from annotary.model.project import ImageFolder
 from annotary.store import Store
 from annotary.store.leftovers import forget_uploads
 
@@ -59,6 +60,26 @@ def test_links_lead_to_the_folder_and_what_is_missing_is_told(crossing: Path, tm
         (notice,) = export.findings.notices
         assert (notice.value, notice.count) == ("gone.png", 1)
         assert "not to be had" in notice.reason
+
+
+@pytest.mark.parametrize("given", ["instances.json", ".", "annotations/instances.json"])
+def test_pictures_beside_labels_are_found(given: str, crossing: Path, tmp_path: Path) -> None:
+    if given.startswith("annotations"):
+        (crossing / "annotations").mkdir()
+        (crossing / "instances.json").rename(crossing / given)
+    with annotary.Client(tmp_path / "store") as client:
+        client.load(crossing / given, project="crossing")
+        links = [part.link for part in client.get_projects("crossing")[0].export(format="yolo").open().parts]
+        assert str((crossing / "images" / "a.png").resolve()) in links
+
+
+def test_a_folder_without_the_pictures_is_none_of_theirs(crossing: Path, tmp_path: Path) -> None:
+    (crossing / "images" / "a.png").rename(crossing / "images" / "b.png")
+    with annotary.Client(tmp_path / "store") as client:
+        client.load(crossing / "instances.json", project="crossing")
+    store = Store.open(tmp_path / "store")
+    assert store.find(ImageFolder) == []
+    store.close()
 
 
 def test_one_file_and_archives_take_no_links(crossing: Path, tmp_path: Path) -> None:

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from annotary.engine.manifest import beside
 from annotary.engine.members import members
 from annotary.engine.recognising import opened
 from annotary.engine.sources import ZipSource
 from annotary.errors import Invalid
+from annotary.model.ledger import Ledger
 
 
 def archive(folder: Path, **files: bytes | str) -> Path:
@@ -68,3 +70,23 @@ def test_pictures_are_found_beside_from_the_top_and_by_name_where_only_one_has_i
 def test_an_archive_without_any_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="archive of no known format"):
         list(opened([archive(tmp_path, **{"readme.txt": "nothing"})]))
+
+
+def test_what_stands_beside_an_export_is_no_file_of_labels(tmp_path: Path) -> None:
+    """A manifest and a ledger of ours are left out by how they begin; others of their name are read."""
+    made = [*beside({"annotary": "0"}, Ledger(), dict)(iter([b""]))]
+    ledger = Ledger()
+    ledger.took("box")
+    ledger.dropped("box", "why", "a")
+    made += [*beside({}, ledger, dict)(None)]
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    for path in {part.path for part in made}:
+        (inside / path).write_bytes(b"".join(part.data for part in made if part.path == path))
+    (inside / "labels.json").write_text(COCO)
+    assert {one.name for one in inside.iterdir()} == {"labels.json", "losses.json", "manifest.json"}
+    assert [Path(one.name).name for one in opened([inside])] == ["labels.json"]
+    packed = archive(tmp_path, **{one.name: one.read_bytes() for one in inside.iterdir()})
+    assert [Path(one.name).name for one in opened([packed])] == ["labels.json"]
+    (inside / "manifest.json").write_text(COCO)
+    assert [Path(one.name).name for one in opened([inside])] == ["labels.json", "manifest.json"]

@@ -48,13 +48,18 @@ class Embedded:
         """Import paths, or values as they would stand in a file."""
         given = list(given) if isinstance(given, list | tuple) else given
         if isinstance(given, list) and all(isinstance(one, str | Path) for one in given):
-            sources: list[Any] = list(opened(given, images, options.get("format")))
+            paths = [Path(one) for one in given]
+            sources: list[Any] = list(opened(paths, images, options.get("format")))
         else:
-            sources = [ValueSource(given)]
+            paths, sources = [], [ValueSource(given)]
         report = import_sources(self.engine, sources, progress=progress, **options)
         if not options.get("dry_run"):
             places = [one.path for one in sources if isinstance(one, FolderSource)]
-            places += [] if images is None else [images]
+            if images is not None:
+                places.append(images)
+            else:
+                near = [folder for path in paths for folder in image_places.around(path)]
+                places += [one for one in near if image_places.beside(self.engine, one, report.projects)]
             for one in sources:
                 archive = image_places.archive_of(one)
                 if archive is not None and image_places.illustrated([archive]):

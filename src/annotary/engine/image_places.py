@@ -20,13 +20,17 @@ from annotary.errors import AnnotaryError, NotFound
 from annotary.formats import Source
 from annotary.formats._image_index import PICTURES
 from annotary.model.base import derived_id
+from annotary.model.export import ProjectScope
 from annotary.model.project import ImageArchive, ImageFolder
 from annotary.model.task import StoredFile
+from annotary.operations.looking import FindRows
 from annotary.store.database import Database
 
 FOLDERS = 64
 """In so many folders below one that was given, images are looked for by their names."""
 DEEPEST = 4
+SAMPLE = 20
+"""So many rows are tried."""
 OPEN = 8
 """So many archives are kept open."""
 
@@ -192,6 +196,22 @@ def remember(engine: Engine, place: Path) -> None:
     found = ImageFolder(id=derived_id(engine.store.org, "image folder", path), path=path)
     if found not in engine.store.find(ImageFolder):
         engine.store.put(found)
+
+
+def around(path: Path) -> list[Path]:
+    """Folders in which the pictures of labels may be, where nobody says so."""
+    folder = path if path.is_dir() else path.parent
+    return [folder, folder.parent] if folder.name in ("annotations", "labels") else [folder]
+
+
+def beside(engine: Engine, folder: Path, projects: Iterable[str]) -> bool:
+    """Whether a folder has pictures of the first rows of any of some projects."""
+    place = _Folder(folder)
+    for id in projects:
+        for row in engine.call(FindRows(scope=ProjectScope(id=id), limit=SAMPLE)).rows:
+            if _in_place(place, Names("", row.external_id or "", row.global_key or "")) is not None:
+                return True
+    return False
 
 
 def keep(engine: Engine, file: StoredFile) -> None:

@@ -209,6 +209,9 @@ def _take(
 ) -> Importer:
     if form.read is None:
         raise Invalid(f"{name} is a format to write, not to read")
+    if form.images and not (target.project or target.run or target.unnamed):
+        # Said once, before all images are read and each has the same problem.
+        raise Invalid(f"{source.name}: {name} files name no project; give --project NAME")
 
     def report(problem: Problem) -> None:
         if outcomes is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import PurePosixPath
 from typing import Any
 
 import msgspec
@@ -11,6 +12,13 @@ from annotary.formats import Part
 from annotary.model.ledger import Ledger
 
 MANIFEST, LOSSES = "manifest.json", "losses.json"
+_STARTS = {MANIFEST: b'{\n  "annotary": ', LOSSES: b'{\n  "balance": '}
+
+
+def is_beside(path: str, start: Callable[[], bytes]) -> bool:
+    """Whether a file is one of these, and so none of labels; `start` gives its first bytes."""
+    name = PurePosixPath(path).name
+    return name in _STARTS and start().startswith(_STARTS[name])
 
 
 def beside(

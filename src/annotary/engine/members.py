@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 
 from annotary.engine.label_files import is_json
+from annotary.engine.manifest import is_beside
 from annotary.engine.sources import ZipSource
 from annotary.errors import Invalid
 
@@ -62,9 +63,15 @@ class MemberSource:
         return self._by_name.get(PurePosixPath(path).name)
 
 
+def _start(archive: ZipSource, path: str) -> Callable[[], bytes]:
+    return lambda: next(archive.open(path), b"")
+
+
 def members(archive: ZipSource) -> list[MemberSource]:
     """The JSON files of an archive in order of name; raises Invalid where it has none."""
-    inside = [path for path in archive.paths() if is_json(path)]
+    inside = [
+        path for path in archive.paths() if is_json(path) and not is_beside(path, _start(archive, path))
+    ]
     if not inside:
         raise Invalid(
             f"{archive.name} is an archive of no known format: it has no .json, .jsonl or .ndjson, and no"
