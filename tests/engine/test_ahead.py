@@ -27,7 +27,10 @@ from annotary.model.project import Project
 from annotary.model.row import Row
 from annotary.sample.workload import workload
 from annotary.store import Store
+from tests._processes import children
 from tests.engine.world import Clock, exported
+
+MODULE = "annotary.engine.preparing"
 
 WORKERS = (1, 3)
 V2 = "labelbox-v2"
@@ -37,21 +40,7 @@ V2 = "labelbox-v2"
 def _small_pages(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(pages, "PAGE", 16)
     yield
-    assert not children(os.getpid()), "a process was left behind"
-
-
-def children(process: int) -> list[int]:
-    """The processes that another one has started and that read ahead."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(path.read_text().rpartition(")")[2].split()[1])
-            command = path.with_name("cmdline").read_bytes()
-        except OSError:
-            continue
-        if parent == process and b"annotary.engine.preparing" in command:
-            found.append(int(path.parent.name))
-    return found
+    assert not children(os.getpid(), MODULE), "a process was left behind"
 
 
 def rows(count: int) -> list[dict[str, Any]]:
@@ -202,7 +191,7 @@ def test_a_process_that_dies_ends_the_import_and_stores_nothing(
     engine = Engine(Store.open(tmp_path / "store"))
 
     def kill(rows: int) -> None:
-        for process in children(os.getpid()):
+        for process in children(os.getpid(), MODULE):
             os.kill(process, signal.SIGKILL)
 
     with pytest.raises(AnnotaryError, match=r"a process that reads ahead failed: .* try --workers 1"):
@@ -216,7 +205,7 @@ def test_an_interrupted_import_leaves_nothing(tmp_path: Path) -> None:
     engine = Engine(Store.open(tmp_path / "store"))
 
     def interrupt(rows: int) -> None:
-        assert children(os.getpid())
+        assert children(os.getpid(), MODULE)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -244,7 +233,7 @@ def test_when_the_import_is_killed_its_processes_end(tmp_path: Path) -> None:
         stderr=subprocess.DEVNULL,
     )
     until = time.monotonic() + 60
-    while len(begun := children(program.pid)) < 2 and time.monotonic() < until:
+    while len(begun := children(program.pid, MODULE)) < 2 and time.monotonic() < until:
         assert program.poll() is None, "it ended before its processes were seen"
         time.sleep(0.01)
     time.sleep(0.3)

@@ -34,8 +34,11 @@ from annotary.model.project import Project
 from annotary.operations.exports import StartExport
 from annotary.sample.workload import workload
 from annotary.store import Store
+from tests._processes import children
 from tests.engine.histories import RUN, edit, run
 from tests.engine.world import ALL_DETAILS, World, add_rows
+
+MODULE = "annotary.engine.processes"
 
 STREETS = ProjectScope(id="streets")
 
@@ -47,22 +50,8 @@ def _nothing_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
     yield
-    assert not children(os.getpid()), "a process was left behind"
+    assert not children(os.getpid(), MODULE), "a process was left behind"
     assert not list(tmp_path.rglob(".annotary-*")), "a folder was left behind"
-
-
-def children(process: int) -> list[int]:
-    """The processes that another one has started and that write parts."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(path.read_text().rpartition(")")[2].split()[1])
-            command = path.with_name("cmdline").read_bytes()
-        except OSError:
-            continue
-        if parent == process and b"annotary.engine.processes" in command:
-            found.append(int(path.parent.name))
-    return found
 
 
 def asked(scope: Scope = STREETS, workers: int | None = None, **given: Any) -> StartExport:
@@ -179,7 +168,7 @@ class _Watched(Processes):
         future = super().submit(fn, *args, **kwargs)
         if len(self.given) in self.killed:
             until = time.monotonic() + 20
-            while not (begun := children(os.getpid())) and time.monotonic() < until:
+            while not (begun := children(os.getpid(), MODULE)) and time.monotonic() < until:
                 time.sleep(0.01)
             os.kill(begun[0], signal.SIGKILL)
         return future
@@ -259,7 +248,7 @@ def test_an_interrupted_export_leaves_nothing_behind(
 
     def interrupt(rows: int) -> None:
         if rows > 12:
-            seen.extend(children(os.getpid()))
+            seen.extend(children(os.getpid(), MODULE))
             seen.extend(tmp_path.glob(".annotary-*.parts"))
             raise KeyboardInterrupt
 
@@ -292,7 +281,7 @@ def test_when_the_export_is_killed_its_processes_end_and_their_parts_go(tmp_path
     )
     assert program.stdout is not None
     assert program.stdout.readline() == b"halfway\n"
-    begun = children(program.pid)
+    begun = children(program.pid, MODULE)
     assert len(begun) == 2
     assert list(tmp_path.glob(".annotary-*.parts"))
     program.kill()

@@ -13,7 +13,7 @@ from annotary.engine.exporting import Export, open_export
 from annotary.engine.loading import Report, import_sources
 from annotary.engine.masks import shape_png
 from annotary.engine.recognising import opened
-from annotary.engine.sources import FolderSource, ValueSource
+from annotary.engine.sources import ValueSource
 from annotary.model.analysis import Evaluation
 from annotary.operations import Operation
 from annotary.operations.analyses import Measure
@@ -54,18 +54,7 @@ class Embedded:
             paths, sources = [], [ValueSource(given)]
         report = import_sources(self.engine, sources, progress=progress, **options)
         if not options.get("dry_run"):
-            places = [one.path for one in sources if isinstance(one, FolderSource)]
-            if images is not None:
-                places.append(images)
-            else:
-                near = [folder for path in paths for folder in image_places.around(path)]
-                places += [one for one in near if image_places.beside(self.engine, one, report.projects)]
-            for one in sources:
-                archive = image_places.archive_of(one)
-                if archive is not None and image_places.illustrated([archive]):
-                    places.append(archive.path)
-            for place in dict.fromkeys(places):
-                image_places.remember(self.engine, place)
+            image_places.note(self.engine, paths, sources, images, report.projects)
         return report
 
     def evaluate(

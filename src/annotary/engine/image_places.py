@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from annotary.engine.core import Engine
 from annotary.engine.members import MemberSource
-from annotary.engine.sources import ZipSource, below, picture_size
+from annotary.engine.sources import FolderSource, ZipSource, below, picture_size
 from annotary.errors import AnnotaryError, NotFound
 from annotary.formats import Source
 from annotary.formats._image_index import PICTURES
@@ -196,6 +196,29 @@ def remember(engine: Engine, place: Path) -> None:
     found = ImageFolder(id=derived_id(engine.store.org, "image folder", path), path=path)
     if found not in engine.store.find(ImageFolder):
         engine.store.put(found)
+
+
+def note(
+    engine: Engine,
+    paths: Iterable[Path],
+    sources: Iterable[Source],
+    images: Path | None,
+    projects: Iterable[str],
+) -> None:
+    """Remember where the images of an import are: as given, in what holds both, or beside the labels."""
+    given = list(sources)
+    places = [one.path for one in given if isinstance(one, FolderSource)]
+    if images is not None:
+        places.append(images)
+    else:
+        near = [folder for path in paths for folder in around(path)]
+        places += [one for one in near if beside(engine, one, projects)]
+    for one in given:
+        archive = archive_of(one)
+        if archive is not None and illustrated([archive]):
+            places.append(archive.path)
+    for place in dict.fromkeys(places):
+        remember(engine, place)
 
 
 def around(path: Path) -> list[Path]:

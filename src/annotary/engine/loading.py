@@ -374,9 +374,10 @@ def start_import(engine: Engine, request: StartImport) -> Task:
         name = request.name or f"Import {Path(file.name).name}"
         return tasks.queue(engine, Job(load=request), name=name, type="import")
     images = Path(request.images) if request.images else None
+    sources = list(opened([request.source], images, request.format))
     report = import_sources(
         engine,
-        list(opened([request.source], images, request.format)),
+        sources,
         format=request.format,
         project=request.project,
         unnamed=request.unnamed,
@@ -386,6 +387,6 @@ def start_import(engine: Engine, request: StartImport) -> Task:
         on_problem=request.on_problem,
         dry_run=request.dry_run,
     )
-    if images is not None and not request.dry_run:
-        image_places.remember(engine, images)
+    if not request.dry_run:
+        image_places.note(engine, [Path(request.source)], sources, images, report.projects)
     return engine.store.tasks.get(report.task_id) if report.task_id else _task(engine, [], report)
