@@ -83,6 +83,12 @@ def chosen(page: Page, format: str) -> None:
     expect(page.locator(f'#options[data-format="{format}"]')).to_be_attached()
     if format != "labelbox-v2":
         page.wait_for_url(f"**to={format}*")
+    settled(page)
+
+
+def settled(page: Page) -> None:
+    """All that comes later is there: what is clicked does not move under the pointer."""
+    expect(page.locator("[data-load], [aria-busy=true]")).to_have_count(0, timeout=SECONDS)
 
 
 def test_a_class_bar_leads_to_as_many_rows_as_it_says(page: Page, place: Place) -> None:
@@ -142,6 +148,7 @@ def test_the_copied_programs_write_the_same_bytes(
     page: Page, site: Site, format: str, tongue: str, tmp_path: Path
 ) -> None:
     page.goto(f"/p/{site.project.id}/export?class=car&workflow_status=Done&labels=latest")
+    settled(page)
     chosen(page, format)
     page.locator("#params:not([data-same]) input[name=label_details], #params[data-same]").first.click()
     if format == "labelbox-v2":
@@ -188,6 +195,7 @@ def test_the_form_follows_what_is_chosen(page: Page, site: Site) -> None:
     expect(page.locator("#text-python")).to_contain_text("'split': [0.8, 0.1, 0.1]")
     page.reload()
     expect(page.get_by_label("split", exact=True)).to_have_value("0.8,0.1,0.1")
+    settled(page)
     page.get_by_role("link", name="Remove done").click()
     page.wait_for_url(lambda url: "workflow_status" not in url)
     assert "to=yolo" in page.url

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -46,6 +46,7 @@ class Export:
     `annotations` counts only where counting was asked for. `lines` says that all is one file of JSON lines,
     `document` that it is one JSON document, `one_file` that it is one file. `about` is what a manifest says.
     `near` is a folder to keep stretches in that several processes write, from before the parts are read.
+    `settle` is called when the parts have been read, to the end or not.
     """
 
     format: Format
@@ -62,6 +63,7 @@ class Export:
     labels: int = 0
     annotations: int = 0
     near: Path | None = None
+    settle: Callable[[], None] = lambda: None
 
     def taken(self) -> Generator[Part, None, None]:
         """The parts; whoever stops before their end lets go of the store at once."""
@@ -72,6 +74,7 @@ class Export:
             close = getattr(self.parts, "close", None)
             if close is not None:
                 close()
+            self.settle()
 
     def counts(self) -> dict[str, int]:
         """What has gone by."""
@@ -126,6 +129,7 @@ def open_export(
         document=options.document(),
         one_file=options.one_file(),
         about=_about(request, cursor),
+        settle=engine.store.database.settle,
     )
 
     def again() -> Iterable[Page]:

@@ -20,7 +20,10 @@ from annotary.store.bitmaps import Bitmaps
 
 BUSY_SECONDS = 60
 _PAGE = 16384
-_LARGE_LOG = 64 << 20
+_LARGE_LOG = 32 << 20
+"""SQLite's log is brought back and started anew when it is larger; in bytes."""
+_TURN_SECONDS = 1
+"""So long is waited for all that read and write to be between two transactions, which they are often."""
 
 
 class Cursor(Protocol):
@@ -125,10 +128,28 @@ class Database:
         return text if self.is_sqlite else text.replace("?", "%s")
 
     def checkpoint(self) -> None:
-        """Bring SQLite's write-ahead log back into the database file; nothing for PostgreSQL."""
-        if self.is_sqlite:
-            with self._translated(), self.engine.connect() as connection:
-                driver_cursor(connection).execute("PRAGMA wal_checkpoint(PASSIVE)")
+        """Bring SQLite's write-ahead log back into the database file; nothing for PostgreSQL.
+
+        What is brought back stays in the log until nobody reads there and somebody writes, which never comes
+        to be where programs read and write without a pause: so a log that is large is emptied between them.
+        """
+        if not self.is_sqlite:
+            return
+        with self._translated(), self.engine.connect() as connection:
+            cursor = driver_cursor(connection)
+            cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            if self._has_large_log():
+                # Nobody can write meanwhile: most of the work is done, and the wait is short.
+                cursor.execute(f"PRAGMA busy_timeout = {_TURN_SECONDS * 1000}")
+                try:
+                    cursor.execute("PRAGMA wal_checkpoint(RESTART)")
+                finally:
+                    cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+
+    def settle(self) -> None:
+        """After a long reading, which held the log back: bring it into the file where it has become large."""
+        if self._has_large_log():
+            self._try_checkpoint()
 
     def _has_large_log(self) -> bool:
         try:
@@ -287,7 +308,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     )
     try:
         # First of all, so that the other settings wait for a lock too.
-        connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
         for pragma in _PRAGMAS if place is path else _PRAGMAS[3:5]:
             connection.execute(f"PRAGMA {pragma}")
     except sqlite3.Error:
