@@ -88,7 +88,10 @@ def chosen(page: Page, format: str) -> None:
 
 def settled(page: Page) -> None:
     """All that comes later into view is there: what is clicked does not move under the pointer."""
-    expect(page.locator("form [data-load], #losses[data-load], [aria-busy=true]")).to_have_count(0, timeout=SECONDS)
+    page.evaluate("scrollTo(0, 0)")
+    expect(page.locator("form [data-load], #losses[data-load], [aria-busy=true]")).to_have_count(
+        0, timeout=SECONDS
+    )
 
 
 def test_a_class_bar_leads_to_as_many_rows_as_it_says(page: Page, place: Place) -> None:
