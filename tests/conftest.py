@@ -24,6 +24,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--regold", action="store_true", help="write tests/formats/golden anew")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: the official SDK, which sleeps a lot, keeps one busy that needs none."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The official SDK comes first: it sleeps while other tests work, and nobody waits for it at the end."""
+    items.sort(key=lambda item: "sdk" not in item.path.parts)
+
+
 DATABASES = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
 
 
