@@ -100,6 +100,8 @@ _SHAPES = {
     _MASK: (f'{_FLAT}mask":', "", "}"),
 }
 """What stands before a shape or a mask, its key in v1, and the character that ends it."""
+_CUTS = {kind: before for kind, (before, _, _) in _SHAPES.items()}
+_RING_CUT = _CUTS[_RING]
 _URL = '{"url":'
 _QUESTIONED = ',"classifications":[{'
 _TEXT = r'"(?:[^"\\]|\\.)*"'
@@ -120,12 +122,17 @@ class Copier:
         self.marks = np.empty((2, 0), np.bool_)
         self.look = look
         self.objects = Memo(self._object_feature)
-        self.shaped = {
-            kind: (Memo(partial(self._before_shape, *texts)), last, kind)
-            for kind, (*texts, last) in _SHAPES.items()
-        }
         self.questions: dict[str, Step] = {}
         self.pixels = f',"instanceURI":"{to_json(look.base_url)[1:-1]}/masks/feature/'
+        self.shaped = {
+            kind: (
+                _CUTS[kind],
+                last,
+                Memo(partial(self._before_shape, key)),
+                None if kind == _MASK else f"{last}{self.pixels}",
+            )
+            for kind, (_, key, last) in _SHAPES.items()
+        }
 
     def mark(self) -> tuple[int, int]:
         """How far the lines are, to go back to."""
@@ -179,26 +186,27 @@ class Copier:
 
     def _shaped(self, parts: list[str], number: int, state: str) -> tuple[int, str]:
         """The hot path: objects with a shape or mask and no questions, as many as stand in a row."""
-        pixels, steps, kinds = self.pixels, _AFTER_SHAPE, self.shaped
+        steps, kinds = _AFTER_SHAPE, self.shaped
         add, named = self.pieces.append, self.ids.append
         shape = kinds.get(state)
         while shape is not None and number < len(parts):
-            part = parts[number]
-            quote = part.find('"')
-            cut = part.find('[],"', quote)
-            if cut < 0:
+            cut, last, features, tail = shape
+            front, found, back = parts[number].partition(cut)
+            if not found:
                 break
-            before, last, kind = shape
-            start = part.find(":", cut) + 1
-            end = part.find(last, start) + 1
-            text, state = steps.get(part[end:]) or _refuse()
-            id = part[:quote]
+            id, _, feature = front.partition('"')
+            drawn, _, after = back.partition(last)
+            text, state = steps.get(after) or _refuse()
             named(id)
-            if kind == _MASK:
-                add(f"{id}{before[part[quote:start]]}{self._instance(part[start:end], id)}{text}")
+            if tail is None:
+                add(f"{id}{features[feature]}{self._instance(drawn + last, id)}{text}")
             else:
-                drawn = _opened(part, start, end) if kind == _RING else part[start:end]
-                add(f'{id}{before[part[quote:start]]}{drawn}{pixels}{id}"{text}')
+                if cut is _RING_CUT:
+                    # A polygon goes without the repetition of its first point.
+                    first = drawn.find("}") + 1
+                    if first and drawn.endswith(drawn[1:first], first):
+                        drawn = drawn[:-first]
+                add(f'{id}{features[feature]}{drawn}{tail}{id}"{text}')
             shape = kinds.get(state)
             number += 1
         return number, state
@@ -297,11 +305,9 @@ class Copier:
             comma = ","
         self.pieces.append("]")
 
-    def _before_shape(self, before: str, key: str, text: str) -> str:
-        """What stands between an object's id and its shape, from the same in v2; raises Unusual."""
-        if not text.endswith(before):
-            raise Unusual
-        return f'"{self.objects[text[1 : -len(before)]]}{key}'
+    def _before_shape(self, key: str, feature: str) -> str:
+        """What stands between an object's id and its shape, from its feature in v2; raises Unusual."""
+        return f'"{self.objects[feature]}{key}'
 
     def _object_feature(self, text: str) -> str:
         return self._feature(_feature.fullmatch(text) or _refuse(), "color")
