@@ -27,7 +27,7 @@ from annotary.model.corpus import Corpus, Parsed, Problem, Section
 from annotary.model.corpus import Part as CorpusPart
 from annotary.model.row import Label, ProjectPart, Row
 
-WRITE_ROWS = 32
+WRITE_ROWS = 40
 """So many rows are joined for one write: larger pieces cost fresh memory, smaller ones calls."""
 
 

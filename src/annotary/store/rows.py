@@ -21,9 +21,9 @@ from annotary.model.export import ExportFilters, ExportParams
 from annotary.store.database import Cursor, Database
 from annotary.store.filters import At, Condition, Filter, changed, filters_of
 
-PAGE_ROWS = 48
+PAGE_ROWS = 80
 """So many rows are a page: few enough to stay in the processor's cache until they are written."""
-SPAN_PAGES = 40
+SPAN_PAGES = 24
 """So many pages are read by one statement, which holds nothing back for longer."""
 FEW = 20_000
 """Up to so many keys are held at once."""
