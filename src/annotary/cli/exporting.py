@@ -6,7 +6,7 @@ import hashlib
 import re
 import sys
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ STREAM = "-"
 _OWN = frozenset(
     (
         *("project", "model_run", "dataset", "output", "format", "all_details"),
-        *("since", "as_of", "labels", "strict", "images_from", "workers"),
+        *("since", "as_of", "labels", "strict", "images_from", "workers", "scheduler"),
     )
 )
 _FILTERS = (
@@ -57,13 +57,25 @@ def export_rows(session: Session, **given: Any) -> int:
     since = _cursor(given["since"])
     if session.json and given["output"] == STREAM:
         raise Usage("--json and -o - both want standard output; give -o a file")
-    with session.client() as client:
-        task, name = _asked(session, client, {**given, "since": since}, filters, options)
+    with session.client() as client, _spread(given) as elsewhere:
+        task, name = _asked(session, client, {**given, "since": since, **elsewhere}, filters, options)
         export = task.open(counted=True, images=images)
         destination = _destination(session, given, export.one_file, name)
         if destination == STREAM:
             return _stream(session, export, as_array=given["format"] in _ARRAYS)
         return _deliver(session, export, Path(destination), name)
+
+
+@contextmanager
+def _spread(given: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What writes the export elsewhere, where a scheduler is named."""
+    if given["scheduler"] is None:
+        yield {"executor": None}
+        return
+    from annotary.engine.cluster import cluster
+
+    with cluster(given["scheduler"]) as (executor, threads):
+        yield {"executor": executor, "workers": threads if given["workers"] is None else given["workers"]}
 
 
 def _check_scope(given: dict[str, Any]) -> None:
@@ -150,6 +162,7 @@ def _asked(
         labels=given["labels"],
         strict=given["strict"],
         workers=given["workers"],
+        executor=given["executor"],
         format=given["format"],
         options=options,
     )

@@ -109,6 +109,8 @@ def _states() -> Iterator[Parameter]:
     yield option("strict", bool, OUTPUT, help, "--strict", default=False)
     help = "Processes, the same bytes whatever their number; default: several where that is faster."
     yield option("workers", int | None, OUTPUT, help, "--workers", metavar="N")
+    help = "A Dask scheduler, such as tcp://host:8786, whose workers write it; the store is in PostgreSQL."
+    yield option("scheduler", str | None, OUTPUT, help, "--scheduler", metavar="ADDRESS")
     help = "Where the images' own files are, for --images link and copy. Default: where an import found them."
     yield option("images_from", str | None, OUTPUT, help, "--images-from", metavar="DIR")
 

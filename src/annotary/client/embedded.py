@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,9 +34,16 @@ class Embedded:
         """Carry an operation out."""
         return self.engine.call(operation)
 
-    def export(self, request: StartExport, *, counted: bool = False, images: Path | None = None) -> Export:
+    def export(
+        self,
+        request: StartExport,
+        *,
+        counted: bool = False,
+        images: Path | None = None,
+        executor: Executor | None = None,
+    ) -> Export:
         """Set an export up, to be read by its parts."""
-        return open_export(self.engine, request, counted=counted, images=images)
+        return open_export(self.engine, request, counted=counted, images=images, executor=executor)
 
     def load(
         self,

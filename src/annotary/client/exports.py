@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,9 +33,10 @@ if TYPE_CHECKING:
 class ExportTask:
     """An export that was set up, at the state its project had then; it may be read again and again."""
 
-    def __init__(self, port: Port, request: StartExport) -> None:
+    def __init__(self, port: Port, request: StartExport, executor: Executor | None = None) -> None:
         self._port = port
-        first = port.export(request)
+        self._executor = executor
+        first = port.export(request, executor=executor)
         self._request = msgspec.structs.replace(request, strict=False)
         self.cursor = first.cursor
         self.status = "COMPLETE"
@@ -77,7 +79,7 @@ class ExportTask:
 
     def open(self, *, counted: bool = False, images: Path | None = None) -> Export:
         """The export by its parts, for sinks; `images` is where the images' own files are."""
-        return self._port.export(self._request, counted=counted, images=images)
+        return self._port.export(self._request, counted=counted, images=images, executor=self._executor)
 
     def save(self, path: str | Path) -> list[Artifact]:
         """Write the export to a file, a folder or an archive, as `annotary export -o` does; gives the files.
@@ -110,9 +112,13 @@ class Exporting:
         options: dict[str, Any] | None = None,
         strict: bool = False,
         workers: int | None = None,
+        executor: Executor | None = None,
     ) -> ExportTask:
         """Export in a format. `since` is a cursor, `as_of` a sequence number or a snapshot's name; `labels`
         says which of several labels of a row; `strict` refuses any loss; `workers` is how many processes.
+
+        `executor` writes stretches of it in place of these, `workers` at once: any executor of
+        `concurrent.futures` whose own processes reach the PostgreSQL store, such as a Dask client's.
 
         Raises Invalid for wrong filters, parameters and options before anything runs, and Lossy.
         """
@@ -125,7 +131,7 @@ class Exporting:
             strict=strict,
             workers=workers,
         )
-        return ExportTask(self._port, request)
+        return ExportTask(self._port, request, executor)
 
     def export_v2(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -27,8 +28,18 @@ class Port(Protocol):
     def call(self, operation: Operation[R]) -> R:
         """Carry an operation out."""
 
-    def export(self, request: StartExport, *, counted: bool = False, images: Path | None = None) -> Export:
-        """Set an export up, to be read by its parts; `images` is where the images' own files are."""
+    def export(
+        self,
+        request: StartExport,
+        *,
+        counted: bool = False,
+        images: Path | None = None,
+        executor: Executor | None = None,
+    ) -> Export:
+        """Set an export up, to be read by its parts.
+
+        `images` is where the images' own files are; `executor` writes its stretches.
+        """
 
     def load(self, given: Iterable[Any], *, images: Path | None = None, **options: Any) -> Report:
         """Import paths, or values as they would stand in a file."""

@@ -8,7 +8,9 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, TypeVar
 from urllib.parse import quote
@@ -98,12 +100,19 @@ class Remote:
 
     # Exports
 
-    def export(self, request: StartExport, *, counted: bool = False, images: Path | None = None) -> Export:
+    def export(
+        self,
+        request: StartExport,
+        *,
+        counted: bool = False,
+        images: Path | None = None,
+        executor: Executor | None = None,
+    ) -> Export:
         """Start an export; its parts wait until it is done, and go on where a download was cut off."""
+        if executor is not None:
+            raise Invalid("executor: a server's own workers write its exports; open the store instead")
         if images is not None:
-            raise Invalid(
-                f"images: the server cannot see {images}; export without it and put the images beside"
-            )
+            raise Invalid(f"images: the server cannot see {images}; export without it, images beside")
         options = options_of(request.format, request.options)
         form = load(request.format)
         key = msgspec.json.encode(request)
@@ -380,8 +389,7 @@ def _named(chunks: Iterable[bytes]) -> Iterator[str]:
 
 
 def _blocks(file: IO[bytes]) -> Iterator[bytes]:
-    while block := file.read(BLOCK):
-        yield block
+    return iter(lambda: file.read(BLOCK), b"")
 
 
 def _unzipped(file: IO[bytes]) -> Iterator[Part]:
@@ -389,6 +397,4 @@ def _unzipped(file: IO[bytes]) -> Iterator[Part]:
         for member in archive.infolist():
             with archive.open(member) as inner:
                 name = "" if member.filename == ROWS else member.filename
-                yield Part(name, inner.read(BLOCK))
-                for block in _blocks(inner):
-                    yield Part(name, block)
+                yield from (Part(name, block) for block in chain([inner.read(BLOCK)], _blocks(inner)))

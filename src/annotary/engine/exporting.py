@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +19,7 @@ from annotary.engine.corpora import catalog, corpus_of, selection
 from annotary.engine.findings import Findings
 from annotary.engine.image_sets import of_corpus
 from annotary.engine.masks import blob
-from annotary.engine.partitions import Order, chosen, spread, workers
+from annotary.engine.partitions import Order, chosen, far_workers, spread, workers
 from annotary.engine.splitting import checked
 from annotary.errors import Invalid, Lossy
 from annotary.formats import Format, Part, TrainingOptions, load, names, options_of
@@ -88,11 +89,12 @@ def open_export(
     counted: bool = False,
     images: Path | None = None,
     among: tuple[str, ...] | None = None,
+    executor: Executor | None = None,
 ) -> Export:
     """Set an export up: everything that can be wrong with it is found here. Raises Invalid, NotFound, Lossy.
 
     `images` is a folder where the images' own files are; by default they are where an import said.
-    `among` are the ids of the only data rows to take.
+    `among` are the ids of the only data rows to take. `executor` writes its stretches, elsewhere.
     """
     if request.strict:
         _check_losses(engine, request)
@@ -139,24 +141,48 @@ def open_export(
 
     corpus = chosen(corpus, export, query.labels, query.params, in_full=counted)
     corpus = corpus._replace(again=again, pixels=lambda name: blob(engine, name))
+    order = None
+    if selected is not None and among is None:
+        order = Order(selected, request.format, options, query.labels, query.params, counted)
+    _check_far(engine, form, order, executor)
     if isinstance(options, TrainingOptions):
         found = of_corpus(engine, corpus, options, export.findings, images)
         export.parts = form.write(found, options)
         return export
     export.parts = form.write(corpus, options)
-    count = workers(request.workers, corpus.rows, copied=lean, sqlite=engine.store.database.is_sqlite)
-    if selected is not None and among is None and count > 1:
-        order = Order(selected, request.format, options, query.labels, query.params, counted)
-        _share(engine, export, order, count)
+    _share(engine, export, order, request.workers, executor)
     return export
 
 
-def _share(engine: Engine, export: Export, order: Order, count: int) -> None:
-    """Have several processes write an export, where its format allows it."""
+def _share(
+    engine: Engine, export: Export, order: Order | None, wanted: int | None, executor: Executor | None
+) -> None:
+    """Have several processes write an export, where its format allows it and they are worth it."""
+    if order is None:
+        return
+    if executor is None:
+        sqlite = engine.store.database.is_sqlite
+        count = workers(wanted, export.total, copied=order.selection.lean, sqlite=sqlite)
+    else:
+        count = far_workers(wanted) + 1
     apart = export.format.apart
-    if apart is not None and order.options.in_stretches():
-        parts = spread(engine, order, export, count, lambda: export.near)
+    if count > 1 and apart is not None and order.options.in_stretches():
+        parts = spread(engine, order, export, count, lambda: export.near, executor)
         export.parts = apart.join(parts, order.options)
+
+
+def _check_far(engine: Engine, form: Format, order: Order | None, executor: Executor | None) -> None:
+    """Raises Invalid where an export is to be written elsewhere and cannot be."""
+    if executor is None:
+        return
+    if engine.store.database.is_sqlite:
+        raise Invalid("a store in a folder is for one machine; others need one in PostgreSQL: annotary copy")
+    if form.apart is None or order is None or not order.options.in_stretches():
+        able = ", ".join(name for name in names() if load(name).apart is not None)
+        raise Invalid(
+            f"only exports of a project or model run as {able}, without pictures of masks, are written in"
+            " stretches; leave the scheduler out"
+        )
 
 
 def open_corpus(engine: Engine, query: ExportQuery) -> Corpus:

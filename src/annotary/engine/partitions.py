@@ -24,7 +24,7 @@ from annotary.engine import label_rules
 from annotary.engine.core import Engine
 from annotary.engine.corpora import Selection
 from annotary.engine.processes import MOST, Processes, processors
-from annotary.errors import Invalid
+from annotary.errors import AnnotaryError, Invalid
 from annotary.formats import Options, Part, load
 from annotary.model.corpus import Corpus, Page, Section
 from annotary.model.export import ExportFilters, ExportParams, LabelRule
@@ -43,7 +43,10 @@ SHARES = 8
 LEFT = 2
 """So many stretches that come next are left to who joins: they need not be written to a file in between."""
 AHEAD = 6
-"""So many stretches a process are written ahead of the joining at most, which bounds the space they take."""
+"""So many stretches a process are written ahead of the joining at most: that bounds the space they take."""
+FAR_STEP, FAR_AHEAD = 2 * STEP, 2
+"""The same for who has no folder in common with this process, and sends stretches, to be held in memory."""
+FAR_MOST = 1024
 
 
 class Counts(Protocol):
@@ -66,7 +69,7 @@ class Order(NamedTuple):
 
 
 class Job(NamedTuple):
-    """A stretch to be written to a file: out of which store, for whom."""
+    """A stretch to be written, to a file or, where that is "", into the answer; of which store, for whom."""
 
     order: Order
     stretch: Stretch
@@ -78,12 +81,23 @@ class Job(NamedTuple):
 
 @dataclass
 class Written:
-    """A stretch that was written: the paths and sizes of its parts in order, and what was counted."""
+    """A stretch that was written: the paths and sizes of its parts in order, and what was counted.
+
+    `data` are the parts themselves where they are not in a file.
+    """
 
     parts: list[tuple[str, int]] = field(default_factory=list)
+    data: list[bytes] = field(default_factory=list)
     done: int = 0
     labels: int = 0
     annotations: int = 0
+
+
+def far_workers(wanted: int | None) -> int:
+    """How many stretches are with an executor at once; raises Invalid."""
+    if wanted is not None and not 1 <= wanted <= FAR_MOST:
+        raise Invalid(f"workers: from 1 to {FAR_MOST} stretches at once, not {wanted}")
+    return wanted or USUAL
 
 
 def workers(wanted: int | None, rows: int | None, *, copied: bool, sqlite: bool) -> int:
@@ -166,7 +180,13 @@ def write_stretch(job: Job) -> Written:
     """Write a stretch: what other processes are asked to do."""
     written = Written()
     engine = _engine(job.store, job.org, job.base_url)
-    return _to_file(_parts(engine, job.order, job.stretch, written), job.file, written)
+    parts = _parts(engine, job.order, job.stretch, written)
+    if job.file:
+        return _to_file(parts, job.file, written)
+    for part in parts:
+        written.parts.append((part.path, len(part.data)))
+        written.data.append(part.data)
+    return written
 
 
 def spread(
@@ -180,17 +200,20 @@ def spread(
     """The parts of an export, which `count` processes write, this one among them.
 
     Stretches are kept in a folder within `near()`, or that of temporary files, until their turn. `executor`
-    does what the others have to do, in place of processes of this machine.
+    does what the others have to do, in place of processes of this machine, and answers with the stretches.
     """
     at = order.selection.at
-    rows = engine.store.count(at, ExportFilters())
-    step = max(STEP, min(LONGEST, rows // (SHARES * count) // STEP * STEP))
+    if executor is None:
+        rows = engine.store.count(at, ExportFilters())
+        step = max(STEP, min(LONGEST, rows // (SHARES * count) // STEP * STEP))
+    else:
+        step = FAR_STEP
     folder = Path(tempfile.mkdtemp(prefix=".annotary-", suffix=".parts", dir=near()))
     try:
         with ExitStack() as stack:
             cut = stack.enter_context(closing(stretches(engine.store.database, at, step)))
             others = executor or stack.enter_context(Processes(count - 1, folder))
-            spread = _Spread(engine, order, counts, cut, folder, others, count - 1)
+            spread = _Spread(engine, order, counts, cut, folder, others, count - 1, far=executor is not None)
             stack.callback(spread.end, waiting=executor is not None)
             yield from spread.parts()
     finally:
@@ -212,9 +235,13 @@ class _Spread:
         folder: Path,
         others: Executor,
         count: int,
+        *,
+        far: bool,
     ) -> None:
         self.engine, self.order, self.counts = engine, order, counts
         self.folder, self.others, self.count = folder, others, count
+        self.far = far
+        self.ahead = FAR_AHEAD if far else AHEAD
         self.cut = enumerate(cut)
         self.free: deque[tuple[int, Stretch]] = deque()
         self.given: dict[int, tuple[Stretch, Future[Written]]] = {}
@@ -229,7 +256,7 @@ class _Spread:
         reached = 0
         while True:
             with self.lock:
-                while reached < self.next + AHEAD * (self.count + 1) and (more := next(self.cut, None)):
+                while reached < self.next + self.ahead * (self.count + 1) and (more := next(self.cut, None)):
                     self.free.append(more)
                     reached = more[0] + 1
                 self._give()
@@ -270,11 +297,13 @@ class _Spread:
         while not self.over and self.free and self._busy() < self.count:
             place = min(LEFT, len(self.free) - 1)
             number, stretch = self.free[place]
-            store, file = self.engine.store, str(self._file(number))
+            store, file = self.engine.store, "" if self.far else str(self._file(number))
             job = Job(self.order, stretch, file, _target(store), store.org, self.engine.base_url)
             try:
                 future = self.others.submit(write_stretch, job)
-            except BrokenExecutor:
+            except Exception as error:
+                if not self._is_broken(error):
+                    raise
                 # There is nobody left to do anything: all the rest is done here.
                 self.count = 0
                 return
@@ -310,7 +339,9 @@ class _Spread:
         stretch, future = self.given[self.next]
         try:
             written = future.result()
-        except BrokenExecutor:
+        except Exception as error:
+            if not self._is_broken(error):
+                raise
             yield from _parts(self.engine, self.order, stretch, self.counts)
         else:
             with self.lock:
@@ -320,8 +351,19 @@ class _Spread:
             del self.given[self.next]
             self.counted.discard(self.next)
 
+    def _is_broken(self, error: Exception) -> bool:
+        """Whether it was not the stretch that failed but who had it; each executor has errors of its own.
+
+        Where it is the stretch after all, it fails again when it is written here.
+        """
+        return isinstance(error, BrokenExecutor) or (self.far and not isinstance(error, AnnotaryError))
+
     def _joined(self, written: Written) -> Iterator[Part]:
-        """The parts of the next stretch, read from its file, which goes at once."""
+        """The parts of the next stretch: those that were sent, or of its file, which goes at once."""
+        if self.far and written.data:
+            names = (name for name, _ in written.parts)
+            yield from map(Part, names, written.data)
+            return
         path = self._file(self.next)
         with path.open("rb") as file:
             path.unlink()
