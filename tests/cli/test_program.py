@@ -188,7 +188,9 @@ def test_a_traceback_is_there_for_the_asking(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_reader_that_has_enough(demo: Path) -> None:
     writer = subprocess.Popen(
-        [SCRIPT, "--at", demo, "export", PROJECT], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [SCRIPT, "--at", demo, "export", PROJECT, "--all-details"],  # more than a pipe holds
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     assert writer.stdout is not None and writer.stderr is not None
     writer.stdout.read(10)
