@@ -186,9 +186,13 @@ def test_a_traceback_is_there_for_the_asking(monkeypatch: pytest.MonkeyPatch) ->
     assert result.exit_code == 1 and "Traceback" in result.stderr
 
 
-def test_a_reader_that_has_enough(demo: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+def test_a_reader_that_has_enough(demo: Path, unbuffered: str) -> None:
     writer = subprocess.Popen(
-        [SCRIPT, "--at", demo, "export", PROJECT], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [SCRIPT, "--at", demo, "export", PROJECT, "--all-details"],  # more than a pipe holds
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     assert writer.stdout is not None and writer.stderr is not None
     writer.stdout.read(10)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+
+import pytest
 
 import annotary
 from annotary.engine import sinks
@@ -43,4 +48,26 @@ def test_a_file_that_is_there_twice_leaves_nothing(tmp_path: Path) -> None:
         assert "cannot be written" in str(error)
     else:
         raise AssertionError("the second file replaced the first")
+    assert list(tmp_path.iterdir()) == []
+
+
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """A limit on the size of files stands for a disk that is nearly full: of a write it takes a part."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("name", ["out.ndjson", "out.ndjson.gz", "out.ndjson.zst", "out.zip"])
+def test_a_disk_that_takes_a_part_of_the_last_write_ends_the_export(tmp_path: Path, name: str) -> None:
+    noise = b"".join(sha256(b"%d" % number).digest() for number in range(2000))
+    with room_for(40_000), pytest.raises(annotary.Unavailable, match="File too large"):
+        if name.endswith(".zip"):
+            sinks.to_zip([Part("a", noise)], tmp_path / name)
+        else:
+            sinks.to_file([noise], tmp_path / name)
     assert list(tmp_path.iterdir()) == []

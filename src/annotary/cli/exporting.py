@@ -194,7 +194,10 @@ def _stream(session: Session, export: Export, *, as_array: bool) -> int:
         with closing(_watched(export, move)) as parts:
             pieces = (part.data for part in parts)
             for piece in sinks.as_array(pieces) if as_array else pieces:
-                out.write(piece)
+                left = memoryview(piece)
+                while left:
+                    # Without a buffer (PYTHONUNBUFFERED) a write may take only a part of what it is given.
+                    left = left[out.write(left) :]
                 digest.update(piece)
                 size += len(piece)
         out.flush()

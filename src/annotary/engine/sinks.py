@@ -12,7 +12,7 @@ from io import FileIO
 from itertools import chain, groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from annotary.engine.manifest import MANIFEST
 from annotary.errors import Invalid, Unavailable
@@ -52,13 +52,6 @@ def as_array(pieces: Iterable[bytes]) -> Iterator[bytes]:
 def is_folder(path: Path) -> bool:
     """Whether a destination without a known ending is meant as a folder."""
     return path.is_dir() or not path.name.endswith(ENDINGS)
-
-
-def to_stream(parts: Iterable[Part], stream: IO[bytes]) -> None:
-    """Write parts of one file as they come."""
-    for part in parts:
-        stream.write(part.data)
-    stream.flush()
 
 
 def to_file(pieces: Iterable[bytes], path: Path) -> Artifact:
@@ -251,13 +244,27 @@ def _followed(parts: Iterable[Part], name: str, beside: Beside | None) -> Iterat
         yield from beside(listed.chunks())
 
 
+class _Whole(FileIO):
+    """A file without a buffer whose writes take all that they are given, or raise.
+
+    Of a disk that is nearly full a plain one takes what fits, says so, and nobody asks.
+    """
+
+    def write(self, data: Any) -> int:
+        with memoryview(data).cast("B") as view:
+            done = 0
+            while done < len(view):
+                done += super().write(view[done:]) or 0
+            return done
+
+
 @contextmanager
 def _replacing(path: Path) -> Iterator[FileIO]:
     """A file that takes its name at the end, or leaves nothing behind."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb+", buffering=0) as file:
+        with _Whole(part, "w+") as file:
             yield file
         part.replace(path)
     except OSError as error:
