@@ -93,6 +93,8 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("labelbox-v1", {}),
     ("labelbox-v1", {"array": True}),
     ("labelbox-ndjson", {}),
+    ("coco", {}),
+    ("yolo", {}),
 )
 
 
@@ -408,7 +410,7 @@ def test_small_exports_and_mere_copies_are_written_by_one_process(monkeypatch: p
 def test_what_has_state_across_rows_is_written_by_one_process(
     street: Engine, tmp_path: Path, watched: type[_Watched]
 ) -> None:
-    for format, options in (("labelbox-v2", {"masks": "png"}), ("coco", {}), ("csv", {})):
+    for format, options in (("labelbox-v2", {"masks": "png"}), ("coco", {"layout": "splits"}), ("csv", {})):
         request = asked(_scope(street), 3, format=format, options=options)
         one, two = (_parts(open_export(street, request, counted=True)) for _ in range(2))
         assert one == two
@@ -422,6 +424,11 @@ def _parts(export: Export) -> list[tuple[str, bytes]]:
 @pytest.mark.parametrize("name", ["labelbox-v1", "labelbox-v2", "labelbox-ndjson"])
 def test_the_formats_of_labelbox_are_written_in_stretches(name: str) -> None:
     assert load(name).apart is not None
+
+
+@pytest.mark.parametrize("name", ["coco", "yolo"])
+def test_training_formats_are_written_sheet_by_sheet(name: str) -> None:
+    assert load(name).by_sheet is not None
 
 
 def test_every_port_takes_the_number_of_processes(client: annotary.Client, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,10 @@ from annotary.engine import label_rules, tasks
 from annotary.engine.core import Engine, handles
 from annotary.engine.corpora import catalog, corpus_of, selection
 from annotary.engine.findings import Findings
-from annotary.engine.image_sets import of_corpus
+from annotary.engine.image_sets import in_sheets, of_corpus
 from annotary.engine.masks import blob
-from annotary.engine.partitions import Order, chosen, spread, workers
+from annotary.engine.partitions import Order, Written, chosen, rows, spread, workers
+from annotary.engine.sheet_parts import joined
 from annotary.engine.splitting import checked
 from annotary.errors import Invalid, Lossy
 from annotary.formats import Format, Part, TrainingOptions, load, names, options_of
@@ -31,10 +33,13 @@ from annotary.model.export import (
     ProjectScope,
     RunScope,
 )
+from annotary.model.image import Image
 from annotary.model.ledger import Ledger
+from annotary.model.sheet import Prepared, Sheet
 from annotary.model.task import Task
 from annotary.operations.exports import StartExport
 from annotary.operations.tasks import Job
+from annotary.store.rows import Stretch
 
 
 @dataclass
@@ -139,24 +144,45 @@ def open_export(
 
     corpus = chosen(corpus, export, query.labels, query.params, in_full=counted)
     corpus = corpus._replace(again=again, pixels=lambda name: blob(engine, name))
-    if isinstance(options, TrainingOptions):
-        found = of_corpus(engine, corpus, options, export.findings, images)
-        export.parts = form.write(found, options)
-        return export
-    export.parts = form.write(corpus, options)
-    count = workers(request.workers, corpus.rows, copied=lean, sqlite=engine.store.database.is_sqlite)
-    if selected is not None and among is None and count > 1:
+    order = None
+    if selected is not None and among is None and options.in_stretches():
         order = Order(selected, request.format, options, query.labels, query.params, counted)
-        _share(engine, export, order, count)
+    count = workers(request.workers, corpus.rows, copied=lean, sqlite=engine.store.database.is_sqlite)
+    _write(engine, export, corpus, options, images, order if count > 1 else None, count)
     return export
 
 
-def _share(engine: Engine, export: Export, order: Order, count: int) -> None:
-    """Have several processes write an export, where its format allows it."""
-    apart = export.format.apart
-    if apart is not None and order.options.in_stretches():
+def _write(
+    engine: Engine,
+    export: Export,
+    corpus: Corpus,
+    options: Any,
+    images: Path | None,
+    order: Order | None,
+    count: int,
+) -> None:
+    """Set the parts of an export up; with an order, `count` processes write it where its format allows it."""
+    form = export.format
+    assert form.write is not None
+    if isinstance(options, TrainingOptions):
+        together = partial(_sheets, engine, export, order, count) if order and form.by_sheet else None
+        export.parts = form.write(
+            of_corpus(engine, corpus, options, export.findings, images, together), options
+        )
+    elif order and form.apart:
         parts = spread(engine, order, export, count, lambda: export.near)
-        export.parts = apart.join(parts, order.options)
+        export.parts = form.apart.join(parts, options)
+    else:
+        export.parts = form.write(corpus, options)
+
+
+def _sheets(engine: Engine, export: Export, order: Order, count: int) -> Iterator[Sheet | Prepared | Image]:
+    """The rows of a training export that several processes read."""
+
+    def read(stretch: Stretch, is_counted: bool) -> Iterator[Sheet | Image]:
+        return in_sheets(rows(engine, order, stretch, export if is_counted else Written()))
+
+    return joined(spread(engine, order, export, count, lambda: export.near), read)
 
 
 def open_corpus(engine: Engine, query: ExportQuery) -> Corpus:

@@ -23,9 +23,12 @@ from typing import NamedTuple, Protocol
 from annotary.engine import label_rules
 from annotary.engine.core import Engine
 from annotary.engine.corpora import Selection
+from annotary.engine.findings import Findings
+from annotary.engine.image_sets import of_corpus
 from annotary.engine.processes import MOST, Processes, processors
+from annotary.engine.sheet_parts import UNREAD, apart, unread
 from annotary.errors import Invalid
-from annotary.formats import Options, Part, load
+from annotary.formats import BySheet, Options, Part, TrainingOptions, load
 from annotary.model.corpus import Corpus, Page, Section
 from annotary.model.export import ExportFilters, ExportParams, LabelRule
 from annotary.store import Store
@@ -140,11 +143,39 @@ _KIND, _RELATIONSHIPS = b'"annotation_kind":', b',"relationships":['
 
 def _parts(engine: Engine, order: Order, stretch: Stretch, counts: Counts) -> Iterator[Part]:
     """The parts of a stretch."""
-    apart = load(order.format).apart
-    assert apart is not None
+    form = load(order.format)
+    if form.by_sheet is not None:
+        yield from _of_sheets(engine, order, stretch, counts, form.by_sheet)
+        return
+    assert form.apart is not None
+    yield from form.apart.write(rows(engine, order, stretch, counts), order.options)
+
+
+def rows(engine: Engine, order: Order, stretch: Stretch, counts: Counts) -> Corpus:
+    """The rows of a stretch, which are counted."""
     corpus = order.selection.corpus(engine, between=stretch)
-    corpus = chosen(corpus, counts, order.labels, order.params, in_full=order.in_full)
-    return apart.write(corpus, order.options)
+    return chosen(corpus, counts, order.labels, order.params, in_full=order.in_full)
+
+
+def _of_sheets(
+    engine: Engine, order: Order, stretch: Stretch, counts: Counts, by_sheet: BySheet
+) -> Iterator[Part]:
+    """What a training format makes of a stretch by itself, whose rows count where they were read."""
+    counted = Written()
+    corpus = rows(engine, order, stretch, counted)
+    assert isinstance(order.options, TrainingOptions)
+    found = of_corpus(engine, corpus, order.options, Findings(), None)
+    for part in apart(found, by_sheet, order.options, stretch):
+        yield part
+        if part.path == UNREAD:
+            return
+    _add(counts, counted)
+
+
+def _add(counts: Counts, more: Counts) -> None:
+    counts.done += more.done
+    counts.labels += more.labels
+    counts.annotations += more.annotations
 
 
 def _to_file(parts: Iterable[Part], path: str, written: Written) -> Written:
@@ -239,7 +270,7 @@ class _Spread:
                 self._keep(*mine)
                 continue
             if mine is not None:
-                yield from _parts(self.engine, self.order, mine[1], self.counts)
+                yield from self._here(mine[1])
             elif self.next in self.held:
                 yield from self._joined(self.held.pop(self.next))
             elif self.next in self.given:
@@ -302,8 +333,7 @@ class _Spread:
                 written[number] = future.result()
         for number in written.keys() - self.counted:
             self.counted.add(number)
-            for name in ("done", "labels", "annotations"):
-                setattr(self.counts, name, getattr(self.counts, name) + getattr(written[number], name))
+            _add(self.counts, written[number])
 
     def _result(self) -> Iterator[Part]:
         """The next stretch from whom it was given to; written here where nothing came of that."""
@@ -311,7 +341,7 @@ class _Spread:
         try:
             written = future.result()
         except BrokenExecutor:
-            yield from _parts(self.engine, self.order, stretch, self.counts)
+            yield from self._here(stretch)
         else:
             with self.lock:
                 self._count()
@@ -319,6 +349,13 @@ class _Spread:
         with self.lock:
             del self.given[self.next]
             self.counted.discard(self.next)
+
+    def _here(self, stretch: Stretch) -> Iterator[Part]:
+        """A stretch whose turn it is; sheets that nobody hands on are read by who writes them."""
+        if load(self.order.format).by_sheet is not None:
+            yield unread(stretch)
+        else:
+            yield from _parts(self.engine, self.order, stretch, self.counts)
 
     def _joined(self, written: Written) -> Iterator[Part]:
         """The parts of the next stretch, read from its file, which goes at once."""
