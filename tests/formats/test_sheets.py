@@ -312,6 +312,22 @@ def test_what_was_made_apart_and_does_not_fit_is_written_mark_by_mark(
     assert again
 
 
+@pytest.mark.parametrize("rows", ["no_label", "nothing"])
+def test_sheets_without_a_mark(tmp_path: Path, rows: str) -> None:
+    engine = store_of(tmp_path / "store", [rows], 1, seed=1)
+    try:
+        (sheets,) = {same_of_nothing(engine, name) for name in ("coco", "yolo")}
+        assert sheets > 0
+    finally:
+        engine.close()
+
+
+def same_of_nothing(engine: Engine, name: str) -> int:
+    files, _, sheets = written(engine, name, {}, together=True)
+    assert files == written(engine, name, {}, together=False)[0]
+    return sheets
+
+
 def test_ids_beyond_memory_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_disk, "_RECENT", 50)
     monkeypatch.setattr(_disk, "_BITS", 8)

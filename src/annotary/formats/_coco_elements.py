@@ -62,6 +62,8 @@ def _annotations(shapes: Shapes, image_ids: list[int], ids: Column, categories: 
     """The elements of boxes and polygons."""
     counts = np.diff(shapes.ends).tolist()
     count = len(shapes.marks)
+    if not count:
+        return b""
     segmentations = np.full(count, "[]", object)
     segmentations[~shapes.is_box] = [f"[[{one}]]" for one in shapes.polygons.flat_texts()]
     places, areas = np.empty((count, 4)), np.empty(count)
