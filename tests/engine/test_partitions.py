@@ -242,8 +242,9 @@ def test_a_pool_of_the_standard_library_does_and_when_it_breaks_the_rest_is_done
         assert written(street, _wanted(street, 2)) == one
 
 
+@pytest.mark.parametrize("format", ["labelbox-v2", "coco"])
 def test_an_interrupted_export_leaves_nothing_behind(
-    street: Engine, tmp_path: Path, watched: type[_Watched]
+    street: Engine, tmp_path: Path, watched: type[_Watched], format: str
 ) -> None:
     target = tmp_path / "out.ndjson"
     seen = []
@@ -256,7 +257,7 @@ def test_an_interrupted_export_leaves_nothing_behind(
 
     assert watched.given == []
     with pytest.raises(KeyboardInterrupt):
-        delivered(open_export(street, _wanted(street, 2), counted=True), target, interrupt)
+        delivered(open_export(street, _wanted(street, 2, format), counted=True), target, interrupt)
     assert len(seen) == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["store"]
 
