@@ -220,7 +220,7 @@ def test_others_write_a_share(street: Engine, watched: type[_Watched]) -> None:
     assert 5 < len({job.stretch for job in watched.given}) == len(watched.given) <= 20
 
 
-@pytest.mark.parametrize("format", ["labelbox-v1", "labelbox-v2"])
+@pytest.mark.parametrize("format", ["labelbox-v1", "labelbox-v2", "yolo"])
 def test_a_process_that_is_killed_costs_its_part_and_no_more(
     street: Engine, watched: type[_Watched], monkeypatch: pytest.MonkeyPatch, format: str
 ) -> None:
