@@ -21,13 +21,13 @@ Json = dict[str, Any]
 def coco(shop: Workshop) -> Iterator[Result]:
     """Target 4."""
     _check(shop, "coco")
-    yield over_loads(shop, "4", "coco", OFF)
+    yield over_loads(shop, "4", "coco", OFF, workers=2)
 
 
 def yolo(shop: Workshop) -> Iterator[Result]:
     """Target 5: the label files one after the other into one file, as creating files is no part of it."""
     _check(shop, "yolo")
-    yield over_loads(shop, "5", "yolo", OFF)
+    yield over_loads(shop, "5", "yolo", OFF, workers=2)
 
 
 def _check(shop: Workshop, name: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import zstandard
 
-from annotary.engine import partitions
+from annotary.engine import spreading
 from annotary.formats import safe_name
 from tests.cli.conftest import PROJECT, document, done, refused, typed
 
@@ -124,8 +124,8 @@ def test_a_name_makes_a_harmless_file_name(name: str, safe: str) -> None:
 
 
 def test_any_number_of_processes_writes_the_same_file(at: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partitions, "STEP", 7)
-    monkeypatch.setattr(partitions, "LONGEST", 7)
+    monkeypatch.setattr(spreading, "STEP", 7)
+    monkeypatch.setattr(spreading, "LONGEST", 7)
     for format, ending in (("labelbox-v1", "json"), ("labelbox-v2", "ndjson.gz")):
         told = [
             document(

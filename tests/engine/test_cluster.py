@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import annotary
-from annotary.engine import cluster, partitions
+from annotary.engine import cluster, partitions, spreading
 from annotary.engine.core import Engine
 from annotary.engine.loading import import_sources
 from annotary.engine.sources import ValueSource
@@ -33,7 +33,7 @@ SECONDS = 60
 def _short_stretches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Few rows a stretch; what a process keeps open for its next job is closed where it is this one."""
     opened = partitions._engine
-    monkeypatch.setattr(partitions, "FAR_STEP", 3)
+    monkeypatch.setattr(spreading, "FAR_STEP", 3)
     engines: dict[tuple[str, ...], Engine] = {}
 
     def kept(*asked: str) -> Engine:
@@ -99,10 +99,12 @@ def _said(process: subprocess.Popen[str], word: str) -> str:
 def written(client: annotary.Client, **given: Any) -> bytes:
     (project,) = client.get_projects()
     params = {"label_details": True, "project_details": True, "data_row_details": True}
-    return b"\n".join(project.export(params=params, **given).lines())
+    return b"".join(
+        part.path.encode() + part.data for part in project.export(params=params, **given).open().parts
+    )
 
 
-@pytest.mark.parametrize("format", ["labelbox-v1", "labelbox-v2", "labelbox-ndjson"])
+@pytest.mark.parametrize("format", ["labelbox-v1", "labelbox-v2", "labelbox-ndjson", "coco", "yolo"])
 def test_a_cluster_writes_the_same(street: str, scheduler: str, format: str) -> None:
     with annotary.Client(street) as client, cluster.cluster(scheduler) as (executor, threads):
         assert threads == 2
@@ -171,7 +173,7 @@ def test_what_is_wrong_with_the_store_is_told_as_always(street: str, monkeypatch
     def fail(job: object) -> None:
         raise Unavailable("the store is gone")
 
-    monkeypatch.setattr(partitions, "write_stretch", fail)
+    monkeypatch.setattr(spreading, "write_stretch", fail)
     with annotary.Client(street) as client, pytest.raises(Unavailable, match="the store is gone"):
         written(client, executor=_Now(), workers=2)
 
@@ -195,7 +197,7 @@ def test_little_is_held_at_a_time(street: str) -> None:
         (project,) = client.get_projects()
         parts = iter(project.export(executor=executor, workers=2).open().parts)
         next(parts)
-        assert executor.done <= partitions.FAR_AHEAD * 3
+        assert executor.done <= spreading.FAR_AHEAD * 3
         rest = [part.data for part in parts]
         assert len(rest) > 10
 
@@ -219,7 +221,7 @@ def test_the_command_line_takes_a_scheduler(street: str, scheduler: str, tmp_pat
     for words, said in (
         (("--scheduler", "tcp://127.0.0.1:1"), "no Dask scheduler answers at tcp://127.0.0.1:1"),
         (("--scheduler", "nowhere://x"), "--scheduler nowhere://x"),
-        (("--scheduler", scheduler, "--format", "coco", "-o", "c.json"), "leave the scheduler out"),
+        (("--scheduler", scheduler, "--format", "voc", "-o", "voc"), "leave the scheduler out"),
         (("--scheduler", scheduler, "--workers", "0"), "workers: from 1 to"),
     ):
         wrong = export("-o", "wrong.ndjson", *words)

@@ -6,6 +6,8 @@ import json
 import random
 from collections import defaultdict
 from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,9 @@ from typing import Any
 import pytest
 
 import annotary
+from annotary.engine import exporting, sheet_parts, spreading
 from annotary.engine.core import Engine
-from annotary.engine.exporting import open_corpus
+from annotary.engine.exporting import open_corpus, open_export
 from annotary.engine.findings import Findings
 from annotary.engine.image_sets import of_corpus
 from annotary.engine.loading import import_sources
@@ -25,7 +28,8 @@ from annotary.formats import _marks as marks
 from annotary.model.export import ExportQuery, ProjectScope
 from annotary.model.image import POLYGON, Mark
 from annotary.model.project import Project
-from annotary.model.sheet import Sheet
+from annotary.model.sheet import Prepared, Sheet
+from annotary.operations.exports import StartExport
 from annotary.sample.workload import workload
 from annotary.store import Store
 
@@ -219,6 +223,109 @@ def test_sheets_say_what_marks_say(tmp_path: Path, unusual: str) -> None:
             assert sheets[0] > 0
     finally:
         engine.close()
+
+
+class AtOnce(Executor):
+    """Does what it is asked for before it answers."""
+
+    def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(work(*arguments, **named))
+        return future
+
+
+def all_given(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """Have all stretches, of so many rows, written by others."""
+    monkeypatch.setattr(spreading, "STEP", step)
+    monkeypatch.setattr(spreading, "LONGEST", step)
+    monkeypatch.setattr(spreading, "LEFT", 0)
+    monkeypatch.setattr(spreading, "Processes", lambda count, folder: nullcontext(AtOnce()))
+
+
+def spread(engine: Engine, name: str, options: Json, workers: int, labels: Any = "all") -> Any:
+    """All that so many processes say: files, losses, counts."""
+    (project,) = engine.store.find(Project)
+    query = ExportQuery(scope=ProjectScope(id=project.id), labels=labels)
+    request = StartExport(query=query, format=name, options=options, workers=workers)
+    export = open_export(engine, request, counted=True)
+    files: defaultdict[str, bytes] = defaultdict(bytes)
+    for part in export.taken():
+        files[part.path] += part.data
+    return files, export.findings.ledger.document(), export.counts()
+
+
+@pytest.mark.parametrize("unusual", [*UNUSUAL, "all", "none"])
+def test_several_processes_say_what_one_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unusual: str
+) -> None:
+    made: list[Any] = []
+    left: list[Any] = []
+
+    def joined(parts: Any, read: Any) -> Any:
+        for one in sheet_parts.joined(parts, read):
+            (made if isinstance(one, Prepared) else left).append(one)
+            yield one
+
+    monkeypatch.setattr(exporting, "joined", joined)
+    all_given(monkeypatch, 10)
+    some = [*UNUSUAL] if unusual == "all" else [] if unusual == "none" else [unusual]
+    engine = store_of(tmp_path / "store", some, 0.01 if unusual == "all" else 0.05, seed=len(unusual))
+    try:
+        for name, options in (("coco", [{}]), ("yolo", OPTIONS["yolo"])):
+            for one in options:
+                labels = "latest" if unusual == "two_labels" else "all"
+                assert spread(engine, name, one, 2, labels) == spread(engine, name, one, 1, labels)
+    finally:
+        engine.close()
+    assert made
+    assert left or unusual != "all"
+
+
+@pytest.mark.parametrize("clash", ["image", "annotation", "category"])
+def test_what_was_made_apart_and_does_not_fit_is_written_mark_by_mark(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clash: str
+) -> None:
+    """Two images of one name, two marks of one id and image, a class whose number a COCO file has taken."""
+    rows = [json.loads(line) for line in islice(workload(110), 110)]
+    for at in (70, 20):
+        if clash == "category":
+            break
+        rows[at]["data_row"].pop("global_key")
+        rows[at]["data_row"]["external_id"] = "the same"
+    if clash == "annotation":
+        for at in (70, 20):
+            rows[at]["projects"][next(iter(rows[at]["projects"]))]["labels"][0]["annotations"]["objects"] = [
+                {**objects(rows[0])[0], "feature_id": "one"}
+            ]
+    if clash == "category":
+        objects(rows[0])[0].update(name="from a file", coco={"id": 5, "category_id": 2, "image_id": 1})
+    all_given(monkeypatch, 40)
+    again: list[Any] = []
+    real = Prepared.again
+    monkeypatch.setattr(Prepared, "again", lambda self: again.append(self) or real(self))
+    engine = Engine(Store.open(tmp_path / "store"))
+    try:
+        import_sources(engine, [ValueSource(rows)], format="labelbox-v2", on_problem="skip")
+        assert spread(engine, "coco", {}, 2) == spread(engine, "coco", {}, 1)
+    finally:
+        engine.close()
+    assert again
+
+
+@pytest.mark.parametrize("rows", ["no_label", "nothing"])
+def test_sheets_without_a_mark(tmp_path: Path, rows: str) -> None:
+    engine = store_of(tmp_path / "store", [rows], 1, seed=1)
+    try:
+        (sheets,) = {same_of_nothing(engine, name) for name in ("coco", "yolo")}
+        assert sheets > 0
+    finally:
+        engine.close()
+
+
+def same_of_nothing(engine: Engine, name: str) -> int:
+    files, _, sheets = written(engine, name, {}, together=True)
+    assert files == written(engine, name, {}, together=False)[0]
+    return sheets
 
 
 def test_ids_beyond_memory_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,12 @@ from annotary.engine import label_rules, tasks
 from annotary.engine.core import Engine, handles
 from annotary.engine.corpora import catalog, corpus_of, selection
 from annotary.engine.findings import Findings
-from annotary.engine.image_sets import of_corpus
+from annotary.engine.image_sets import in_sheets, of_corpus
 from annotary.engine.masks import blob
-from annotary.engine.partitions import Order, chosen, far_workers, spread, workers
+from annotary.engine.partitions import Order, Written, chosen, rows
+from annotary.engine.sheet_parts import joined
 from annotary.engine.splitting import checked
+from annotary.engine.spreading import far_workers, spread, workers
 from annotary.errors import Invalid, Lossy
 from annotary.formats import Format, Part, TrainingOptions, load, names, options_of
 from annotary.model.base import new_id
@@ -32,10 +35,13 @@ from annotary.model.export import (
     ProjectScope,
     RunScope,
 )
+from annotary.model.image import Image
 from annotary.model.ledger import Ledger
+from annotary.model.sheet import Prepared, Sheet
 from annotary.model.task import Task
 from annotary.operations.exports import StartExport
 from annotary.operations.tasks import Job
+from annotary.store.rows import Stretch
 
 
 @dataclass
@@ -142,33 +148,64 @@ def open_export(
     corpus = chosen(corpus, export, query.labels, query.params, in_full=counted)
     corpus = corpus._replace(again=again, pixels=lambda name: blob(engine, name))
     order = None
-    if selected is not None and among is None:
+    if selected is not None and among is None and options.in_stretches():
         order = Order(selected, request.format, options, query.labels, query.params, counted)
     _check_far(engine, form, order, executor)
-    if isinstance(options, TrainingOptions):
-        found = of_corpus(engine, corpus, options, export.findings, images)
-        export.parts = form.write(found, options)
-        return export
-    export.parts = form.write(corpus, options)
-    _share(engine, export, order, request.workers, executor)
+    share = _share(engine, export, order, request.workers, executor)
+    _write(engine, export, corpus, options, images, share and order, share)
     return export
+
+
+Share = Callable[[], Generator[Part, None, None]]
+"""Begins to have an export written by several processes; gives the parts of its stretches."""
 
 
 def _share(
     engine: Engine, export: Export, order: Order | None, wanted: int | None, executor: Executor | None
-) -> None:
-    """Have several processes write an export, where its format allows it and they are worth it."""
-    if order is None:
-        return
+) -> Share | None:
+    """How an export is spread over several processes; None where one writes it. Raises Invalid."""
     if executor is None:
-        sqlite = engine.store.database.is_sqlite
-        count = workers(wanted, export.total, copied=order.selection.lean, sqlite=sqlite)
+        lean = order is not None and order.selection.lean
+        count = workers(wanted, export.total, copied=lean, sqlite=engine.store.database.is_sqlite)
     else:
         count = far_workers(wanted) + 1
-    apart = export.format.apart
-    if count > 1 and apart is not None and order.options.in_stretches():
-        parts = spread(engine, order, export, count, lambda: export.near, executor)
-        export.parts = apart.join(parts, order.options)
+    if order is None or count == 1:
+        return None
+    return partial(spread, engine, order, export, count, lambda: export.near, executor)
+
+
+def _write(
+    engine: Engine,
+    export: Export,
+    corpus: Corpus,
+    options: Any,
+    images: Path | None,
+    order: Order | None,
+    share: Share | None,
+) -> None:
+    """Set the parts of an export up; what is shared, several processes write where its format allows it."""
+    form = export.format
+    assert form.write is not None
+    if isinstance(options, TrainingOptions):
+        together = (
+            partial(_sheets, engine, export, order, share) if order and share and form.by_sheet else None
+        )
+        export.parts = form.write(
+            of_corpus(engine, corpus, options, export.findings, images, together), options
+        )
+    elif share and form.apart:
+        export.parts = form.apart.join(share(), options)
+    else:
+        export.parts = form.write(corpus, options)
+
+
+def _sheets(engine: Engine, export: Export, order: Order, share: Share) -> Iterator[Sheet | Prepared | Image]:
+    """The rows of a training export that several processes read."""
+
+    def read(stretch: Stretch, is_counted: bool) -> Iterator[Sheet | Image]:
+        return in_sheets(rows(engine, order, stretch, export if is_counted else Written()))
+
+    return joined(share(), read)
 
 
 def _check_far(engine: Engine, form: Format, order: Order | None, executor: Executor | None) -> None:
@@ -177,8 +214,8 @@ def _check_far(engine: Engine, form: Format, order: Order | None, executor: Exec
         return
     if engine.store.database.is_sqlite:
         raise Invalid("a store in a folder is for one machine; others need one in PostgreSQL: annotary copy")
-    if form.apart is None or order is None or not order.options.in_stretches():
-        able = ", ".join(name for name in names() if load(name).apart is not None)
+    if order is None or (form.apart is None and form.by_sheet is None):
+        able = ", ".join(name for name in names() if load(name).apart or load(name).by_sheet)
         raise Invalid(
             f"only exports of a project or model run as {able}, without pictures of masks, are written in"
             " stretches; leave the scheduler out"

@@ -19,9 +19,10 @@ from annotary.formats._images import sheets as sheets_of
 from annotary.model.corpus import Corpus, Notice, Notify, Page
 from annotary.model.image import NO_ANSWERS, WORDS, Classes, Image, ImageSet, classes_of
 from annotary.model.ledger import Ledger
-from annotary.model.sheet import Sheet
+from annotary.model.sheet import Prepared, Sheet
 
-Some = TypeVar("Some", Image, Image | Sheet)
+Together = Callable[[], Iterator[Sheet | Prepared | Image]]
+Some = TypeVar("Some", Image, Image | Sheet | Prepared)
 
 
 def counted(found: Iterable[Some], ledger: Ledger) -> Iterator[Some]:
@@ -33,6 +34,9 @@ def counted(found: Iterable[Some], ledger: Ledger) -> Iterator[Some]:
             if isinstance(some, Sheet):
                 kinds.update(some.kinds)
                 answers += some.answer_count()
+            elif isinstance(some, Prepared):
+                kinds.update(some.kinds)
+                answers += some.answers
             else:
                 for mark in some.marks:
                     kinds[mark.kind] += 1
@@ -55,24 +59,25 @@ def of_corpus(
     options: TrainingOptions,
     findings: Findings,
     folder: Path | None,
+    spread: Together | None = None,
 ) -> ImageSet:
     """The images of a project, run or dataset; of a run its predictions where they are asked for.
 
-    Their own files are in `folder`, or where an import said.
+    Their own files are in `folder`, or where an import said. `spread` gives the same sheets and images, which
+    several processes read.
     """
     name = corpus.shown[0].name if len(corpus.shown) == 1 else "data rows"
-    runs = any(shown.kind == "model_run" for shown in corpus.shown)
-    predictions = runs and corpus.params.predictions
+    predictions, splits = _of_runs(corpus)
     pages: list[Iterable[Page]] = [corpus.pages]
 
     def given() -> Iterable[Page]:
         return pages.pop() if pages else corpus.again()
 
     def found() -> Iterator[Image]:
-        return of_pages(given(), predictions=predictions, splits=runs and corpus.single)
+        return of_pages(given(), predictions=predictions, splits=splits)
 
     def together() -> Iterator[Sheet | Image]:
-        return sheets_of(given(), predictions=predictions, splits=runs and corpus.single)
+        return sheets_of(given(), predictions=predictions, splits=splits)
 
     ontologies = [shown.ontology.normalized for shown in corpus.shown]
     carried = {}
@@ -90,8 +95,20 @@ def of_corpus(
         carried,
         options,
         predictions=predictions,
-        together=together,
+        together=spread or together,
     )
+
+
+def in_sheets(corpus: Corpus) -> Iterator[Sheet | Image]:
+    """The rows of a corpus, plain ones together."""
+    predictions, splits = _of_runs(corpus)
+    return sheets_of(corpus.pages, predictions=predictions, splits=splits)
+
+
+def _of_runs(corpus: Corpus) -> tuple[bool, bool]:
+    """Whether a corpus shows predictions, and whether its rows carry a run's split."""
+    runs = any(shown.kind == "model_run" for shown in corpus.shown)
+    return runs and corpus.params.predictions, runs and corpus.single
 
 
 def of_reader(
@@ -129,7 +146,7 @@ def _image_set(
     options: TrainingOptions,
     *,
     predictions: bool = False,
-    together: Callable[[], Iterator[Sheet | Image]] | None = None,
+    together: Together | None = None,
 ) -> ImageSet:
     times: list[bool] = []
 
@@ -144,12 +161,12 @@ def _image_set(
         rare = splitting.rarest(again()) if options.stratify else _alike
         return splitting.split(once(read()), options, rare)
 
-    def sheets(found: Callable[[], Iterator[Sheet | Image]]) -> Iterator[Sheet | Image]:
+    def sheets(found: Together) -> Iterator[Sheet | Prepared | Image]:
         if not options.split:
             yield from once(found())
             return
         for some in once(found()):
-            heads = some.images if isinstance(some, Sheet) else [some]
+            heads = [some] if isinstance(some, Image) else some.images
             for _ in splitting.split(iter(heads), options, _alike):
                 pass
             yield some

@@ -1,52 +1,27 @@
-"""An export cut by key range: stretches of rows are written apart, by several processes, and joined in order.
+"""A stretch of an export, cut by key range: what is to be written of which rows, and the writing of it.
 
 Versions are never overwritten, so whoever reads the rows of one sequence number reads the same ones: no
-snapshot is held. Any `concurrent.futures.Executor` may do the work; whoever asks does its share of it.
+snapshot is held.
 """
 
 from __future__ import annotations
 
-import errno
-import os
-import shutil
-import tempfile
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future, wait
-from contextlib import ExitStack, closing
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
-from threading import RLock
 from typing import NamedTuple, Protocol
 
 from annotary.engine import label_rules
 from annotary.engine.core import Engine
 from annotary.engine.corpora import Selection
-from annotary.engine.processes import MOST, Processes, processors
-from annotary.errors import AnnotaryError, Invalid
-from annotary.formats import Options, Part, load
+from annotary.engine.findings import Findings
+from annotary.engine.image_sets import of_corpus
+from annotary.engine.sheet_parts import UNREAD, apart
+from annotary.formats import BySheet, Options, Part, TrainingOptions, load
 from annotary.model.corpus import Corpus, Page, Section
-from annotary.model.export import ExportFilters, ExportParams, LabelRule
+from annotary.model.export import ExportParams, LabelRule
 from annotary.store import Store
-from annotary.store.rows import PAGE_ROWS, SPAN_PAGES, Stretch, stretches
-
-LEAST = 50_000
-"""Exports of fewer rows are written before another process has begun."""
-COPY_LEAST = 500_000
-USUAL = 4
-"""So many processes write an export where nobody says how many, if there are so many processors."""
-STEP, LONGEST = PAGE_ROWS * SPAN_PAGES, 10 * PAGE_ROWS * SPAN_PAGES
-"""A stretch has so many rows at least, and at most: about a second of the slowest format."""
-SHARES = 8
-"""So many stretches a process, so that all end at about the same time."""
-LEFT = 2
-"""So many stretches that come next are left to who joins: they need not be written to a file in between."""
-AHEAD = 6
-"""So many stretches a process are written ahead of the joining at most: that bounds the space they take."""
-FAR_STEP, FAR_AHEAD = 2 * STEP, 2
-"""The same for who has no folder in common with this process, and sends stretches, to be held in memory."""
-FAR_MOST = 1024
+from annotary.store.rows import Stretch
 
 
 class Counts(Protocol):
@@ -93,28 +68,6 @@ class Written:
     annotations: int = 0
 
 
-def far_workers(wanted: int | None) -> int:
-    """How many stretches are with an executor at once; raises Invalid."""
-    if wanted is not None and not 1 <= wanted <= FAR_MOST:
-        raise Invalid(f"workers: from 1 to {FAR_MOST} stretches at once, not {wanted}")
-    return wanted or USUAL
-
-
-def workers(wanted: int | None, rows: int | None, *, copied: bool, sqlite: bool) -> int:
-    """How many processes write an export of so many rows (None: unknown); raises Invalid.
-
-    `copied`: it is but a copy. Out of `sqlite` memory sets its pace and not the processor; of PostgreSQL,
-    whose server works beside it already, another process is worth its start only where there is much to copy.
-    """
-    if wanted is not None:
-        if not 1 <= wanted <= MOST:
-            raise Invalid(f"workers: from 1 to {MOST} processes, not {wanted}")
-        return wanted
-    if rows is None or rows < (COPY_LEAST if copied else LEAST) or (copied and sqlite):
-        return 1
-    return min(USUAL, processors())
-
-
 def chosen(
     corpus: Corpus, counts: Counts, labels: LabelRule, params: ExportParams, *, in_full: bool
 ) -> Corpus:
@@ -152,16 +105,46 @@ _ANNOTATIONS = Section._fields.index("annotations")
 _KIND, _RELATIONSHIPS = b'"annotation_kind":', b',"relationships":['
 
 
-def _parts(engine: Engine, order: Order, stretch: Stretch, counts: Counts) -> Iterator[Part]:
+def parts_of(engine: Engine, order: Order, stretch: Stretch, counts: Counts) -> Iterator[Part]:
     """The parts of a stretch."""
-    apart = load(order.format).apart
-    assert apart is not None
+    form = load(order.format)
+    if form.by_sheet is not None:
+        yield from _of_sheets(engine, order, stretch, counts, form.by_sheet)
+        return
+    assert form.apart is not None
+    yield from form.apart.write(rows(engine, order, stretch, counts), order.options)
+
+
+def rows(engine: Engine, order: Order, stretch: Stretch, counts: Counts) -> Corpus:
+    """The rows of a stretch, which are counted."""
     corpus = order.selection.corpus(engine, between=stretch)
-    corpus = chosen(corpus, counts, order.labels, order.params, in_full=order.in_full)
-    return apart.write(corpus, order.options)
+    return chosen(corpus, counts, order.labels, order.params, in_full=order.in_full)
 
 
-def _to_file(parts: Iterable[Part], path: str, written: Written) -> Written:
+def _of_sheets(
+    engine: Engine, order: Order, stretch: Stretch, counts: Counts, by_sheet: BySheet
+) -> Iterator[Part]:
+    """What a training format makes of a stretch by itself, whose rows count where they were read."""
+    counted = Written()
+    corpus = rows(engine, order, stretch, counted)
+    assert isinstance(order.options, TrainingOptions)
+    found = of_corpus(engine, corpus, order.options, Findings(), None)
+    for part in apart(found, by_sheet, order.options, stretch):
+        yield part
+        if part.path == UNREAD:
+            return
+    add(counts, counted)
+
+
+def add(counts: Counts, more: Counts) -> None:
+    """Count what was counted elsewhere."""
+    counts.done += more.done
+    counts.labels += more.labels
+    counts.annotations += more.annotations
+
+
+def to_file(parts: Iterable[Part], path: str, written: Written) -> Written:
+    """Write the parts of a stretch to a new file, one behind the other, and note their sizes."""
     with open(path, "wb", buffering=0) as file:
         for part in parts:
             left = memoryview(part.data)
@@ -180,204 +163,10 @@ def write_stretch(job: Job) -> Written:
     """Write a stretch: what other processes are asked to do."""
     written = Written()
     engine = _engine(job.store, job.org, job.base_url)
-    parts = _parts(engine, job.order, job.stretch, written)
+    parts = parts_of(engine, job.order, job.stretch, written)
     if job.file:
-        return _to_file(parts, job.file, written)
+        return to_file(parts, job.file, written)
     for part in parts:
         written.parts.append((part.path, len(part.data)))
         written.data.append(part.data)
     return written
-
-
-def spread(
-    engine: Engine,
-    order: Order,
-    counts: Counts,
-    count: int,
-    near: Callable[[], Path | None],
-    executor: Executor | None = None,
-) -> Generator[Part, None, None]:
-    """The parts of an export, which `count` processes write, this one among them.
-
-    Stretches are kept in a folder within `near()`, or that of temporary files, until their turn. `executor`
-    does what the others have to do, in place of processes of this machine, and answers with the stretches.
-    """
-    at = order.selection.at
-    if executor is None:
-        rows = engine.store.count(at, ExportFilters())
-        step = max(STEP, min(LONGEST, rows // (SHARES * count) // STEP * STEP))
-    else:
-        step = FAR_STEP
-    folder = Path(tempfile.mkdtemp(prefix=".annotary-", suffix=".parts", dir=near()))
-    try:
-        with ExitStack() as stack:
-            cut = stack.enter_context(closing(stretches(engine.store.database, at, step)))
-            others = executor or stack.enter_context(Processes(count - 1, folder))
-            spread = _Spread(engine, order, counts, cut, folder, others, count - 1, far=executor is not None)
-            stack.callback(spread.end, waiting=executor is not None)
-            yield from spread.parts()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-class _Spread:
-    """One export on its way: which stretches nobody has begun, which are with others, which are written.
-
-    Who is done asks for more from another thread, hence the lock.
-    """
-
-    def __init__(
-        self,
-        engine: Engine,
-        order: Order,
-        counts: Counts,
-        cut: Iterator[Stretch],
-        folder: Path,
-        others: Executor,
-        count: int,
-        *,
-        far: bool,
-    ) -> None:
-        self.engine, self.order, self.counts = engine, order, counts
-        self.folder, self.others, self.count = folder, others, count
-        self.far = far
-        self.ahead = FAR_AHEAD if far else AHEAD
-        self.cut = enumerate(cut)
-        self.free: deque[tuple[int, Stretch]] = deque()
-        self.given: dict[int, tuple[Stretch, Future[Written]]] = {}
-        self.held: dict[int, Written] = {}
-        self.counted: set[int] = set()
-        self.next = 0
-        self.over = False
-        self.lock = RLock()
-
-    def parts(self) -> Iterator[Part]:
-        """The parts in order."""
-        reached = 0
-        while True:
-            with self.lock:
-                while reached < self.next + self.ahead * (self.count + 1) and (more := next(self.cut, None)):
-                    self.free.append(more)
-                    reached = more[0] + 1
-                self._give()
-                self._count()
-                mine = self._mine()
-            if mine is not None and mine[0] != self.next:
-                self._keep(*mine)
-                continue
-            if mine is not None:
-                yield from _parts(self.engine, self.order, mine[1], self.counts)
-            elif self.next in self.held:
-                yield from self._joined(self.held.pop(self.next))
-            elif self.next in self.given:
-                yield from self._result()
-            else:
-                return
-            self.next += 1
-
-    def end(self, *, waiting: bool) -> None:
-        """Call off what the others have not begun, and perhaps wait for what they have."""
-        with self.lock:
-            self.over = True
-            left = [future for _, future in self.given.values()]
-        for future in left:
-            future.cancel()
-        if waiting:
-            wait(left)
-
-    def _mine(self) -> tuple[int, Stretch] | None:
-        """The stretch to write here now; None where the next one is there, or must be awaited."""
-        number = self.next
-        if number in self.held or (number in self.given and self.given[number][1].done()):
-            return None
-        return self.free.popleft() if self.free else None
-
-    def _give(self) -> None:
-        """Give the others what to do."""
-        while not self.over and self.free and self._busy() < self.count:
-            place = min(LEFT, len(self.free) - 1)
-            number, stretch = self.free[place]
-            store, file = self.engine.store, "" if self.far else str(self._file(number))
-            job = Job(self.order, stretch, file, _target(store), store.org, self.engine.base_url)
-            try:
-                future = self.others.submit(write_stretch, job)
-            except Exception as error:
-                if not self._is_broken(error):
-                    raise
-                # There is nobody left to do anything: all the rest is done here.
-                self.count = 0
-                return
-            del self.free[place]
-            self.given[number] = stretch, future
-            future.add_done_callback(self._again)
-
-    def _busy(self) -> int:
-        return sum(not future.done() for _, future in self.given.values())
-
-    def _again(self, future: Future[Written]) -> None:
-        with self.lock:
-            self._give()
-
-    def _keep(self, number: int, stretch: Stretch) -> None:
-        """Write a stretch here whose turn is later."""
-        written, path = Written(), str(self._file(number))
-        self.held[number] = _to_file(_parts(self.engine, self.order, stretch, written), path, written)
-
-    def _count(self) -> None:
-        """Count what has been written by now."""
-        written = dict(self.held)
-        for number, (_, future) in self.given.items():
-            if future.done() and not future.cancelled() and future.exception() is None:
-                written[number] = future.result()
-        for number in written.keys() - self.counted:
-            self.counted.add(number)
-            for name in ("done", "labels", "annotations"):
-                setattr(self.counts, name, getattr(self.counts, name) + getattr(written[number], name))
-
-    def _result(self) -> Iterator[Part]:
-        """The next stretch from whom it was given to; written here where nothing came of that."""
-        stretch, future = self.given[self.next]
-        try:
-            written = future.result()
-        except Exception as error:
-            if not self._is_broken(error):
-                raise
-            yield from _parts(self.engine, self.order, stretch, self.counts)
-        else:
-            with self.lock:
-                self._count()
-            yield from self._joined(written)
-        with self.lock:
-            del self.given[self.next]
-            self.counted.discard(self.next)
-
-    def _is_broken(self, error: Exception) -> bool:
-        """Whether it was not the stretch that failed but who had it; each executor has errors of its own.
-
-        Where it is the stretch after all, it fails again when it is written here.
-        """
-        return isinstance(error, BrokenExecutor) or (self.far and not isinstance(error, AnnotaryError))
-
-    def _joined(self, written: Written) -> Iterator[Part]:
-        """The parts of the next stretch: those that were sent, or of its file, which goes at once."""
-        if self.far and written.data:
-            names = (name for name, _ in written.parts)
-            yield from map(Part, names, written.data)
-            return
-        path = self._file(self.next)
-        with path.open("rb") as file:
-            path.unlink()
-            for name, size in written.parts:
-                data = file.read(size)
-                if len(data) != size:
-                    raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
-                yield Part(name, data)
-
-    def _file(self, number: int) -> Path:
-        return self.folder / str(number)
-
-
-def _target(store: Store) -> str:
-    """Where another process opens a store."""
-    place = store.database.place
-    return str(Path(place).parent.absolute()) if store.database.is_sqlite else place

@@ -105,6 +105,10 @@ class TrainingOptions(Options, frozen=True):
         ),
     ] = "link"
 
+    def in_stretches(self) -> bool:
+        """Unless all marks of an image are looked at for its split."""
+        return not self.stratify
+
 
 class Reading(NamedTuple):
     """Where a reader's remarks go.
@@ -130,6 +134,11 @@ def in_order(parts: Iterator[Part], options: Any) -> Iterator[Part]:
     return parts
 
 
+BySheet = Callable[[Any, Any], Callable[[Any], Any]]
+"""Of an ImageSet and options: what is made of a Sheet without knowing any other, in values that can be
+pickled; None where its rows are to be written mark by mark."""
+
+
 class Apart(NamedTuple):
     """How stretches of a corpus are written apart, by several processes.
 
@@ -151,7 +160,8 @@ class Format(NamedTuple):
     parameters, every section is written. `flat`: nested questions stand beside their parents.
     `checks_metadata`: metadata values must fit the organisation's schemas. `ending` is that of its one file.
     `parse`: its file is JSON documents, each of which is a row by itself; `read` gives the same. `apart`: its
-    rows may be written in stretches.
+    rows may be written in stretches. `by_sheet` is the same of a training format: what it makes of each sheet
+    by itself, and `write` finds in its place as Prepared.
     """
 
     title: str
@@ -165,6 +175,7 @@ class Format(NamedTuple):
     claims: Callable[[dict[str, Any]], bool] | None = None
     read_ontology: Callable[[Source], Normalized] | None = None
     apart: Apart | None = None
+    by_sheet: BySheet | None = None
     lines: bool = False
     merges: bool = False
     ids_decide: bool = False

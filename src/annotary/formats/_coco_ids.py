@@ -46,14 +46,20 @@ class Ids:
                 return id
             attempt += "\x1f"
 
-    def made_all(self, keys: list[bytes]) -> list[int]:
-        """What `made` gives for each of some keys, as UTF-8."""
-        digests = b"".join([blake2b(key, digest_size=8).digest() for key in keys])
-        found = (np.frombuffer(digests, ">u8").astype(np.int64) >> 12 & _LOWER) | 1 << 52
-        ids: list[int] = found.tolist()
-        if len(set(ids)) == len(ids) and self._seen.add_all(found):
-            return ids
-        return [self.made(key.decode("utf-8", "surrogatepass")) for key in keys]
+    def are_new(self, ids: np.ndarray) -> bool:
+        """Whether ids that follow from keys can be given: all different, and none of them given yet."""
+        return len(set(ids.tolist())) == len(ids) and self._seen.are_new(ids)
+
+    def give(self, ids: np.ndarray) -> None:
+        """Give ids that are new."""
+        self._seen.add_all(ids)
+
+
+def hashed(keys: list[bytes]) -> np.ndarray:
+    """The ids that follow from keys (UTF-8), as `Ids.made` gives them where they are new."""
+    digests = b"".join([blake2b(key, digest_size=8).digest() for key in keys])
+    found: np.ndarray = (np.frombuffer(digests, ">u8").astype(np.int64) >> 12 & _LOWER) | 1 << 52
+    return found
 
 
 class Categories:

@@ -103,8 +103,16 @@ class Seen:
 
     def add_all(self, numbers: Any) -> bool:
         """Add different numbers (an array of int64) if none of them was there; whether that is so."""
-        keys = numbers.tolist()
-        if not self._recent.isdisjoint(keys):
+        if not self.are_new(numbers):
+            return False
+        self._recent.update(numbers.tolist())
+        if len(self._recent) >= _RECENT:
+            self._spill()
+        return True
+
+    def are_new(self, numbers: Any) -> bool:
+        """Whether none of some numbers (an array of int64) is there."""
+        if not self._recent.isdisjoint(numbers.tolist()):
             return False
         if self._marked is not None:
             one, other = numbers & _PLACES, numbers >> _BITS & _PLACES
@@ -112,11 +120,7 @@ class Seen:
             there = marked[one >> 3] >> (one & 7) & marked[other >> 3] >> (other & 7) & 1
             if there.any():
                 perhaps = numbers[there.astype(np.bool_)]
-                if any(_among(run, perhaps) for run in self._runs):
-                    return False
-        self._recent.update(keys)
-        if len(self._recent) >= _RECENT:
-            self._spill()
+                return not any(_among(run, perhaps) for run in self._runs)
         return True
 
     def _on_disk(self, key: int | str) -> bool:

@@ -14,7 +14,7 @@ from annotary.formats._names import Names
 from annotary.formats._yolo_files import DETECT, data_yaml, files
 from annotary.model.geometry import Box
 from annotary.model.image import BOX, POLYGON, TRAIN, Image, ImageSet, Mark
-from annotary.model.sheet import Sheet
+from annotary.model.sheet import Prepared, Sheet
 
 ROUND = 1e-3
 """So many pixels beyond the border are a matter of rounding, not of the annotation."""
@@ -79,6 +79,9 @@ def _texts(
     for some in found.some():
         if isinstance(some, Image):
             yield some, text_of(some)
+        elif isinstance(some, Prepared):
+            found.ledger.replay(some.calls)
+            yield from zip(some.images, some.made, strict=True)
         elif (texts := together(found, some)) is not None:
             yield from zip(some.images, texts, strict=True)
         else:

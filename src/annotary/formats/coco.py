@@ -9,10 +9,9 @@ import msgspec
 from msgspec import Meta, Raw
 
 from annotary.formats import Format, Part, Reading, Source, TrainingOptions
-from annotary.formats import _columns as columns
 from annotary.formats import _marks as marks
-from annotary.formats._coco_elements import annotation_elements
-from annotary.formats._coco_ids import Categories, Ids, image_element, plain_element
+from annotary.formats._coco_elements import Elements, elements
+from annotary.formats._coco_ids import Categories, Ids, image_element
 from annotary.formats._coco_read import read, starts
 from annotary.formats._disk import Later
 from annotary.formats._losses import drop, mark_id, no_answers, sheet_written, wrote
@@ -31,7 +30,7 @@ from annotary.model.image import (
     ImageSet,
     Mark,
 )
-from annotary.model.sheet import Sheet
+from annotary.model.sheet import Prepared, Sheet
 
 
 class Options(TrainingOptions, frozen=True):
@@ -50,6 +49,10 @@ class Options(TrainingOptions, frozen=True):
         return self.layout == "results" or (
             self.layout == "file" and not self.split and self.images != "copy"
         )
+
+    def in_stretches(self) -> bool:
+        """Where all is one file."""
+        return super().in_stretches() and self.one_file() and self.layout == "file"
 
 
 class _Annotation(msgspec.Struct, gc=False):
@@ -119,11 +122,11 @@ def _one_file(found: ImageSet, writer: _Writer) -> Iterator[Part]:
     annotations = Later()
     comma = b'{"images":[\n'
     for some in found.some():
-        if isinstance(some, Sheet) and (texts := writer.sheet(some, annotations)) is not None:
+        if not isinstance(some, Image) and (texts := writer.sheet(some, annotations)) is not None:
             yield Part("", comma + texts)
             comma = b",\n"
             continue
-        for image in some.again() if isinstance(some, Sheet) else (some,):
+        for image in (some,) if isinstance(some, Image) else some.again():
             yield Part("", comma + writer.image(image)[0])
             writer.annotations(image, annotations)
             comma = b",\n"
@@ -131,6 +134,25 @@ def _one_file(found: ImageSet, writer: _Writer) -> Iterator[Part]:
     for chunk in annotations.chunks():
         yield Part("", chunk)
     yield Part("", b'],\n"categories":' + writer.ending())
+
+
+def _in_no_split(sheet: Sheet) -> bool:
+    return not any([image.split for image in sheet.images])
+
+
+def _by_sheet(found: ImageSet, options: Options) -> Callable[[Sheet], Elements | None]:
+    """With the categories that classes have where no row brings its own."""
+    categories = Categories(found.classes)
+    for one in found.classes:
+        categories.of(one)
+
+    def made(sheet: Sheet) -> Elements | None:
+        there = elements(sheet, categories.ids) if _in_no_split(sheet) else None
+        if there is not None:
+            sheet_written(found.ledger, sheet, "COCO", "COCO")
+        return there
+
+    return made
 
 
 class _Writer:
@@ -157,24 +179,32 @@ class _Writer:
         self.image_id, text = image_element(image, self.image_ids, split=self.splits)
         return text, image.name
 
-    def sheet(self, sheet: Sheet, out: Later) -> bytes | None:
-        """The elements of a sheet's images; None where it has something that is written mark by mark."""
-        shapes = columns.drawn(sheet)
-        categories = self.categories.ids
-        if (
-            shapes is None
-            or not all([one.name in categories for one in sheet.marks if one.kind in _KINDS])
-            or (self.splits and any([image.split for image in sheet.images]))
-        ):
+    def sheet(self, sheet: Sheet | Prepared, out: Later) -> bytes | None:
+        """The elements of a sheet's images; None where it is to be written mark by mark."""
+        if isinstance(sheet, Prepared):
+            made: Elements | None = sheet.made
+        else:
+            made = elements(sheet, self.categories.ids) if _in_no_split(sheet) else None
+        if made is None or not self._take(made):
             return None
-        keys = [image.key.encode("utf-8", "surrogatepass") for image in sheet.images]
-        ids = self.image_ids.made_all(keys)
-        texts = annotation_elements(shapes, keys, ids, self.ids, categories)
-        if texts:
-            out.add((b"" if out.empty else b",\n") + texts)
-        sheet_written(self.found.ledger, sheet, "COCO", "COCO")
-        images = zip(sheet.images, ids, strict=True)
-        return ",\n".join([plain_element(image, id) + "}" for image, id in images]).encode()
+        if made.annotations:
+            out.add((b"" if out.empty else b",\n") + made.annotations)
+        if isinstance(sheet, Prepared):
+            self.found.ledger.replay(sheet.calls)
+        else:
+            sheet_written(self.found.ledger, sheet, "COCO", "COCO")
+        return made.images
+
+    def _take(self, made: Elements) -> bool:
+        """Give a sheet the ids it was made with; whether that can be."""
+        for name, id in made.categories.items():
+            if (self.categories.ids.get(name) or self.categories.of(self.found.classes.by_name[name])) != id:
+                return False
+        if not (self.image_ids.are_new(made.image_ids) and self.ids.are_new(made.ids)):
+            return False
+        self.image_ids.give(made.image_ids)
+        self.ids.give(made.ids)
+        return True
 
     def annotations(self, image: Image, out: Later) -> None:
         """The elements of an image's annotations; what cannot be said goes into the ledger."""
@@ -356,6 +386,7 @@ FORMAT = Format(
     options=Options,
     write=write,
     read=_read,
+    by_sheet=_by_sheet,
     images=True,
     starts=starts,
     ending=".json",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Annotated
 
 from msgspec import Meta
@@ -49,6 +50,11 @@ def _together(found: ImageSet, sheet: Sheet) -> list[bytes] | None:
     return lines(found, sheet, _TITLE)
 
 
+def _by_sheet(found: ImageSet, options: Options) -> Callable[[Sheet], list[bytes] | None]:
+    del options
+    return partial(_together, found)
+
+
 def read(source: Source, options: Options, reading: Reading) -> Iterator[Image]:
     """Images with the boxes of their label files."""
     del options
@@ -92,6 +98,7 @@ FORMAT = Format(
     options=Options,
     write=write,
     read=read,
+    by_sheet=_by_sheet,
     images=True,
     folder=_is_detection,
     says="boxes, scores; whatever else has an extent as the box around it",

@@ -257,5 +257,5 @@ class ImageSet(NamedTuple):
     sheets: Callable[[], Iterator[Any]] | None = None
 
     def some(self) -> Iterator[Any]:
-        """All of it in order: sheets of plain rows, and images with their marks."""
+        """All of it in order: sheets of plain rows, some of them Prepared, and images with their marks."""
         return self.images() if self.sheets is None else self.sheets()

@@ -15,6 +15,8 @@ from annotary.model.base import Value
 Action = Literal["dropped", "approximated", "renamed", "clipped", "repaired"]
 IDS = 100
 """So many ids of a loss are listed; the rest is counted."""
+Call = tuple[str, tuple[Any, ...]]
+"""Something that was said to a ledger: the name of its method, and the arguments."""
 
 
 class Balance(Value):
@@ -119,6 +121,11 @@ class Ledger:
         if ids:
             self._note(action, kind, reason, ids, len(ids))
 
+    def replay(self, calls: list[Call]) -> None:
+        """Enter what Notes hold, as if it were said here."""
+        for name, arguments in calls:
+            getattr(self, name)(*arguments)
+
     def before(self, document: dict[str, Any]) -> None:
         """Enter what an earlier step lost: its ledger, as a document."""
         for one in msgspec.convert(document["losses"], list[Loss]):
@@ -181,3 +188,35 @@ class Ledger:
             "balance": [one.document() for one in self.balance],
             "losses": [{**msgspec.to_builtins(one), "ids": list(one.ids)} for one in self.losses],
         }
+
+
+class Notes(Ledger):
+    """What is said to a ledger that is elsewhere: the calls, in order, in plain values."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[Call] = []
+
+    def wrote(self, kind: str, count: int = 1) -> None:
+        """See Ledger."""
+        self.calls.append(("wrote", (kind, count)))
+
+    def dropped_all(self, kind: str, reason: str, ids: Iterable[str], count: int) -> None:
+        """See Ledger."""
+        self.calls.append(("dropped_all", (kind, reason, tuple(islice(ids, IDS)), count)))
+
+    def approximated_all(
+        self, kind: str, reason: str, ids: Iterable[str], ious: Sequence[float | None]
+    ) -> None:
+        """See Ledger."""
+        self.calls.append(("approximated_all", (kind, reason, tuple(islice(ids, IDS)), tuple(ious))))
+
+    def changed_all(
+        self,
+        action: Literal["renamed", "clipped", "repaired"],
+        kind: str,
+        reason: str,
+        ids: Sequence[str],
+    ) -> None:
+        """See Ledger."""
+        self.calls.append(("changed_all", (action, kind, reason, tuple(ids))))

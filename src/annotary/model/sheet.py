@@ -8,12 +8,13 @@ sheets says the same of both.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta, Raw
 
 from annotary.model.image import NOTHING, Image
+from annotary.model.ledger import Call
 
 Kind = Literal["ImageBoundingBox", "ImagePolygon", "ImagePolyline", "ImagePoint", "ImageSegmentationMask"]
 """The kinds that a plain row has: of a mask only its link."""
@@ -58,12 +59,35 @@ class Sheet(NamedTuple):
 
     def again(self) -> Iterator[Image]:
         """The same rows with their marks."""
-        for head, image in zip(self.images, self.full(), strict=True):
-            image.split = head.split
-            yield image
+        return _again(self.images, self.full)
 
     def answer_count(self) -> int:
         """How many questions are answered about the images and about their marks."""
         return sum(self.answers) + sum(
             [len(one.classifications) for one in self.marks if one.classifications]
         )
+
+
+class Prepared(NamedTuple):
+    """A sheet of which a format has made, in another process, what follows from it alone: `made`.
+
+    `images` and `full` are those of the sheet; `kinds` is how many marks of each kind it had, `answers` how
+    many questions were answered, `calls` what the ledger is to be told.
+    """
+
+    images: list[Image]
+    kinds: dict[str, int]
+    answers: int
+    calls: list[Call]
+    made: Any
+    full: Callable[[], list[Image]]
+
+    def again(self) -> Iterator[Image]:
+        """The same rows with their marks."""
+        return _again(self.images, self.full)
+
+
+def _again(images: list[Image], full: Callable[[], list[Image]]) -> Iterator[Image]:
+    for head, image in zip(images, full(), strict=True):
+        image.split = head.split
+        yield image

@@ -20,10 +20,11 @@ from typing import Any, ClassVar
 import pytest
 
 import annotary
-from annotary.engine import partitions
+from annotary.engine import spreading
 from annotary.engine.core import Engine
 from annotary.engine.exporting import Export, open_export
 from annotary.engine.loading import import_sources
+from annotary.engine.partitions import Job
 from annotary.engine.processes import Died, Processes
 from annotary.engine.sources import ValueSource
 from annotary.engine.written import delivered
@@ -45,8 +46,8 @@ STREETS = ProjectScope(id="streets")
 
 @pytest.fixture(autouse=True)
 def _nothing_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(partitions, "STEP", 3)
-    monkeypatch.setattr(partitions, "LONGEST", 3)
+    monkeypatch.setattr(spreading, "STEP", 3)
+    monkeypatch.setattr(spreading, "LONGEST", 3)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
     yield
@@ -93,6 +94,8 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("labelbox-v1", {}),
     ("labelbox-v1", {"array": True}),
     ("labelbox-ndjson", {}),
+    ("coco", {}),
+    ("yolo", {}),
 )
 
 
@@ -122,7 +125,7 @@ def test_any_number_of_processes_writes_the_same(
     """The processes are begun once for all of it; any executor would do."""
     queries = list(_queries(lively))
     with Processes(2, tmp_path / "parts") as own:
-        monkeypatch.setattr(partitions, "Processes", lambda count, folder: nullcontext(own))
+        monkeypatch.setattr(spreading, "Processes", lambda count, folder: nullcontext(own))
         for format, options in OPTIONS:
             for query in queries:
                 given = {"format": format, "options": options, **query}
@@ -139,7 +142,7 @@ def test_what_changes_meanwhile_is_not_in_it(
     random = Random(6)
     one = written(lively.engine, asked(params=ALL_DETAILS, workers=1))
     with Processes(1, tmp_path / "parts") as own:
-        monkeypatch.setattr(partitions, "Processes", lambda count, folder: nullcontext(own))
+        monkeypatch.setattr(spreading, "Processes", lambda count, folder: nullcontext(own))
         export = open_export(lively.engine, asked(params=ALL_DETAILS, workers=2), counted=True)
         for _ in range(30):
             edit(lively.engine, random, "streets")
@@ -149,14 +152,14 @@ def test_what_changes_meanwhile_is_not_in_it(
 class _Watched(Processes):
     """Processes whose jobs are counted; `killed` are those after whose giving a process is killed."""
 
-    given: ClassVar[list[partitions.Job]] = []
+    given: ClassVar[list[Job]] = []
     killed: ClassVar[tuple[int, ...]] = ()
 
     def __init__(self, count: int, folder: Path) -> None:
         super().__init__(count, folder)
         # What it takes for a process to begin is longer than what these exports take.
         begun = [
-            super(_Watched, self).submit(partitions.workers, 1, 1, copied=True, sqlite=True)
+            super(_Watched, self).submit(spreading.workers, 1, 1, copied=True, sqlite=True)
             for _ in range(count)
         ]
         begun += [super(_Watched, self).submit(load, "labelbox-v1") for _ in range(count)]
@@ -177,7 +180,7 @@ class _Watched(Processes):
 @pytest.fixture
 def watched(monkeypatch: pytest.MonkeyPatch) -> type[_Watched]:
     monkeypatch.setattr(_Watched, "given", [])
-    monkeypatch.setattr(partitions, "Processes", _Watched)
+    monkeypatch.setattr(spreading, "Processes", _Watched)
     return _Watched
 
 
@@ -218,7 +221,7 @@ def test_others_write_a_share(street: Engine, watched: type[_Watched]) -> None:
     assert 5 < len({job.stretch for job in watched.given}) == len(watched.given) <= 20
 
 
-@pytest.mark.parametrize("format", ["labelbox-v1", "labelbox-v2"])
+@pytest.mark.parametrize("format", ["labelbox-v1", "labelbox-v2", "yolo"])
 def test_a_process_that_is_killed_costs_its_part_and_no_more(
     street: Engine, watched: type[_Watched], monkeypatch: pytest.MonkeyPatch, format: str
 ) -> None:
@@ -233,15 +236,16 @@ def test_a_pool_of_the_standard_library_does_and_when_it_breaks_the_rest_is_done
 ) -> None:
     one = written(street, _wanted(street, 1))
     with ProcessPoolExecutor(1, mp_context=get_context("forkserver")) as pool:
-        monkeypatch.setattr(partitions, "Processes", lambda count, folder: nullcontext(pool))
+        monkeypatch.setattr(spreading, "Processes", lambda count, folder: nullcontext(pool))
         assert written(street, _wanted(street, 2)) == one
         with pytest.raises(Exception, match="terminated"):
             pool.submit(os._exit, 1).result()
         assert written(street, _wanted(street, 2)) == one
 
 
+@pytest.mark.parametrize("format", ["labelbox-v2", "coco"])
 def test_an_interrupted_export_leaves_nothing_behind(
-    street: Engine, tmp_path: Path, watched: type[_Watched]
+    street: Engine, tmp_path: Path, watched: type[_Watched], format: str
 ) -> None:
     target = tmp_path / "out.ndjson"
     seen = []
@@ -254,7 +258,7 @@ def test_an_interrupted_export_leaves_nothing_behind(
 
     assert watched.given == []
     with pytest.raises(KeyboardInterrupt):
-        delivered(open_export(street, _wanted(street, 2), counted=True), target, interrupt)
+        delivered(open_export(street, _wanted(street, 2, format), counted=True), target, interrupt)
     assert len(seen) == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["store"]
 
@@ -267,7 +271,7 @@ def test_a_part_that_does_not_fit_on_the_disk_ends_the_export(
     with Processes(1, tmp_path / "parts") as own:
         process = own.submit(os.getpid).result()
         resource.prlimit(process, resource.RLIMIT_FSIZE, (5000, 5000))
-        monkeypatch.setattr(partitions, "Processes", lambda count, folder: nullcontext(own))
+        monkeypatch.setattr(spreading, "Processes", lambda count, folder: nullcontext(own))
         with pytest.raises(Unavailable, match=r"out\.ndjson cannot be written: File too large"):
             delivered(open_export(street, _wanted(street, 2), counted=True), target)
     assert list(target.parent.iterdir()) == []
@@ -297,7 +301,7 @@ def test_when_the_export_is_killed_its_processes_end_and_their_parts_go(tmp_path
 _PROGRAM = """
 import sys, time
 from pathlib import Path
-from annotary.engine import partitions
+from annotary.engine import spreading
 from annotary.engine.core import Engine
 from annotary.engine.written import delivered
 from annotary.engine.exporting import open_export
@@ -306,7 +310,7 @@ from annotary.model.project import Project
 from annotary.operations.exports import StartExport
 from annotary.store import Store
 
-partitions.STEP = partitions.LONGEST = 2
+spreading.STEP = spreading.LONGEST = 2
 engine = Engine(Store.open(sys.argv[1]))
 (project,) = engine.store.find(Project)
 query = ExportQuery(scope=ProjectScope(id=project.id))
@@ -330,23 +334,23 @@ def _runs(process: int) -> bool:
 def test_others_do_not_run_far_ahead_of_who_reads_slowly(
     tmp_path: Path, street: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(partitions, "STEP", 1)
-    monkeypatch.setattr(partitions, "LONGEST", 1)
+    monkeypatch.setattr(spreading, "STEP", 1)
+    monkeypatch.setattr(spreading, "LONGEST", 1)
     export = open_export(street, _wanted(street, 2, "labelbox-v2"), counted=True)
     export.near = tmp_path
     most = 0
     for _ in export.taken():
         time.sleep(0.02)
         most = max(most, sum(1 for _ in tmp_path.glob(".annotary-*.parts/*")))
-    assert 1 < most <= 2 * partitions.AHEAD
+    assert 1 < most <= 2 * spreading.AHEAD
 
 
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = _street(tmp_path / "store", 4000)
-    monkeypatch.setattr(partitions, "STEP", 400)
-    monkeypatch.setattr(partitions, "LONGEST", 400)
+    monkeypatch.setattr(spreading, "STEP", 400)
+    monkeypatch.setattr(spreading, "LONGEST", 400)
     with Processes(1, tmp_path / "parts") as own:
-        monkeypatch.setattr(partitions, "Processes", lambda count, folder: nullcontext(own))
+        monkeypatch.setattr(spreading, "Processes", lambda count, folder: nullcontext(own))
         peaks = []
         for _ in range(3):
             for _ in open_export(engine, _wanted(engine, 2), counted=True).taken():
@@ -362,7 +366,7 @@ def test_files_are_the_same_byte_for_byte(
 ) -> None:
     files = []
     with Processes(1, tmp_path / "parts") as own:
-        monkeypatch.setattr(partitions, "Processes", lambda count, folder: nullcontext(own))
+        monkeypatch.setattr(spreading, "Processes", lambda count, folder: nullcontext(own))
         for workers in (1, 2):
             export = open_export(street, _wanted(street, workers), counted=True)
             (artifact,) = delivered(export, tmp_path / f"{workers}.{ending}", title="W")
@@ -392,23 +396,23 @@ def test_what_goes_wrong_in_another_process_is_raised_here(tmp_path: Path) -> No
 
 
 def test_small_exports_and_mere_copies_are_written_by_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partitions, "processors", lambda: 3)
+    monkeypatch.setattr(spreading, "processors", lambda: 3)
     for sqlite in (True, False):
-        assert partitions.workers(None, 1000, copied=False, sqlite=sqlite) == 1
-        assert partitions.workers(None, None, copied=False, sqlite=sqlite) == 1
-        assert partitions.workers(None, 100_000, copied=False, sqlite=sqlite) == 3
-        assert partitions.workers(None, 100_000, copied=True, sqlite=sqlite) == 1
-        assert partitions.workers(None, 1_000_000, copied=True, sqlite=sqlite) == (1 if sqlite else 3)
-        assert partitions.workers(2, 10, copied=True, sqlite=sqlite) == 2
+        assert spreading.workers(None, 1000, copied=False, sqlite=sqlite) == 1
+        assert spreading.workers(None, None, copied=False, sqlite=sqlite) == 1
+        assert spreading.workers(None, 100_000, copied=False, sqlite=sqlite) == 3
+        assert spreading.workers(None, 100_000, copied=True, sqlite=sqlite) == 1
+        assert spreading.workers(None, 1_000_000, copied=True, sqlite=sqlite) == (1 if sqlite else 3)
+        assert spreading.workers(2, 10, copied=True, sqlite=sqlite) == 2
     for wrong in (0, -1, 17):
         with pytest.raises(Invalid, match="from 1 to 16 processes"):
-            partitions.workers(wrong, 10, copied=False, sqlite=True)
+            spreading.workers(wrong, 10, copied=False, sqlite=True)
 
 
 def test_what_has_state_across_rows_is_written_by_one_process(
     street: Engine, tmp_path: Path, watched: type[_Watched]
 ) -> None:
-    for format, options in (("labelbox-v2", {"masks": "png"}), ("coco", {}), ("csv", {})):
+    for format, options in (("labelbox-v2", {"masks": "png"}), ("coco", {"layout": "splits"}), ("csv", {})):
         request = asked(_scope(street), 3, format=format, options=options)
         one, two = (_parts(open_export(street, request, counted=True)) for _ in range(2))
         assert one == two
@@ -422,6 +426,11 @@ def _parts(export: Export) -> list[tuple[str, bytes]]:
 @pytest.mark.parametrize("name", ["labelbox-v1", "labelbox-v2", "labelbox-ndjson"])
 def test_the_formats_of_labelbox_are_written_in_stretches(name: str) -> None:
     assert load(name).apart is not None
+
+
+@pytest.mark.parametrize("name", ["coco", "yolo"])
+def test_training_formats_are_written_sheet_by_sheet(name: str) -> None:
+    assert load(name).by_sheet is not None
 
 
 def test_every_port_takes_the_number_of_processes(client: annotary.Client, tmp_path: Path) -> None:
