@@ -32,30 +32,22 @@ from annotary.formats import load
 from annotary.formats._json import Broken, Document, documents
 from annotary.model.corpus import Parsed, Problem
 from annotary.model.project import Dataset
+from annotary.store.arrivals import NewRow
 
 TOGETHER = 16
 """So many documents are sent at once."""
 TOGETHER_BYTES = 1 << 18
 """No more are sent at once when they have so many bytes."""
-ROW = ("activity", "status", "batch", "tail", "extra", "deleted")
-LABEL = (
-    *("prediction", "position", "id", "created_at"),
-    *("head", "details", "performance", "annotations", "masks", "v1", "shows"),
-)
 
 
 class Ready(msgspec.Struct, array_like=True, gc=False):
-    """What a row that is new to the store means for it; `rows` and `labels` hold ROW and LABEL by collection,
-    `features` the entries of data row 0.
-    """
+    """What a row that is new to the store means for it; its `rows` are those of data row 0."""
 
     id: str
     global_key: str | None
     dataset: str
     texts: tuple[str, str, str, str, str]
-    rows: list[tuple[int, tuple[Any, ...]]]
-    labels: list[tuple[int, tuple[Any, ...]]]
-    features: list[tuple[int, list[int]]]
+    rows: list[NewRow]
     batches: list[tuple[int, str, str]]
     label_count: int
     annotation_count: int
@@ -200,9 +192,7 @@ class Preparer:
             entry.global_key,
             dataset.id,
             texts,  # type: ignore[arg-type]
-            [(at, tuple(map(fields.get, ROW))) for at, _, fields, _ in staged.rows],
-            [(at, tuple(map(fields.get, LABEL))) for at, fields, _ in staged.labels],
-            staged.features,
+            staged.new,
             [(place.collection, id, name) for place, id, name in staged.batches],
             staged.label_count,
             staged.annotation_count,
@@ -215,14 +205,9 @@ def take_ready(entry: Entry, ready: Ready, staged: Staged, place_of: dict[int, P
     """Stage a row that is new to the store as `stage` would have done."""
     staged.versions.append((entry, ready.texts))
     staged.data_rows.append((entry, ready.dataset, ready.global_key))
-    for at, values in ready.rows:
-        staged.rows.append((at, entry, dict(zip(ROW, values, strict=True)), False))
-    for at, values in ready.labels:
-        columns = dict(zip(LABEL, values, strict=True))
-        columns["data_row"] = entry.number
-        staged.labels.append((at, columns, False))
-    for at, entries in ready.features:
-        staged.features.append((at, [one + entry.number for one in entries]))
+    for row in ready.rows:
+        row.data_row = entry.number
+        staged.new.append(row)
     for at, id, name in ready.batches:
         staged.batches.append((place_of[at], id, name))
     staged.label_count += ready.label_count
