@@ -7,6 +7,7 @@ process that imports. So both do the same, by the same code.
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import struct
@@ -256,6 +257,7 @@ def main() -> None:
 
 def _carry_out(task: Task, rows: RawIOBase) -> None:
     preparer = Preparer(task)
+    gc.freeze()
     settings: SimpleQueue[Setting] = SimpleQueue()
     Thread(target=_listen, args=(settings,), daemon=True).start()
     last = Some([], ended=True)
