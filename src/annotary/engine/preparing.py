@@ -12,7 +12,8 @@ import os
 import pickle
 import struct
 import sys
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from io import RawIOBase
 from queue import SimpleQueue
@@ -88,7 +89,10 @@ class Some(msgspec.Struct, array_like=True, gc=False):
 
 
 class Task(NamedTuple):
-    """What a process is to do: every `of`-th share of a file's documents, beginning with share `number`."""
+    """What a process is to do: every `of`-th share of a file's documents, beginning with share `number`.
+
+    The first ones, of `head` bytes, are left out: they are worked out while the process begins.
+    """
 
     source: FileSource
     format: str
@@ -98,6 +102,7 @@ class Task(NamedTuple):
     by_name: bool
     number: int
     of: int
+    head: int = 0
 
 
 class Setting(NamedTuple):
@@ -220,12 +225,21 @@ def take_ready(entry: Entry, ready: Ready, staged: Staged, place_of: dict[int, P
 # The process
 
 
-def shares(source: FileSource, number: int, of: int) -> Iterator[list[Document]]:
-    """Every `of`-th share of the documents of a file; raises Broken."""
+def first(documents: Iterable[Document], size: int) -> Iterator[Document]:
+    """The first documents, until they have so many bytes."""
+    while size > 0 and (document := next(iter(documents), None)) is not None:
+        yield document
+        size -= len(document.data)
+
+
+def shares(source: FileSource, number: int, of: int, head: int) -> Iterator[list[Document]]:
+    """Every `of`-th share of the documents of a file beyond its first ones; raises Broken."""
     share: list[Document] = []
     at = size = count = 0
     try:
-        for document in documents(source):
+        found = documents(source)
+        deque(first(found, head), maxlen=0)
+        for document in found:
             if at == number:
                 share.append(document)
             count += 1
@@ -263,7 +277,7 @@ def _carry_out(task: Task, rows: RawIOBase) -> None:
     last = Some([], ended=True)
     buffer = bytearray()
     try:
-        for share in shares(task.source, task.number, task.of):
+        for share in shares(task.source, task.number, task.of, task.head):
             while not settings.empty():
                 preparer.settle(settings.get())
             send(rows, Some([preparer.item(document) for document in share]), buffer)
