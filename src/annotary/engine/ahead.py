@@ -12,16 +12,19 @@ from typing import Any, Self
 
 from annotary.engine.pages import Given
 from annotary.engine.places import Places
-from annotary.engine.preparing import Item, Plain, Setting, Task, receive
+from annotary.engine.preparing import Item, Plain, Setting, Task, first, receive
 from annotary.engine.processes import MOST, begun, processors
 from annotary.engine.sources import FileSource
 from annotary.errors import AnnotaryError, Invalid
 from annotary.formats import Format
+from annotary.formats._json import Broken, documents
 from annotary.model.corpus import Parsed, Report
 
 LEAST = 32 << 20
 """A smaller file is read before another process has begun, in bytes."""
 _PIPE = 1 << 20
+_HEAD, _HEAD_SHARE = 16 << 20, 16
+"""The process that imports works out the first rows itself: so many bytes, but no larger part of the file."""
 
 
 def workers(wanted: int | None, form: Format, source: Any) -> int:
@@ -46,7 +49,9 @@ class Ahead:
         self._told = 0
         self._wait = self._pages = 0
         self._processes: list[subprocess.Popen[bytes]] = []
-        self._tasks = [task(number, count) for number in range(count)]
+        self._source = task(0, count).source
+        self._head = min(_HEAD, self._source.path.stat().st_size // _HEAD_SHARE)
+        self._tasks = [task(number, count)._replace(head=self._head) for number in range(count)]
 
     def __enter__(self) -> Self:
         try:
@@ -80,6 +85,12 @@ class Ahead:
                 yield row
 
     def _items(self) -> Iterator[Item | Plain]:
+        try:
+            for document in first(documents(self._source), self._head):
+                yield Plain(*document)
+        except Broken as broken:
+            self._report(broken.problem)
+            return
         buffer = bytearray()
         while True:
             for process in self._processes:

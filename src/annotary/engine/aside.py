@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,6 +29,8 @@ class Aside:
 
     def __enter__(self) -> Self:
         sys.setswitchinterval(min(SWITCH_SECONDS, self._before))
+        # What is there already is not looked through again and again for cycles among what comes.
+        gc.freeze()
         return self
 
     def __exit__(
@@ -35,6 +38,7 @@ class Aside:
     ) -> None:
         # After a failure the transaction is undone: what has not begun need not be done.
         self._pool.shutdown(cancel_futures=True)
+        gc.unfreeze()
         sys.setswitchinterval(self._before)
 
     def submit(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:

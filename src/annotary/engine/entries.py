@@ -33,7 +33,7 @@ from annotary.model.row import (
     Row,
     RunPart,
 )
-from annotary.store.signatures import shown_by
+from annotary.store.signatures import answered_in, shown_by
 
 LOCAL_USER = "annotary@localhost"
 """Who has made what a file names no maker of."""
@@ -255,7 +255,10 @@ def render_label(
     else:
         columns["performance"] = before["performance"] if before else _NO_PERFORMANCE
     hashes = [feature_hash(drawn.feature_id) for drawn in given.objects]
-    shows = shown_by([(_TAGS[type(one)], str(one.name)) for one in given.objects], columns["annotations"])
+    # Looking for them in the text takes longer, but finds what is carried, too.
+    plain = not extras and not given.relationships
+    answered = resolver.answered if plain else answered_in(columns["annotations"])
+    shows = shown_by([(_TAGS[type(one)], str(one.name)) for one in given.objects], answered)
     return Rendered(columns, pngs, hashes, shows)
 
 

@@ -29,7 +29,9 @@ from annotary.model.corpus import Notice, Parsed, Problem
 from annotary.model.image import Classes
 from annotary.model.row import MetadataField
 from annotary.store import Store
+from annotary.store.arrivals import put_new
 from annotary.store.changes import Change
+from annotary.store.schema import front_of
 
 NO_CONFIDENCE = "confidence and custom metrics belong to predictions and were left out of labels"
 LINKED = "a mask known only by its URL keeps it and goes out with it"
@@ -152,7 +154,6 @@ class Importer:
         place_of = {place.collection: place for place in self.places.all()}
         keys: dict[str | None, str] = {}
         for entry in self._once(page):
-            mark = staged.mark()
             entry.clash = entry.clash or keys.get(entry.global_key, "")
             try:
                 if entry.item is not None and entry.known is None and not entry.clash:
@@ -167,7 +168,6 @@ class Importer:
                 if self.taken is not None:
                     self.taken(entry.place, entry.id)
             except Unfit as unfit:
-                staged.back_to(mark)
                 self._problem(entry.place, unfit)
                 if self.balances:
                     balanced(entry, self.findings.ledger, unfit.reason)
@@ -186,7 +186,12 @@ class Importer:
             entry.row, entry.extras, entry.shares = parsed.row, parsed.extras, worked_out.shares
         self._check_metadata(entry)
         dataset = self.sharing.dataset(entry)
-        stage(entry, staged, held, self.origin, dataset, by_name=self.by_name)
+        mark = staged.mark()
+        try:
+            stage(entry, staged, held, self.origin, dataset, by_name=self.by_name)
+        except Unfit:
+            staged.back_to(mark)
+            raise
 
     def _once(self, page: Page) -> Iterable[Entry]:
         """A page's data rows, each once: one may be named by its id here and by its global key there."""
@@ -265,8 +270,13 @@ class Importer:
         for place, id, name in page.batches:
             self.places.see_batch(place, id, name)
         collections = {one[0] for one in page.rows} | {one[0] for one in page.labels}
+        collections.update([row.collection for row in page.new])
         self._lock(page, collections)
         version_of = self._write_data_rows(page)
+        versions = {
+            entry.number: (version_of[entry.number], front_of(texts[0], texts[2]))
+            for entry, texts in page.versions
+        }
         for collection in sorted(collections):
             change = self.change(collection)
             new: list[dict[str, Any]] = []
@@ -282,6 +292,10 @@ class Importer:
                 [columns for _, columns, there in labels if there],
             )
             change.put_rows(new, old)
+            if arrived := [row for row in page.new if row.collection == collection]:
+                self.features.setdefault(collection, []).extend(
+                    put_new(change, arrived, self.store.numbering("labels"), versions)
+                )
         for at, found in page.features:
             self.features.setdefault(at, []).extend(found)
         if sum(map(len, self.features.values())) > INDEXED:

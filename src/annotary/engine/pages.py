@@ -59,7 +59,7 @@ class Page:
 def _collections(entry: Entry) -> list[int]:
     """The projects and runs that a row is for."""
     if entry.item is not None:
-        return [at for at, _ in entry.item.ready.rows]
+        return [row.collection for row in entry.item.ready.rows]
     return [share.place.collection for share in entry.shares]
 
 

@@ -7,11 +7,13 @@ process that imports. So both do the same, by the same code.
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import struct
 import sys
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from io import RawIOBase
 from queue import SimpleQueue
@@ -32,30 +34,22 @@ from annotary.formats import load
 from annotary.formats._json import Broken, Document, documents
 from annotary.model.corpus import Parsed, Problem
 from annotary.model.project import Dataset
+from annotary.store.arrivals import NewRow
 
 TOGETHER = 16
 """So many documents are sent at once."""
 TOGETHER_BYTES = 1 << 18
 """No more are sent at once when they have so many bytes."""
-ROW = ("activity", "status", "batch", "tail", "extra", "deleted")
-LABEL = (
-    *("prediction", "position", "id", "created_at"),
-    *("head", "details", "performance", "annotations", "masks", "v1", "shows"),
-)
 
 
 class Ready(msgspec.Struct, array_like=True, gc=False):
-    """What a row that is new to the store means for it; `rows` and `labels` hold ROW and LABEL by collection,
-    `features` the entries of data row 0.
-    """
+    """What a row that is new to the store means for it; its `rows` are those of data row 0."""
 
     id: str
     global_key: str | None
     dataset: str
     texts: tuple[str, str, str, str, str]
-    rows: list[tuple[int, tuple[Any, ...]]]
-    labels: list[tuple[int, tuple[Any, ...]]]
-    features: list[tuple[int, list[int]]]
+    rows: list[NewRow]
     batches: list[tuple[int, str, str]]
     label_count: int
     annotation_count: int
@@ -95,7 +89,10 @@ class Some(msgspec.Struct, array_like=True, gc=False):
 
 
 class Task(NamedTuple):
-    """What a process is to do: every `of`-th share of a file's documents, beginning with share `number`."""
+    """What a process is to do: every `of`-th share of a file's documents, beginning with share `number`.
+
+    The first ones, of `head` bytes, are left out: they are worked out while the process begins.
+    """
 
     source: FileSource
     format: str
@@ -105,6 +102,7 @@ class Task(NamedTuple):
     by_name: bool
     number: int
     of: int
+    head: int = 0
 
 
 class Setting(NamedTuple):
@@ -200,9 +198,7 @@ class Preparer:
             entry.global_key,
             dataset.id,
             texts,  # type: ignore[arg-type]
-            [(at, tuple(map(fields.get, ROW))) for at, _, fields, _ in staged.rows],
-            [(at, tuple(map(fields.get, LABEL))) for at, fields, _ in staged.labels],
-            staged.features,
+            staged.new,
             [(place.collection, id, name) for place, id, name in staged.batches],
             staged.label_count,
             staged.annotation_count,
@@ -215,14 +211,9 @@ def take_ready(entry: Entry, ready: Ready, staged: Staged, place_of: dict[int, P
     """Stage a row that is new to the store as `stage` would have done."""
     staged.versions.append((entry, ready.texts))
     staged.data_rows.append((entry, ready.dataset, ready.global_key))
-    for at, values in ready.rows:
-        staged.rows.append((at, entry, dict(zip(ROW, values, strict=True)), False))
-    for at, values in ready.labels:
-        columns = dict(zip(LABEL, values, strict=True))
-        columns["data_row"] = entry.number
-        staged.labels.append((at, columns, False))
-    for at, entries in ready.features:
-        staged.features.append((at, [one + entry.number for one in entries]))
+    for row in ready.rows:
+        row.data_row = entry.number
+        staged.new.append(row)
     for at, id, name in ready.batches:
         staged.batches.append((place_of[at], id, name))
     staged.label_count += ready.label_count
@@ -234,12 +225,21 @@ def take_ready(entry: Entry, ready: Ready, staged: Staged, place_of: dict[int, P
 # The process
 
 
-def shares(source: FileSource, number: int, of: int) -> Iterator[list[Document]]:
-    """Every `of`-th share of the documents of a file; raises Broken."""
+def first(documents: Iterable[Document], size: int) -> Iterator[Document]:
+    """The first documents, until they have so many bytes."""
+    while size > 0 and (document := next(iter(documents), None)) is not None:
+        yield document
+        size -= len(document.data)
+
+
+def shares(source: FileSource, number: int, of: int, head: int) -> Iterator[list[Document]]:
+    """Every `of`-th share of the documents of a file beyond its first ones; raises Broken."""
     share: list[Document] = []
     at = size = count = 0
     try:
-        for document in documents(source):
+        found = documents(source)
+        deque(first(found, head), maxlen=0)
+        for document in found:
             if at == number:
                 share.append(document)
             count += 1
@@ -271,12 +271,13 @@ def main() -> None:
 
 def _carry_out(task: Task, rows: RawIOBase) -> None:
     preparer = Preparer(task)
+    gc.freeze()
     settings: SimpleQueue[Setting] = SimpleQueue()
     Thread(target=_listen, args=(settings,), daemon=True).start()
     last = Some([], ended=True)
     buffer = bytearray()
     try:
-        for share in shares(task.source, task.number, task.of):
+        for share in shares(task.source, task.number, task.of, task.head):
             while not settings.empty():
                 preparer.settle(settings.get())
             send(rows, Some([preparer.item(document) for document in share]), buffer)

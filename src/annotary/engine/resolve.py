@@ -66,11 +66,14 @@ class Resolver:
         self.flat = flat
         self.dropped_confidence = 0
         self.linked_masks = 0
+        self.answered: set[str] = set()
+        """The kinds of what is answered in the last annotations."""
 
     def annotations(self, given: Annotations, seed: str) -> Annotations:
         """The annotations, completed; raises Unfit. Missing feature ids follow from `seed`."""
         if self.flat:
             given = self._nested(given)
+        self.answered.clear()
         seen: set[str] = set()
         unusual = self._objects(enumerate(given.objects), seed, seen)
         root = self.features.root
@@ -144,6 +147,7 @@ class Resolver:
         kind = given.kind()
         if not kind:
             raise Unfit(_path(where), str(given.name), "a classification needs exactly one answer")
+        self.answered.add(kind)
         node = self._taken(given, kind, parent, where, seed, seen)
         if kind == "text":
             self._confidence(given.text_answer)

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from annotary.engine.entries import (
     Entry,
     Origin,
+    Rendered,
     Share,
     latest,
     project_details,
@@ -27,6 +28,7 @@ from annotary.model.carried import decode
 from annotary.model.project import Dataset
 from annotary.model.row import MediaAttributes, ProjectDetails, RunPart
 from annotary.model.sections import plain
+from annotary.store.arrivals import NewLabel, NewRow
 from annotary.store.changes import feature_entries
 
 KEY_LIMIT = 200
@@ -52,11 +54,13 @@ class Held:
 class Staged:
     """What is to be written: per row while it is worked out, then for a page.
 
-    `merges` says that a file may name a data row several times.
+    `new` are the rows of data rows that nobody knew; `rows`, `labels` and `features` are of others. `merges`
+    says that a file may name a data row several times.
     """
 
     data_rows: list[tuple[Entry, str, str | None]] = field(default_factory=list)
     versions: list[tuple[Entry, tuple[str, ...]]] = field(default_factory=list)
+    new: list[NewRow] = field(default_factory=list)
     rows: list[tuple[int, Entry, dict[str, Any], bool]] = field(default_factory=list)
     labels: list[tuple[int, dict[str, Any], bool]] = field(default_factory=list)
     features: list[tuple[int, list[int]]] = field(default_factory=list)
@@ -71,8 +75,8 @@ class Staged:
     def mark(self) -> tuple[int, ...]:
         """How far it is filled, to go back to if the next row is not taken over."""
         return (
-            *(len(self.data_rows), len(self.versions), len(self.rows), len(self.labels), len(self.features)),
-            *(len(self.batches), self.label_count, self.annotation_count),
+            *(len(self.data_rows), len(self.versions), len(self.new), len(self.rows), len(self.labels)),
+            *(len(self.features), len(self.batches), self.label_count, self.annotation_count),
         )
 
     def back_to(self, mark: tuple[int, ...]) -> None:
@@ -82,7 +86,7 @@ class Staged:
         self.label_count, self.annotation_count = mark[-2:]
 
 
-_LISTS = ("data_rows", "versions", "rows", "labels", "features", "batches")
+_LISTS = ("data_rows", "versions", "new", "rows", "labels", "features", "batches")
 
 
 def stage(
@@ -139,7 +143,8 @@ def _stage_share(
     present = held.rows.get(collection, {}).get(entry.number)
     if present is not None and present["since"] == held.own.get(collection) and not staged.merges:
         raise Unfit("data_row", entry.id, "the same data row stands twice")
-    changed = _stage_labels(entry, share, staged, held, origin, by_name)
+    new: list[NewLabel] = []
+    changed = _stage_labels(entry, share, staged, new, held, origin, by_name)
     if share.place.kind == "project":
         fields = _project_fields(share, staged, present, origin)
         if origin.submits and share.labels and share.place.project is not None:
@@ -150,7 +155,14 @@ def _stage_share(
             fields.update(status=moved_on["status"], extra=moved_on["extra"])
     else:
         fields = _run_fields(entry, share, present)
-    if present is None:
+    if entry.known is None:
+        staged.new.append(
+            NewRow(
+                *(collection, entry.number, said or origin.now, fields["status"], fields["batch"]),
+                *(fields["tail"], fields["extra"], new),
+            )
+        )
+    elif present is None:
         fields["activity"] = said or origin.now
         staged.rows.append((collection, entry, {**fields, "deleted": 0}, False))
     elif changed or moved or present["deleted"] or any(present[key] != fields[key] for key in fields):
@@ -199,9 +211,18 @@ def _run_fields(entry: Entry, share: Share, present: dict[str, Any] | None) -> d
 
 
 def _stage_labels(
-    entry: Entry, share: Share, staged: Staged, held: Held, origin: Origin, by_name: bool
+    entry: Entry,
+    share: Share,
+    staged: Staged,
+    new: list[NewLabel],
+    held: Held,
+    origin: Origin,
+    by_name: bool,
 ) -> bool:
-    """Stage labels and predictions; whether any is new or other than before."""
+    """Stage labels and predictions; whether any is new or other than before.
+
+    Those of a data row that nobody knew are put into `new`.
+    """
     collection = share.place.collection
     present = held.labels.get(collection, {}).get(entry.number, [])
     by_id = {(label["prediction"], label["id"]): label for label in present}
@@ -224,31 +245,42 @@ def _stage_labels(
                 raise Unfit(f"labels[{index}].id", label.id, "the same label stands twice")
             seen.add((prediction, label.id))
             try:
-                columns, pngs, hashes, shows = render_label(
-                    label, extras, resolver, media, share.place.mask_link, origin, before
-                )
+                rendered = render_label(label, extras, resolver, media, share.place.mask_link, origin, before)
             except Unfit as unfit:
                 raise Unfit(f"labels[{index}].annotations{unfit.path}", unfit.value, unfit.reason) from None
             if isinstance(label.v1, dict):
                 features = share.place.features
                 features.decorate(label.v1.get("colors", {}), label.v1.get("scopes", {}))
             staged.label_count += 1
-            staged.annotation_count += len(hashes)
+            staged.annotation_count += len(rendered.hashes)
+            columns = rendered.columns
             if before is not None and all(before[key] == value for key, value in columns.items()):
                 continue
             changed = True
-            staged.pngs.update(pngs)
-            staged.features.append((collection, feature_entries(hashes, entry.number)))
-            columns["shows"] = shows
             if before is None:
-                columns["prediction"], columns["data_row"] = prediction, entry.number
-                columns["position"] = 1 + position + len(seen)
-                staged.labels.append((collection, columns, False))
-            else:
-                staged.labels.append((collection, {**before, **columns}, True))
+                columns["prediction"], columns["position"] = prediction, 1 + position + len(seen)
+            _put_label(entry, collection, rendered, before, staged, new)
         staged.dropped_confidence += resolver.dropped_confidence
         staged.linked_masks += resolver.linked_masks
     return changed
+
+
+def _put_label(
+    entry: Entry,
+    collection: int,
+    rendered: Rendered,
+    before: dict[str, Any] | None,
+    staged: Staged,
+    new: list[NewLabel],
+) -> None:
+    columns, pngs, hashes, shows = rendered
+    staged.pngs.update(pngs)
+    if entry.known is None:
+        new.append(NewLabel(shows=shows, hashes=hashes, **columns))
+        return
+    staged.features.append((collection, feature_entries(hashes, entry.number)))
+    label = {**(before or {"data_row": entry.number}), **columns, "shows": shows}
+    staged.labels.append((collection, label, before is not None))
 
 
 def _media(entry: Entry, held: Held) -> MediaAttributes:

@@ -190,9 +190,9 @@ class Change:
             return made
 
         self._put(labels, LABEL_FIELDS, signed(new), signed(changed))
-        self._explain(met)
+        self.explain(met)
 
-    def _explain(self, met: Mapping[int, str]) -> None:
+    def explain(self, met: Mapping[int, str]) -> None:
         """Note down what signatures mean, where nobody has yet."""
         unknown = sorted(met.keys() - self._signatures - {0})
         self._signatures.update(unknown)

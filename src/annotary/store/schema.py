@@ -26,6 +26,13 @@ from sqlalchemy.sql.type_api import TypeEngine
 
 FRONT = "v.head || '},' || v.media"
 """A row's `front`, by the version `v` of its data row."""
+
+
+def front_of(head: str, media: str) -> str:
+    """The same, by sections of its data row."""
+    return f"{head}}},{media}"
+
+
 FOREVER = 2**47 - 1
 """`until` of what is valid now; small enough to take six bytes in SQLite."""
 

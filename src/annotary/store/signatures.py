@@ -31,11 +31,7 @@ class _Annotations(msgspec.Struct, gc=False):
 _annotations = msgspec.json.Decoder(_Annotations).decode
 ANSWERS = ("radio", "checklist", "text")
 """Kinds of what is answered; they have no class."""
-_KEYS = (
-    ('"radio_answer":', ("radio", "")),
-    ('"checklist_answers":', ("checklist", "")),
-    ('"text_answer":', ("text", "")),
-)
+_KEYS = tuple(zip(('"radio_answer":', '"checklist_answers":', '"text_answer":'), ANSWERS, strict=True))
 _BITS = 62
 
 
@@ -48,20 +44,27 @@ def shown_in(annotations: str) -> str:
     """What a stored section of annotations shows."""
     text = annotations.replace("\x1a", " ") if "\x1a" in annotations else annotations
     found = _annotations(text)
-    return shown_by(((one.annotation_kind, one.name) for one in (*found.objects, *found.relationships)), text)
+    drawn = [(one.annotation_kind, one.name) for one in (*found.objects, *found.relationships)]
+    return shown_by(drawn, answered_in(text))
 
 
-def shown_by(objects: Iterable[tuple[str, str]], annotations: str) -> str:
-    """The same where the objects' kinds, as JSON has them, and names are known: JSON of things, each once."""
+def answered_in(annotations: str) -> Iterable[str]:
+    """The kinds of what is answered in a section of annotations."""
     # As a key it can stand nowhere in a text: quotes there have a backslash before them.
-    answers = tuple([thing for key, thing in _KEYS if key in annotations])
-    return _shown(frozenset(objects), answers)
+    return [kind for key, kind in _KEYS if key in annotations]
+
+
+def shown_by(objects: Iterable[tuple[str, str]], answered: Iterable[str]) -> str:
+    """What is shown where the objects' kinds, as JSON has them, and names are known, and the kinds of what is
+    answered: JSON of things, each once.
+    """
+    return _shown(frozenset(objects), frozenset(answered))
 
 
 @lru_cache(_KNOWN)
-def _shown(objects: frozenset[tuple[str, str]], answers: tuple[Thing, ...]) -> str:
+def _shown(objects: frozenset[tuple[str, str]], answered: frozenset[str]) -> str:
     drawn = {(WORDS.get(kind, kind), name) for kind, name in objects}
-    return msgspec.json.encode(sorted(drawn.union(answers))).decode()
+    return msgspec.json.encode(sorted(drawn.union([(kind, "") for kind in answered]))).decode()
 
 
 def things_of(shows: str) -> list[Thing]:

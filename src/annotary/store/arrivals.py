@@ -1,0 +1,98 @@
+"""Rows of data rows that nobody knew before, with all of their labels: nothing is looked up to write them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from annotary.store.changes import Change, feature_entries
+from annotary.store.database import insert_rows
+from annotary.store.numbers import Numbers
+from annotary.store.schema import FOREVER
+from annotary.store.signatures import signature_of
+
+
+class NewLabel(msgspec.Struct, array_like=True, gc=False):
+    """A label or prediction: columns of its table, what it shows, and the hashes of its features."""
+
+    prediction: int
+    position: int
+    id: str
+    created_at: str
+    head: str
+    details: str
+    performance: str
+    annotations: str
+    masks: str | None
+    v1: str | None
+    shows: str
+    hashes: list[int]
+
+
+class NewRow(msgspec.Struct, array_like=True, gc=False):
+    """A row of a project or run: columns of its table, and its labels in their order."""
+
+    collection: int
+    data_row: int
+    activity: str
+    status: str
+    batch: str
+    tail: str
+    extra: str
+    labels: list[NewLabel]
+
+
+_LABEL = (
+    *("n", "collection", "since", "until", "data_row", "prediction", "position", "id", "created_at"),
+    *("head", "details", "performance", "annotations", "masks", "v1", "signature"),
+)
+_ROW = (
+    *("collection", "since", "until", "data_row", "version", "activity", "status", "batch", "tail", "extra"),
+    *("front", "label"),
+)
+
+
+def put_new(
+    change: Change, rows: Sequence[NewRow], numbers: Numbers, versions: Mapping[int, tuple[int, str]]
+) -> list[int]:
+    """Write rows of one project or run; gives the entries of their features, which are to be indexed.
+
+    `numbers` gives keys of labels, `versions` the version and front of each data row.
+    """
+    now, collection = change.sequence, change.collection
+    keys = iter(numbers.take(sum([len(row.labels) for row in rows])))
+    met: dict[int, str] = {}
+    labels = []
+    entries = []
+    features: list[int] = []
+    for row in rows:
+        number = row.data_row
+        only: list[int] = []
+        for one in row.labels:
+            key = next(keys)
+            if not one.prediction:
+                only.append(key)
+            features += feature_entries(one.hashes, number)
+            signature = signature_of(one.shows)
+            met[signature] = one.shows
+            labels.append(
+                (
+                    *(key, collection, now, FOREVER, number, one.prediction, one.position, one.id),
+                    *(one.created_at, one.head, one.details, one.performance, one.annotations),
+                    *(one.masks, one.v1, signature),
+                )
+            )
+        version, front = versions[number]
+        label = only[0] if len(only) == 1 else None
+        entries.append(
+            (
+                *(collection, now, FOREVER, number, version, row.activity, row.status, row.batch),
+                *(row.tail, row.extra, front, label),
+            )
+        )
+    if labels:
+        insert_rows(change.connection, "labels", _LABEL, labels)
+        change.explain(met)
+    insert_rows(change.connection, "rows", _ROW, entries)
+    return features
