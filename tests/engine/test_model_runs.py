@@ -16,9 +16,11 @@ from annotary.operations.model_runs import (
     FindModels,
     GetModel,
     GetModelRun,
+    RemoveRunRows,
 )
 from annotary.operations.ontologies import CreateOntology
 from annotary.operations.projects import (
+    CreateProject,
     CreateSnapshot,
     DeleteProject,
     FindSnapshots,
@@ -61,6 +63,23 @@ def test_models_and_runs_have_ids_of_the_vendors_shape(world: World) -> None:
     assert {one.id for one in world.call(FindModels())} == {model.id, other.id}
     assert world.call(FindModelRuns(model_id=other.id)) == [second]
     assert len(world.call(FindModelRuns())) == 2
+
+
+def test_runs_of_a_project_are_those_with_a_present_row_of_it(world: World, run: str) -> None:
+    def found(project: str = "streets") -> list[str]:
+        return [one.id for one in world.call(FindModelRuns(project_id=project))]
+
+    assert found() == [], "it has no row yet"
+    add(world, 1)
+    assert found() == [run]
+    other = world.call(CreateProject(name="Other"))
+    assert found(other.id) == []
+    world.call(CreateModelRun(model_id="model", name="second", id="second"))
+    assert found() == [run]
+    world.call(RemoveRunRows(model_run_id=run, data_row_ids=(world.ids[1],)))
+    assert found() == [], "what was removed is not present"
+    with pytest.raises(NotFound, match="no project 'nope'"):
+        found("nope")
 
 
 def test_names_and_ids_are_taken_once(world: World, run: str) -> None:

@@ -309,10 +309,11 @@ class Client:
         return ModelRunHandle(self.port, self.port.call(request))
 
     def get_model_runs(
-        self, model_id: str | None = None, *, data_row_id: str | None = None
+        self, model_id: str | None = None, *, data_row_id: str | None = None, project_id: str | None = None
     ) -> list[ModelRunHandle]:
-        """The runs of a model, or all; with `data_row_id` those that the row is in. Raises NotFound."""
-        found = self.port.call(model_runs.FindModelRuns(model_id=model_id, data_row_id=data_row_id))
+        """The runs of a model, or all; those with a data row, or with one of a project's. Raises NotFound."""
+        wanted = model_runs.FindModelRuns(model_id=model_id, data_row_id=data_row_id, project_id=project_id)
+        found = self.port.call(wanted)
         return [ModelRunHandle(self.port, value) for value in found]
 
     def data_rows(self, ids: Sequence[str] = (), *, global_keys: Sequence[str] = ()) -> _Rows:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from annotary.engine.corpora import corpus_of
 from annotary.engine.exporting import open_export
 from annotary.engine.masks import blob
 from annotary.engine.pictures import told
-from annotary.errors import NotFound
+from annotary.errors import AnnotaryError, NotFound
 from annotary.formats import load, options_of
 from annotary.model.carried import typed
 from annotary.model.export import (
@@ -53,7 +53,7 @@ from annotary.operations.looking import (
     RowView,
     StatusRows,
 )
-from annotary.store import lookup
+from annotary.store import Store, lookup
 from annotary.store.filters import At
 from annotary.store.looking import around as rows_around
 from annotary.store.looking import days_of, position, walked
@@ -100,6 +100,23 @@ def _everything(scope: Looked) -> ExportParams:
     return (
         every if isinstance(scope, ProjectScope) else replace(every, predictions=True, model_run_details=True)
     )
+
+
+WARMED = 8
+"""So many of the latest projects and runs are made ready when a server starts."""
+
+
+def warm(store: Store) -> None:
+    """Make the latest projects' rows ready to be looked at, so that who asks first does not wait for it."""
+    with suppress(AnnotaryError):
+        with store.reading() as connection:
+            found = lookup.scopes(connection)[-WARMED:]
+        for org, kind, id in reversed(found):
+            mine = store.seen_as(org)
+            with suppress(NotFound):  # it has just been deleted
+                at, _, _ = mine.at(kind, id)
+                with mine.looking(at):
+                    pass
 
 
 @handles(FindRows)

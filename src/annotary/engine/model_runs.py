@@ -111,6 +111,11 @@ def find_model_runs(engine: Engine, request: FindModelRuns) -> list[ModelRun]:
     if request.model_id is not None:
         store.get(Model, request.model_id)
     found = store.find(ModelRun, parent=request.model_id, limit=ALL)
+    if request.project_id is not None:
+        store.get(Project, request.project_id)
+        with store.reading() as connection:
+            beside = lookup.runs_beside(connection, store.org, request.project_id)
+        found = [run for run in found if run.id in beside]
     if request.data_row_id is None:
         return found
     row = store.data_rows_by("id", [request.data_row_id]).get(request.data_row_id)

@@ -55,11 +55,15 @@ class GetModelRun(Operation[ModelRun]):
 
 
 class FindModelRuns(Operation[list[ModelRun]]):
-    """The runs of a model, or all; with `data_row_id` those that the row is in."""
+    """The runs of a model, or all; with `data_row_id` those that the row is in.
+
+    With `project_id` those that have a data row in common with the project.
+    """
 
     route = get("/model-runs")
     model_id: str | None = None
     data_row_id: str | None = None
+    project_id: str | None = None
 
 
 class AddRunRows(Operation[int]):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from threading import Thread
 from typing import Any
 
 import uvicorn
 from msgspec.structs import replace
 
+from annotary.engine.looking import warm
 from annotary.engine.users import organization
 from annotary.errors import Invalid, Unavailable
 from annotary.server.app import application, service_on
@@ -49,6 +51,7 @@ def serve(
             url = settings.base_url or _url(host, listener.getsockname()[1])
             service = service_on(store, replace(settings, base_url=url.rstrip("/")))
             organization(store, org)
+            Thread(target=warm, args=(store,), name="annotary warming", daemon=True).start()
             with Worker(target, settings.tasks_at_once) as worker:
                 service.wake = worker.wake
                 config = uvicorn.Config(

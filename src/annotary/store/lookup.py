@@ -176,6 +176,54 @@ def labelled_ids(connection: Connection, org: str, project: str) -> list[str]:
     return list(found.scalars())
 
 
+def runs_beside(connection: Connection, org: str, project: str) -> set[str]:
+    """The ids of the runs that have a present data row in common with a project.
+
+    A run whose data rows came at another time than the project's is told by their numbers alone; else each of
+    its rows is looked for in the project until one is there.
+    """
+    own = connection.execute(
+        select(collections.c.n).where(
+            collections.c.org == org, collections.c.kind == "project", collections.c.id == project
+        )
+    ).scalar_one()
+    runs = connection.execute(
+        select(collections.c.id, collections.c.n).where(
+            collections.c.org == org, collections.c.kind == "model_run"
+        )
+    ).all()
+    ends = {number: _ends(connection, number) for number in (own, *(run.n for run in runs))}
+    theirs = rows.alias()
+    found = set()
+    for id, number in runs:
+        low, high = max(ends[own][0], ends[number][0]), min(ends[own][1], ends[number][1])
+        shared = (
+            select(rows.c.data_row)
+            .where(
+                *(rows.c.collection == number, rows.c.data_row.between(low, high)),
+                *(rows.c.until == FOREVER, rows.c.deleted == 0),
+                select(theirs.c.n)
+                .where(
+                    *(theirs.c.collection == own, theirs.c.data_row == rows.c.data_row),
+                    *(theirs.c.until == FOREVER, theirs.c.deleted == 0),
+                )
+                .exists(),
+            )
+            .limit(1)
+        )
+        if low <= high and connection.execute(shared).first() is not None:
+            found.add(id)
+    return found
+
+
+def _ends(connection: Connection, collection: int) -> tuple[int, int]:
+    """The lowest and the highest number of a collection's data rows; 1 and 0 where there are none."""
+    mine = rows.c.collection == collection
+    low = connection.execute(select(func.min(rows.c.data_row)).where(mine)).scalar()
+    high = connection.execute(select(func.max(rows.c.data_row)).where(mine)).scalar()
+    return (1, 0) if low is None or high is None else (low, high)
+
+
 def run_rows(connection: Connection, collection: int, after: int, limit: int) -> list[dict[str, Any]]:
     """The next rows of a run beyond a data row, with their data row's id and their first label's."""
     first = (

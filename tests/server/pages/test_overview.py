@@ -16,6 +16,9 @@ from annotary.engine.core import Engine
 from annotary.engine.loading import import_sources
 from annotary.engine.sessions import open_local_session
 from annotary.engine.summaries import count_ahead
+from annotary.model.export import ProjectScope
+from annotary.operations.looking import FindRows
+from annotary.operations.model_runs import AddRunRows, CreateModel, CreateModelRun
 from annotary.server.cookies import COOKIE
 from tests._live import Live, live
 from tests.test_filters import ROWS, ROWS_MADE
@@ -69,3 +72,18 @@ def test_what_is_being_counted_is_said_and_looked_at_again(
     assert shown(text) == whole
     assert "data-load" not in text
     assert sorted(re.findall(r'data-class="([^"]*)" data-rows="(\d+)"', text)) == sorted(classes)
+
+
+def test_model_runs_are_those_with_rows_of_the_project(server: Live) -> None:
+    engine = Engine(server.service.engine.store)
+    engine.call(CreateModel(name="detector", id="model"))
+    for name in ("of its rows", "of nothing"):
+        engine.call(CreateModelRun(model_id="model", name=name, id=name))
+    row = engine.call(FindRows(scope=ProjectScope(id="project-1"))).rows[0].data_row_id
+    engine.call(AddRunRows(model_run_id="of its rows", data_row_ids=(row,)))
+    cookies = {COOKIE: open_local_session(engine, "default", seconds=600)}
+    with httpx.Client(base_url=server.url, headers={"accept": "text/html"}, cookies=cookies) as http:
+        page, runs = http.get("/p/project-1").text, http.get("/p/project-1/runs").text
+    assert 'data-load="/p/project-1/runs"' in page
+    assert "of its rows" in runs
+    assert "of nothing" not in runs
