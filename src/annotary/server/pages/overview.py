@@ -11,10 +11,9 @@ from annotary.errors import NotFound, Unavailable
 from annotary.model.base import Value
 from annotary.model.export import ProjectScope
 from annotary.model.ontology import Ontology
-from annotary.model.project import ModelRun, Project
+from annotary.model.project import Project
 from annotary.model.task import Task
 from annotary.operations.looking import CountDays, CountMatching, FindFacets
-from annotary.operations.model_runs import FindModelRuns
 from annotary.operations.ontologies import GetOntology
 from annotary.operations.projects import GetProject, Summarize
 from annotary.operations.tasks import FindTasks, GetJob
@@ -37,14 +36,11 @@ def overview(asked: Asked) -> Response:
     """The frame of a project's overview, with all that need not be counted."""
     project = asked.call(GetProject(project_id=asked.part("project_id")))
     imports, exports = _happened(asked, project)
-    found: list[ModelRun] = asked.call(FindModelRuns())
-    runs = sorted(found, key=lambda run: run.created_at, reverse=True)[:SHOWN]
     data = {
         "project": project,
         "ontology": _ontology(asked, project),
         "imports": imports,
         "exports": exports,
-        "model_runs": runs,
     }
     return shown(asked, "overview.html", data, importing=choices(asked, project))
 
