@@ -306,3 +306,16 @@ def test_an_address_that_is_none_is_told_as_it_is(engine: Engine) -> None:
     told = pictures.told(engine, row(engine, "http://[broken/a.png"))
     assert told.url is None
     assert "no address" in str(told.reason)
+
+
+def test_what_can_be_copied_is_weighed(engine: Engine, given: Path, tmp_path: Path) -> None:
+    small, packed = drawn(), drawn((400, 200))
+    (given / "a.png").write_bytes(small)
+    archive = tmp_path / "more.zip"
+    with zipfile.ZipFile(archive, "w") as made:
+        made.writestr("b.png", packed)
+    image_places.remember(engine, archive)
+    ids = [row(engine, name) for name in ("a.png", "b.png", "c.png")]
+    ids.append(row(engine, "https://images.example.org/d.png"))
+    told = pictures.weighed(engine, ids)
+    assert (told.there, told.of, told.bytes) == (2, 4, len(small) + len(packed))

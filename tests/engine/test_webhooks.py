@@ -271,6 +271,25 @@ def test_a_name_that_leads_to_a_private_place_is_refused(
         guard.request("GET", f"http://{bracketed}/")
 
 
+def test_a_webhook_at_a_private_place_is_refused_when_it_is_made(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ANNOTARY_FETCH_HOSTS", raising=False)
+    look_up(monkeypatch, {"evil.example": "10.1.2.3", "good.example": "93.184.216.34"})
+    for host in ("evil.example", "127.0.0.1", "[::1]", "169.254.169.254", "2130706433", "127.1"):
+        with pytest.raises(Invalid, match="not an address of the public internet"):
+            hooked(engine, f"http://{host}/hook", "LABEL_CREATED")
+    assert engine.call(FindWebhooks()) == []
+    made = hooked(engine, "http://good.example/hook", "LABEL_CREATED")
+    with pytest.raises(Invalid, match="not an address of the public internet"):
+        engine.call(ChangeWebhook(webhook_id=made, url="http://evil.example/hook"))
+    assert [one.url for one in engine.call(FindWebhooks())] == ["http://good.example/hook"]
+    monkeypatch.setenv("ANNOTARY_FETCH_HOSTS", "evil.example")
+    hooked(engine, "http://evil.example/hook", "LABEL_CREATED")
+    with pytest.raises(Invalid, match="ANNOTARY_FETCH_HOSTS"):
+        hooked(engine, "http://good.example/hook", "LABEL_CREATED")
+
+
 @pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "017700000001", "localhost", "127.1"])
 def test_other_spellings_of_this_machine_are_refused(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     monkeypatch.delenv("ANNOTARY_FETCH_HOSTS", raising=False)

@@ -14,6 +14,7 @@ import os
 import socket
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -33,9 +34,16 @@ class Answer(NamedTuple):
 
 
 def checked_address(url: str) -> str:
-    """An address that may be named at all; raises Invalid. What it leads to is looked up when it is used."""
-    _split(url)
+    """An address that may be reached, as far as is known now; raises Invalid. Each use looks anew."""
+    parts = _split(url)
+    # A name that nobody knows yet may be known when it is used.
+    with suppress(Unavailable):
+        resolved(parts.hostname or "", _port(parts))
     return url
+
+
+def _port(parts: SplitResult) -> int:
+    return parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _split(url: str) -> SplitResult:
@@ -117,7 +125,7 @@ def request(
     """Send a request; each redirect is checked like the first address. Raises Invalid, Unavailable."""
     parts = _split(url)
     secure = parts.scheme == "https"
-    host, port = parts.hostname or "", parts.port or (443 if secure else 80)
+    host, port = parts.hostname or "", _port(parts)
     address = resolved(host, port, hosts)
     connection = _Connection(host, port, address, secure=secure)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

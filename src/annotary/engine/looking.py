@@ -16,7 +16,7 @@ from annotary.engine.core import Engine, handles
 from annotary.engine.corpora import corpus_of
 from annotary.engine.exporting import open_export
 from annotary.engine.masks import blob
-from annotary.engine.pictures import told
+from annotary.engine.pictures import told, weighed
 from annotary.errors import AnnotaryError, NotFound
 from annotary.formats import load, options_of
 from annotary.model.carried import typed
@@ -294,10 +294,18 @@ def _is_text(data: bytes) -> bool:
 def describe_losses(engine: Engine, request: DescribeLosses) -> Losses:
     """What an export would lose, by its first rows; raises Invalid, NotFound."""
     ids, of = _first(engine, request.query, request.limit)
-    export = open_export(engine, _started(request), among=ids)
+    asked, pictures = _started(request), None
+    if ids is not None and load(request.format).images and request.options.get("images") == "copy":
+        pictures = weighed(engine, ids)
+        linked = {**request.options, "images": "link"}
+        if not options_of(request.format, linked).one_file():
+            # The same files; the pictures need not be read for it.
+            asked = replace(asked, options=linked)
+    export = open_export(engine, asked, among=ids)
     for _ in export.parts:
         pass
-    return Losses(rows=export.done, of=of or export.done, losses=export.findings.ledger.document())
+    losses = export.findings.ledger.document()
+    return Losses(rows=export.done, of=of or export.done, losses=losses, pictures=pictures)
 
 
 def _started(request: PreviewExport | DescribeLosses) -> StartExport:

@@ -25,7 +25,7 @@ from annotary.engine import guard
 from annotary.engine.core import Engine
 from annotary.engine.image_places import Found, ImagePlaces, Member, Names
 from annotary.errors import AnnotaryError, Invalid, NotFound
-from annotary.operations.looking import RowImage
+from annotary.operations.looking import Pictures, RowImage
 
 BYTES = 64 << 20
 """No larger image is read."""
@@ -43,6 +43,7 @@ TYPES = {
 }
 """Images that browsers show, by Pillow's names; others go out as PNG."""
 _KEPT = 512
+_TOGETHER = 500
 
 
 class Picture(NamedTuple):
@@ -92,6 +93,27 @@ def thumbnail(engine: Engine, id: str, size: int) -> Picture:
         half.replace(kept)
         return Picture(made, "image/jpeg")
     return Picture(kept.read_bytes(), "image/jpeg")
+
+
+def weighed(engine: Engine, ids: Sequence[str]) -> Pictures:
+    """How many of some rows' images an export could copy, and their bytes; what a host has it cannot."""
+    places, there, weight = ImagePlaces(engine), 0, 0
+    for start in range(0, len(ids), _TOGETHER):
+        rows = engine.store.data_rows_by("id", ids[start : start + _TOGETHER])
+        for kept in engine.store.sections([row.version for row in rows.values()]).values():
+            if (found := places.find(_names_of(kept.head, kept.media))) is not None:
+                there += 1
+                weight += _bytes_of(found)
+    return Pictures(there=there, of=len(ids), bytes=weight)
+
+
+def _bytes_of(found: Found) -> int:
+    match found:
+        case Path():
+            return found.stat().st_size
+        case Member():
+            return found.size
+    return found.bytes
 
 
 def _shelf(engine: Engine) -> Path | None:

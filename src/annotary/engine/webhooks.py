@@ -24,7 +24,7 @@ ALL = 10_000
 
 @handles(CreateWebhook)
 def create_webhook(engine: Engine, request: CreateWebhook) -> Webhook:
-    """Keep a webhook; its address is looked up when something is sent to it."""
+    """Keep a webhook; raises Invalid where its address may not be reached."""
     checked_address(request.url)
     if request.project_id is not None:
         engine.store.get(Project, request.project_id)
@@ -53,7 +53,9 @@ def find_webhooks(engine: Engine, request: FindWebhooks) -> list[Webhook]:
 
 @handles(ChangeWebhook)
 def change_webhook(engine: Engine, request: ChangeWebhook) -> Webhook:
-    """Change a webhook."""
+    """Change a webhook; raises Invalid where its address may not be reached."""
+    if isinstance(request.url, str):
+        checked_address(request.url)
     with engine.store.transaction():
         present = engine.store.get(Webhook, request.webhook_id)
         if present.status == "REVOKED":
@@ -64,7 +66,7 @@ def change_webhook(engine: Engine, request: ChangeWebhook) -> Webhook:
         if request.status is not UNSET:
             changes["status"] = request.status
         if isinstance(request.url, str):
-            changes["url"] = checked_address(request.url)
+            changes["url"] = request.url
         changed = replace(present, **changes, updated_at=engine.now())
         engine.store.put(changed)
     return changed

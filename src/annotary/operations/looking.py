@@ -187,12 +187,24 @@ class PreviewExport(Operation[str]):
     limit: Annotated[int, Meta(ge=1, le=20)] = 1
 
 
+class Pictures(Value):
+    """How many of some rows' images could be copied, of how many, and their bytes together."""
+
+    there: int
+    of: int
+    bytes: int
+
+
 class Losses(Value):
-    """What an export would lose, told by its first rows: `rows` were looked at, of `of`."""
+    """What an export would lose, told by its first rows: `rows` were looked at, of `of`.
+
+    `pictures` where images are to be copied.
+    """
 
     rows: int
     of: int
     losses: dict[str, Any]
+    pictures: Pictures | None = None
 
 
 class DescribeLosses(Operation[Losses]):

@@ -40,14 +40,15 @@ def service_on(store: Store, settings: Settings) -> Service:
 
 def application(service: Service) -> ASGIApp:
     """The application around a service."""
+    told = failures.told(service, labelbox.shaped(answer_error))
     handlers: dict[Any, Any] = {
-        AnnotaryError: failures.told(service, answer_error),
-        HTTPException: failures.told(service, answer_error),
+        AnnotaryError: told,
+        HTTPException: told,
         Exception: failures.unforeseen(service, answer_failure),
     }
     app = Starlette(exception_handlers=handlers)
     app.router = QuickRouter(routes(service))
-    return Door(app, service, LARGE)
+    return Door(app, service, LARGE, told)
 
 
 def routes(service: Service) -> list[BaseRoute]:

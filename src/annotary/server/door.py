@@ -7,6 +7,7 @@ import json
 import sys
 import time
 import traceback
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -28,6 +29,8 @@ HEADERS = (
 )
 STRICT = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 UNKNOWN = "(none)"
+Answer = Callable[[Request, Exception], Response]
+AsyncAnswer = Callable[[Request, Exception], Awaitable[Response]]
 
 
 def error_body(code: str, message: str, **more: Any) -> bytes:
@@ -69,12 +72,16 @@ def log(level: str, **fields: Any) -> None:
 
 
 class Door:
-    """The outermost application. `large` are the beginnings of paths whose bodies may be uploads."""
+    """The outermost application.
 
-    def __init__(self, app: ASGIApp, service: Service, large: tuple[str, ...]) -> None:
+    `large` are the beginnings of paths whose bodies may be uploads; `refuse` answers what is not let in.
+    """
+
+    def __init__(self, app: ASGIApp, service: Service, large: tuple[str, ...], refuse: AsyncAnswer) -> None:
         self._app = app
         self._service = service
         self._large = large
+        self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -87,7 +94,8 @@ class Door:
         begun = time.perf_counter()
         try:
             if (error := passage.refused()) is not None:
-                await answer_error(Request(scope), error)(scope, passage.receive, passage.send)
+                answer = await self._refuse(Request(scope), error)
+                await answer(scope, passage.receive, passage.send)
             else:
                 await self._app(scope, passage.receive, passage.send)
         except Exception:

@@ -31,7 +31,7 @@ def routes(service: Service) -> list[Route]:
         def found() -> pictures.Picture:
             engine = service.engine_of(request)
             said = request.query_params.get("size", str(USUAL))
-            if not said.isdecimal() or not 1 <= int(said) <= 4096:
+            if not (said.isascii() and said.isdecimal()) or not 1 <= int(said) <= 4096:
                 raise Invalid(f"size: {said[:20]!r} is not a number of pixels up to 4096")
             return pictures.thumbnail(engine, param(request, "data_row_id"), int(said))
 

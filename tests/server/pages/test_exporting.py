@@ -86,6 +86,24 @@ def test_programs_get_what_the_pages_show(program: httpx.Client) -> None:
     assert program.get(f"{PROJECT}/export?to=coco&split=x").json()["error"].startswith("split: 'x'")
 
 
+def test_an_archive_has_the_pictures_in_it_unless_they_are_declined(
+    program: httpx.Client, person: httpx.Client
+) -> None:
+    def wanted(query: str) -> object:
+        return program.get(f"{PROJECT}/export?{query}").json()["wanted"].get("options", {})
+
+    assert wanted("to=yolo") == {"images": "copy"}
+    assert wanted("to=yolo&images=skip") == {"images": "skip"}
+    assert wanted("to=yolo&images=link") == wanted("to=coco") == wanted("to=csv") == {}
+    assert "images=link" in person.get(f"{PROJECT}/export?to=yolo&images=link").text
+    losses = f"{PROJECT}/export/losses"
+    told = program.get(f"{losses}?to=yolo").json()
+    assert told["pictures"] == {"there": 0, "of": told["rows"], "bytes": 0}
+    assert "None of the pictures is to be had here" in person.get(f"{losses}?to=yolo").text
+    assert "No pictures" in person.get(f"{losses}?to=yolo&images=link").text
+    assert "data-pictures" not in person.get(f"{losses}?to=coco").text
+
+
 @pytest.mark.parametrize(
     ("path", "status", "reason"),
     [

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from annotary.errors import AnnotaryError, Invalid, TooLarge
+from annotary.server.door import Answer
 from annotary.server.labelbox import rest
 from annotary.server.labelbox.answering import Answering, failure_of
 from annotary.server.labelbox.context import Context, Json
@@ -42,7 +43,7 @@ def routes(service: Service) -> list[BaseRoute]:
                 answer, status = await service.threaded(_answer, request, asked, deadline)
         except AnnotaryError as error:
             answer, status = failure_of(error), error.status
-        return Response(msgspec.json.encode(answer), status, media_type="application/json; charset=utf-8")
+        return _sent(answer, status)
 
     def _answer(request: Request, asked: Json, deadline: float) -> tuple[Json, int]:
         engine = service.engine_of(request)
@@ -54,6 +55,21 @@ def routes(service: Service) -> list[BaseRoute]:
 
     made: list[BaseRoute] = [Route(path, graphql, methods=["POST"]) for path in PATHS]
     return [*made, *rest.routes(service)]
+
+
+def shaped(otherwise: Answer) -> Answer:
+    """How errors of ours are answered that no route answers: on the paths of GraphQL in its shape."""
+
+    def answer(request: Request, error: Exception) -> Response:
+        if request.url.path in PATHS and isinstance(error, AnnotaryError):
+            return _sent(failure_of(error), error.status)
+        return otherwise(request, error)
+
+    return answer
+
+
+def _sent(answer: Json, status: int) -> Response:
+    return Response(msgspec.json.encode(answer), status, media_type="application/json; charset=utf-8")
 
 
 def _release(agent: str) -> int:

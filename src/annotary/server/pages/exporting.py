@@ -151,7 +151,12 @@ def part(asked: Asked, place: Place) -> Response:
     if name == "preview":
         return shown(asked, "export_preview.html", _preview(asked, request))
     if name == "losses":
-        return shown(asked, "export_losses.html", _losses(asked, request))
+        return shown(
+            asked,
+            "export_losses.html",
+            _losses(asked, request),
+            bare=wanted.is_archive(request.format, request.options) and "images" not in request.options,
+        )
     raise NotFound(f"there is no part {name!r} of this page")
 
 

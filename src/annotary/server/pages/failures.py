@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
@@ -13,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from annotary.errors import AnnotaryError, Unauthenticated
 from annotary.server.cookies import SAFE
-from annotary.server.door import answer_error
+from annotary.server.door import Answer, AsyncAnswer, answer_error
 from annotary.server.pages.rendering import HTML, rendered, wants_json
 from annotary.server.service import Service
 
@@ -69,10 +68,6 @@ def error_page(service: Service, request: Request, status: int, message: str) ->
     return rendered(
         service, request, "error.html", status=status, code=status, title=title, message=message, **known
     )
-
-
-Answer = Callable[[Request, Exception], Response]
-AsyncAnswer = Callable[[Request, Exception], Awaitable[Response]]
 
 
 def told(service: Service, otherwise: Answer) -> AsyncAnswer:

@@ -14,7 +14,6 @@ from annotary.formats import Options, file_name, load, names, options_of
 from annotary.model.export import DETAILS, ExportParams, ExportQuery, ProjectScope, RunScope
 from annotary.model.fields import Field, fields_of
 from annotary.operations.exports import StartExport
-from annotary.server.pages.copying import options_given
 from annotary.server.pages.filtering import filters_of, labels_of, pairs_of, query_pairs
 
 FORMAT = "to"
@@ -36,6 +35,7 @@ class Control(NamedTuple):
     field: Field
     text: str
     input: str
+    default: Any
 
     @property
     def title(self) -> str:
@@ -45,7 +45,7 @@ class Control(NamedTuple):
     @property
     def usual(self) -> str:
         """What goes without saying."""
-        return _text(self.field.default)
+        return _text(self.default)
 
 
 def formats() -> list[tuple[str, list[tuple[str, str]]]]:
@@ -83,16 +83,30 @@ def request_of(params: Any, scope: ExportScope) -> StartExport:
     details: dict[str, Any] = {name: True for name in DETAILS if given.get(name) == ON}
     if isinstance(scope, RunScope):
         details["predictions"] = True
-    options = {
-        field.name: value
-        for field in fields_of(load(format).options)
-        if field.name in given and (value := _read(format, field, given[field.name])) != field.default
-    }
+    options = {}
+    for field in fields_of(load(format).options):
+        text = given.get(field.name)
+        value = _unsaid(format, field) if text is None else _read(format, field, text)
+        if value != field.default:
+            options[field.name] = value
     options_of(format, options)
     query = ExportQuery(
         scope=scope, filters=filters_of(pairs), params=ExportParams(**details), labels=labels_of(pairs)
     )
     return StartExport(query=query, format=format, options=options)
+
+
+def is_archive(format: str, options: dict[str, Any]) -> bool:
+    """Whether a training format comes as an archive, in which pictures may be."""
+    return load(format).images and not options_of(format, options).one_file()
+
+
+def _unsaid(format: str, field: Field) -> Any:
+    """What the form has where nothing is said of an option: as everywhere, but pictures in an archive.
+
+    In a folder links lead to them; out of an archive none does.
+    """
+    return "copy" if field.name == "images" and is_archive(format, {}) else field.default
 
 
 def _read(format: str, field: Field, text: str) -> Any:
@@ -127,8 +141,9 @@ def controls_of(params: Any, format: str) -> list[Control]:
     """The options of a format as the form shows them, with what the address says of each."""
     given = dict(pairs_of(params))
     return [
-        Control(field, given.get(field.name, _text(field.default)), _input(field))
+        Control(field, given.get(field.name) or _text(unsaid), _input(field), unsaid)
         for field in fields_of(load(format).options)
+        for unsaid in (_unsaid(format, field),)
     ]
 
 
@@ -158,7 +173,10 @@ def wanted_pairs(request: StartExport) -> Iterator[tuple[str, str]]:
     if request.format != USUAL:
         yield FORMAT, request.format
     yield from ((name, ON) for name in DETAILS if getattr(request.query.params, name))
-    yield from ((name, _text(value)) for name, value in options_given(request).items())
+    made = options_of(request.format, request.options)
+    for field in fields_of(type(made)):
+        if (value := getattr(made, field.name)) != _unsaid(request.format, field):
+            yield field.name, _text(value)
 
 
 def form_address(request: StartExport) -> str | None:
