@@ -30,31 +30,22 @@ SHOWN = 5
 
 def routes(service: Service) -> list[Route]:
     """`/p/ID`, and its counts."""
-    return [
-        page(service, "/p/{project_id}", overview),
-        page(service, "/p/{project_id}/counts", counts),
-        page(service, "/p/{project_id}/runs", model_runs),
-    ]
+    return [page(service, "/p/{project_id}", overview), page(service, "/p/{project_id}/counts", counts)]
 
 
 def overview(asked: Asked) -> Response:
     """The frame of a project's overview, with all that need not be counted."""
     project = asked.call(GetProject(project_id=asked.part("project_id")))
     imports, exports = _happened(asked, project)
+    found: list[ModelRun] = asked.call(FindModelRuns(project_id=project.id))
     data = {
         "project": project,
         "ontology": _ontology(asked, project),
         "imports": imports,
         "exports": exports,
+        "model_runs": sorted(found, key=lambda run: run.created_at, reverse=True)[:SHOWN],
     }
     return shown(asked, "overview.html", data, importing=choices(asked, project))
-
-
-def model_runs(asked: Asked) -> Response:
-    """The latest runs with data rows of the project."""
-    found: list[ModelRun] = asked.call(FindModelRuns(project_id=asked.part("project_id")))
-    latest = sorted(found, key=lambda run: run.created_at, reverse=True)[:SHOWN]
-    return shown(asked, "overview_runs.html", latest)
 
 
 def _ontology(asked: Asked, project: Project) -> Ontology | None:
