@@ -40,7 +40,8 @@ def environment() -> Environment:
         undefined=StrictUndefined,
     )
     made.filters["colour"] = lambda name, given=None: colour(name, {name: given or ""})
-    made.filters.update(number=number, size=size, when=when, day=day, percent=percent, part=part, name=name)
+    made.filters.update(number=number, size=size, when=when, day=day, percent=percent, part=part)
+    made.filters.update(name=name, tip=tip)
     made.globals.update(count=count)
     return made
 
@@ -156,9 +157,19 @@ def name(text: str, limit: int = NAME_LIMIT) -> Markup:
     plain = "".join(_visible(one) for one in text[:limit])
     if len(text) > limit:
         return Markup('<bdi class="name" title="{} ({} characters)">{}\u2026</bdi>').format(
-            text[: 4 * limit], f"{len(text):,}", plain
+            tip(text, 4 * limit), f"{len(text):,}", plain
         )
     return Markup('<bdi class="name">{}</bdi>').format(escape(plain))
+
+
+def tip(text: str, limit: int = NAME_LIMIT) -> str:
+    """The same where no element can stand, as in a title or a tip: isolated by characters of its own.
+
+    >>> tip("car"), tip("a\\u202eb"), tip("\\u05d0", 10) == "\\u2068\\u05d0\\u2069"
+    ('car', 'a\\\\u202eb', True)
+    """
+    plain = "".join(_visible(one) for one in text[:limit]) + ("\u2026" if len(text) > limit else "")
+    return plain if plain.isascii() else f"\u2068{plain}\u2069"
 
 
 def _visible(one: str) -> str:

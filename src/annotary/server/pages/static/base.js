@@ -1,5 +1,7 @@
 // What every page's script may need: asking the server as the page, telling people, moments in their own time.
 
+import { plain } from "./names.js";
+
 const meta = (name) => document.querySelector(`meta[name="${name}"]`)?.content ?? "";
 
 /** What forms carry and requests that change something show: `X-CSRF-Token`. */
@@ -52,7 +54,7 @@ export async function piece(path, more = {}) {
 /** Tell people something for a while; `kind` is "", "good" or "bad". */
 export function tell(text, kind = "") {
   const place = document.querySelector(".toasts");
-  const toast = Object.assign(document.createElement("div"), { className: `toast ${kind}`, textContent: text });
+  const toast = Object.assign(document.createElement("div"), { className: `toast ${kind}`, textContent: plain(text, 1000) });
   place.append(toast);
   setTimeout(() => toast.remove(), kind === "bad" ? 12000 : 5000);
 }
@@ -84,7 +86,7 @@ export function loadParts(root = document) {
     } catch (error) {
       one.classList.remove("loading");
       one.textContent = "not available now";
-      one.title = error.message;
+      one.title = plain(error.message, 1000);
     }
   };
   const watch = new IntersectionObserver((seen) => {

@@ -18,7 +18,7 @@ export function named(text, limit = 300) {
   const made = document.createElement("bdi");
   made.className = "name";
   made.textContent = plain(text, limit);
-  if (text.length > limit) made.title = `${text.slice(0, 1200)} (${text.length.toLocaleString("en")} characters)`;
+  if (text.length > limit) made.title = `${plain(text, 1200)} (${text.length.toLocaleString("en")} characters)`;
   return made;
 }
 
