@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Site
 
@@ -34,8 +34,8 @@ def test_nothing_moves(page: Page, site: Site, path: str) -> None:
     page.add_init_script(WATCH)
     page.goto(path.format(project=site.project.id))
     page.wait_for_load_state("networkidle")
+    expect(page.locator(".loading:visible")).to_have_count(0, timeout=20_000)
     page.wait_for_timeout(300)
-    assert page.locator(".loading:visible").count() == 0
     assert sum(page.evaluate("window.shifts")) < MOST
 
 

@@ -343,7 +343,11 @@ def test_the_log_and_the_files_keep_no_secret(house: House, capfd: pytest.Captur
         http.get(f"{ROOT}/projects")
         http.get(f"/files/{grant.id}", params={"token": token})
         http.get(f"/nowhere/{key}")
-    said = capfd.readouterr().err
+    said, until = "", time.monotonic() + 20
+    # A line is written when its answer has been sent.
+    while said.count('"event": "request"') < 3 and time.monotonic() < until:
+        time.sleep(0.02)
+        said += capfd.readouterr().err
     assert said.count('"event": "request"') == 3
     assert key not in said
     assert token not in said
