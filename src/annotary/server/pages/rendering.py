@@ -163,13 +163,15 @@ def name(text: str, limit: int = NAME_LIMIT) -> Markup:
 
 
 def tip(text: str, limit: int = NAME_LIMIT) -> str:
-    """The same where no element can stand, as in a title or a tip: isolated by characters of its own.
+    """The same where no element can stand, as in a title or a tip; isolated where it runs to the left.
 
     >>> tip("car"), tip("a\\u202eb"), tip("\\u05d0", 10) == "\\u2068\\u05d0\\u2069"
     ('car', 'a\\\\u202eb', True)
     """
     plain = "".join(_visible(one) for one in text[:limit]) + ("\u2026" if len(text) > limit else "")
-    return plain if plain.isascii() else f"\u2068{plain}\u2069"
+    if any(unicodedata.bidirectional(one) in ("R", "AL") for one in plain):
+        return f"\u2068{plain}\u2069"
+    return plain
 
 
 def _visible(one: str) -> str:
