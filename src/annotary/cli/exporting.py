@@ -194,12 +194,9 @@ def _stream(session: Session, export: Export, *, as_array: bool) -> int:
         with closing(_watched(export, move)) as parts:
             pieces = (part.data for part in parts)
             for piece in sinks.as_array(pieces) if as_array else pieces:
-                left = memoryview(piece)
-                while left:
-                    # Without a buffer (PYTHONUNBUFFERED) a write may take only a part of what it is given.
-                    left = left[out.write(left) :]
                 digest.update(piece)
-                size += len(piece)
+                # Standard output has no buffer where PYTHONUNBUFFERED says so.
+                size += sinks.put(out.write, piece)
         out.flush()
     if not session.quiet:
         for line in _summary(export, [Artifact(path=STREAM, bytes=size, sha256=digest.hexdigest())]):

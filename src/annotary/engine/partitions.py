@@ -17,6 +17,7 @@ from annotary.engine.corpora import Selection
 from annotary.engine.findings import Findings
 from annotary.engine.image_sets import of_corpus
 from annotary.engine.sheet_parts import UNREAD, apart
+from annotary.engine.sinks import put
 from annotary.formats import BySheet, Options, Part, TrainingOptions, load
 from annotary.model.corpus import Corpus, Page, Section
 from annotary.model.export import ExportParams, LabelRule
@@ -147,10 +148,7 @@ def to_file(parts: Iterable[Part], path: str, written: Written) -> Written:
     """Write the parts of a stretch to a new file, one behind the other, and note their sizes."""
     with open(path, "wb", buffering=0) as file:
         for part in parts:
-            left = memoryview(part.data)
-            written.parts.append((part.path, len(left)))
-            while left:
-                left = left[file.write(left) :]
+            written.parts.append((part.path, put(file.write, part.data)))
     return written
 
 

@@ -8,6 +8,7 @@ import shutil
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from io import FileIO
 from itertools import chain, groupby
 from operator import attrgetter
@@ -52,6 +53,18 @@ def as_array(pieces: Iterable[bytes]) -> Iterator[bytes]:
 def is_folder(path: Path) -> bool:
     """Whether a destination without a known ending is meant as a folder."""
     return path.is_dir() or not path.name.endswith(ENDINGS)
+
+
+def put(write: Callable[[memoryview], int | None], data: Any) -> int:
+    """Write all of some bytes, and give their number: without a buffer, one write may take a part of them.
+
+    A pipe does so, and a disk that is nearly full; it says so, and raises only when it is asked again.
+    """
+    with memoryview(data).cast("B") as left:
+        done = 0
+        while done < len(left):
+            done += write(left[done:]) or 0
+        return done
 
 
 def to_file(pieces: Iterable[bytes], path: Path) -> Artifact:
@@ -143,12 +156,9 @@ def _plainly(parts: Iterable[Part], path: str, digest: Any) -> int:
     try:
         size = 0
         for part in parts:
-            data = part.data
             if digest is not None:
-                digest.update(data)
-            size += len(data)
-            while data:
-                data = data[os.write(file, data) :]
+                digest.update(part.data)
+            size += put(partial(os.write, file), part.data)
         return size
     finally:
         os.close(file)
@@ -245,17 +255,10 @@ def _followed(parts: Iterable[Part], name: str, beside: Beside | None) -> Iterat
 
 
 class _Whole(FileIO):
-    """A file without a buffer whose writes take all that they are given, or raise.
-
-    Of a disk that is nearly full a plain one takes what fits, says so, and nobody asks.
-    """
+    """A file without a buffer whose writes take all that they are given, or raise."""
 
     def write(self, data: Any) -> int:
-        with memoryview(data).cast("B") as view:
-            done = 0
-            while done < len(view):
-                done += super().write(view[done:]) or 0
-            return done
+        return put(super().write, data)
 
 
 @contextmanager
