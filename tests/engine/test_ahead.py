@@ -11,14 +11,18 @@ import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import msgspec
 import pytest
 
 from annotary.engine import ahead, importing, pages
 from annotary.engine.core import Engine
+from annotary.engine.entries import Origin
 from annotary.engine.loading import Report, Stopped, import_sources
-from annotary.engine.preparing import take_ready
+from annotary.engine.places import Places
+from annotary.engine.preparing import Item, Ready, Task, take_ready
+from annotary.engine.sharing import Target
 from annotary.engine.sources import FileSource, ValueSource
 from annotary.errors import AnnotaryError, Invalid
 from annotary.formats import load
@@ -112,6 +116,44 @@ def test_an_import_again_changes_nothing(tmp_path: Path) -> None:
     before, _ = taken(tmp_path / "other", path, workers=1)
     after, _ = same(tmp_path, path, path)
     assert after == before
+
+
+def test_a_file_that_is_written_anew_meanwhile_is_noticed(tmp_path: Path) -> None:
+    given = rows(6)
+    path = write(tmp_path / "rows.ndjson", given)
+    lines = path.read_bytes().splitlines()
+    source = FileSource(path)
+    target, origin = Target(), Origin(now="", user="")
+    before = ahead.Ahead(
+        lambda number, of: Task(source, V2, target, origin, "", False, number, of),
+        *(1, cast("Places", None), lambda problem: None),
+    )
+
+    def item(number: int) -> Item:
+        return Item(number, len(lines[number]), f"line {number + 1}", cast("Ready", None))
+
+    assert before.document(item(1)) == Document(lines[1], "line 2")
+    assert before.document(item(3)) == Document(lines[3], "line 4")
+    write(path, given[:4])
+    before._again = None
+    with pytest.raises(Invalid, match=r"rows\.ndjson, line 5: the file has changed"):
+        before.document(item(4))
+
+
+def test_another_row_in_the_place_of_a_known_one_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = rows(2000)
+    path = write(tmp_path / "rows.ndjson", given)
+    taken(tmp_path / "store", path, workers=1)
+    read = ahead.Ahead.document
+    monkeypatch.setattr(
+        ahead.Ahead, "document", lambda self, item: read(self, msgspec.structs.replace(item, number=0))
+    )
+    engine = Engine(Store.open(tmp_path / "store"), clock=Clock())
+    with pytest.raises(Invalid, match="the file has changed"):
+        import_sources(engine, [FileSource(path)], workers=2)
+    engine.close()
 
 
 def test_a_changed_file_changes_what_it_says_and_nothing_else(tmp_path: Path) -> None:

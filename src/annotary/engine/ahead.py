@@ -12,12 +12,12 @@ from typing import Any, Self
 
 from annotary.engine.pages import Given
 from annotary.engine.places import Places
-from annotary.engine.preparing import Item, Plain, Setting, Task, first, receive
+from annotary.engine.preparing import CHANGED, Item, Plain, Setting, Task, first, receive
 from annotary.engine.processes import MOST, begun, processors
 from annotary.engine.sources import FileSource
 from annotary.errors import AnnotaryError, Invalid
 from annotary.formats import Format
-from annotary.formats._json import Broken, documents
+from annotary.formats._json import Broken, Document, documents
 from annotary.model.corpus import Parsed, Report
 
 LEAST = 32 << 20
@@ -46,6 +46,7 @@ class Ahead:
     def __init__(self, task: Callable[[int, int], Task], count: int, places: Places, report: Report) -> None:
         self._places = places
         self._report = report
+        self._again: Iterator[tuple[int, Document]] | None = None
         self._told = 0
         self._wait = self._pages = 0
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -77,7 +78,7 @@ class Ahead:
             with suppress(OSError):
                 process.communicate()
 
-    def rows(self, parse: Callable[[Plain], Parsed | None]) -> Iterator[Given]:
+    def rows(self, parse: Callable[[Plain | Document], Parsed | None]) -> Iterator[Given]:
         """The rows of the file in their order; `parse` reads what is not made ready, or reports a problem."""
         for item in self._items():
             row = item if isinstance(item, Item) else parse(item)
@@ -104,6 +105,18 @@ class Ahead:
                     self._report(some.broken)
                 if some.ended:
                     return
+
+    def document(self, item: Item) -> Document:
+        """What stands in the file of an item: read once more, which only those want that are known already.
+
+        They must be asked for in their order. Raises Invalid where the file is another one by now.
+        """
+        if self._again is None:
+            self._again = enumerate(documents(self._source))
+        for number, document in self._again:
+            if number == item.number:
+                return document
+        raise Invalid(f"{self._source.name}, {item.place}: {CHANGED}")
 
     def settled(self, lazy: bool) -> None:
         """Tell the processes what has been settled since; while features keep coming, ever more rarely."""

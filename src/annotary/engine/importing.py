@@ -20,7 +20,7 @@ from annotary.engine.features import Unfit
 from annotary.engine.findings import Findings
 from annotary.engine.pages import Finder, Given, Page, page_of
 from annotary.engine.places import Places
-from annotary.engine.preparing import Item, take_ready
+from annotary.engine.preparing import CHANGED, Item, take_ready
 from annotary.engine.sharing import Sharing, Target
 from annotary.engine.staging import Held, Staged, stage
 from annotary.errors import Conflict, Invalid
@@ -48,7 +48,7 @@ class Importer:
     that it lists nested questions beside their parents; `by_name` that a feature's name decides where
     its schema id is of another ontology; `checks_metadata` that metadata must fit the schemas;
     `balances` that all that is stored is entered into the ledger. `taken` is told the place and the data
-    row id of every row that is taken over; `parse` reads the document of an Item.
+    row id of every row that is taken over.
     """
 
     def __init__(
@@ -64,7 +64,6 @@ class Importer:
         checks_metadata: bool = False,
         balances: bool = False,
         taken: Callable[[str, str], None] | None = None,
-        parse: Callable[[Item], Parsed | None] = lambda item: None,
     ) -> None:
         self.store = store
         self.origin = origin
@@ -74,7 +73,7 @@ class Importer:
         self.balances = balances
         self.schemas = metadata.schemas(store) if checks_metadata else None
         self.taken = taken
-        self.parse = parse
+        self.reread: Callable[[Item], Parsed | None] = lambda item: None
         self.places = Places(store, origin.now, origin.user)
         self.sharing = Sharing(self.places, target, store.org)
         self.finder = Finder(store, self.change, flat=flat)
@@ -91,13 +90,16 @@ class Importer:
         given: Iterable[Given],
         progress: Callable[[int], None] = lambda rows: None,
         settled: Callable[[bool], None] = lambda lazy: None,
+        reread: Callable[[Item], Parsed | None] = lambda item: None,
     ) -> None:
         """Store all rows of a stream; problems go to the findings.
 
-        `settled` is told after each page, and whether most of what was made ready was so for nothing.
+        `settled` is told after each page, and whether most of what was made ready was so for nothing;
+        `reread` then reads the documents of those rows.
         While a page is worked out, the one before it is written, and what the store knows of the one after
         it is looked up: before the page itself is written, so again if both are about the same data row.
         """
+        self.reread = reread
         source = iter(given)
         page = self._page(source)
         if page is None:
@@ -180,8 +182,9 @@ class Importer:
         if entry.item is not None:
             # What the store has of it counts: what was made ready does not know that.
             self.reworked += 1
-            parsed = self.parse(entry.item)
-            assert parsed is not None
+            parsed = self.reread(entry.item)
+            if parsed is None or parsed.row.data_row.id != entry.id:
+                raise Invalid(f"{entry.place}: {CHANGED}")
             worked_out = self.sharing.entry(parsed)
             entry.row, entry.extras, entry.shares = parsed.row, parsed.extras, worked_out.shares
         self._check_metadata(entry)

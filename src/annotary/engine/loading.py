@@ -240,7 +240,6 @@ def _take(
         checks_metadata=form.checks_metadata,
         balances=form.images,
         taken=None if outcomes is None else outcomes.taken,
-        parse=parse,
     )
     to = reading(report, notify, findings.ledger)
     count = 0 if origin.submits else ahead.workers(workers, form, source)
@@ -252,7 +251,8 @@ def _take(
             return Reading(file, name, target, origin, engine.store.org, by_name, number, of)
 
         with Ahead(task, count, importer.places, report) as before:
-            importer.take(before.rows(parse), progress, before.settled)
+            given = before.rows(parse)
+            importer.take(given, progress, before.settled, lambda item: parse(before.document(item)))
         return importer
     if not form.images:
         importer.take(form.read(source, form.options(), to), progress)

@@ -12,7 +12,6 @@ import os
 import pickle
 import struct
 import sys
-from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from io import RawIOBase
@@ -42,6 +41,9 @@ TOGETHER_BYTES = 1 << 18
 """No more are sent at once when they have so many bytes."""
 
 
+CHANGED = "the file has changed since it was read; import it again"
+
+
 class Ready(msgspec.Struct, array_like=True, gc=False):
     """What a row that is new to the store means for it; its `rows` are those of data row 0."""
 
@@ -58,16 +60,15 @@ class Ready(msgspec.Struct, array_like=True, gc=False):
 
 
 class Item(msgspec.Struct, array_like=True, tag=1, gc=False):
-    """A document of a file, made ready."""
+    """The document of a file that has a `number` there, and `size` bytes, made ready.
 
-    data: bytes
+    What it says is not sent along: of a row that is new to the store nobody asks for it again.
+    """
+
+    number: int
+    size: int
     place: str
     ready: Ready
-
-    @property
-    def size(self) -> int:
-        """Its bytes in the file."""
-        return len(self.data)
 
 
 class Plain(msgspec.Struct, array_like=True, tag=0, gc=False):
@@ -170,10 +171,12 @@ class Preparer:
         self.sharing = Sharing(places, self.task.target, self.task.org)
         self.lazy = setting.lazy
 
-    def item(self, document: Document) -> Item | Plain:
-        """A document, with what it means for the store if that can be said."""
+    def item(self, number: int, document: Document) -> Item | Plain:
+        """What a document means for the store if that can be said, else the document."""
         ready = None if self.lazy else self._ready(document)
-        return Plain(*document) if ready is None else Item(*document, ready)
+        if ready is None:
+            return Plain(*document)
+        return Item(number, len(document.data), document.place, ready)
 
     def _ready(self, document: Document) -> Ready | None:
         problems: list[Problem] = []
@@ -232,16 +235,16 @@ def first(documents: Iterable[Document], size: int) -> Iterator[Document]:
         size -= len(document.data)
 
 
-def shares(source: FileSource, number: int, of: int, head: int) -> Iterator[list[Document]]:
-    """Every `of`-th share of the documents of a file beyond its first ones; raises Broken."""
-    share: list[Document] = []
+def shares(source: FileSource, number: int, of: int, head: int) -> Iterator[list[tuple[int, Document]]]:
+    """Every `of`-th share of the documents of a file beyond its first ones, numbered; raises Broken."""
+    share: list[tuple[int, Document]] = []
     at = size = count = 0
     try:
         found = documents(source)
-        deque(first(found, head), maxlen=0)
-        for document in found:
+        before = sum(1 for _ in first(found, head))
+        for place, document in enumerate(found, before):
             if at == number:
-                share.append(document)
+                share.append((place, document))
             count += 1
             size += len(document.data)
             if count == TOGETHER or size > TOGETHER_BYTES:
@@ -280,7 +283,7 @@ def _carry_out(task: Task, rows: RawIOBase) -> None:
         for share in shares(task.source, task.number, task.of, task.head):
             while not settings.empty():
                 preparer.settle(settings.get())
-            send(rows, Some([preparer.item(document) for document in share]), buffer)
+            send(rows, Some([preparer.item(*one) for one in share]), buffer)
     except Broken as broken:
         last.broken = broken.problem
     except Invalid as error:
