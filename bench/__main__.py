@@ -31,7 +31,7 @@ HERE = Path(__file__).parent
 BENCHES: dict[str, tuple[tuple[str, ...], Callable[[Workshop], Iterator[Result]]]] = {
     "size": (("12",), sqlite_exports.size),
     "v2": (("1", "2"), sqlite_exports.v2),
-    "v1": (("3", "2 v1", "2 v2"), sqlite_exports.v1),
+    "v1": (("3", "2 v1", "2 v2", "2 coco"), sqlite_exports.v1),
     "coco": (("4",), training_exports.coco),
     "yolo": (("5",), training_exports.yolo),
     "validation": (("6",), imports.validation),
@@ -41,7 +41,7 @@ BENCHES: dict[str, tuple[tuple[str, ...], Callable[[Workshop], Iterator[Result]]
         tuple(f"{what}{database}" for database in ("", " PostgreSQL") for what in page.WORKS),
         page.page,
     ),
-    "postgres": (("13", "2 v1 postgres", "2 v2 postgres"), postgres.postgres),
+    "postgres": (("13", "2 v1 postgres", "2 v2 postgres", "2 coco postgres"), postgres.postgres),
     "writer": (("17", "17 writer", "17 log"), writer.writer),
     "server": (("14", "15", "requests"), server.server),
     "conversions": (("18",), conversions.conversions),

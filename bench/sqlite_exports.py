@@ -21,6 +21,9 @@ from bench.measure import median, ratios, rounds
 from bench.targets import Result
 from bench.workshop import OFF, ON, Workshop, pieces, to_new_file
 
+TOGETHER = (("v1", "labelbox-v1", ON), ("v2", "labelbox-v2", ON), ("coco", "coco", OFF))
+"""What two processes are to write faster than one, by its name among the targets."""
+
 
 def size(shop: Workshop) -> Iterator[Result]:
     """Target 12."""
@@ -64,16 +67,17 @@ def v1(shop: Workshop) -> Iterator[Result]:
 def gained(engine: Engine, shop: Workshop, target: str) -> Iterator[Result]:
     """What a second process gains; that its bytes are the same is compared first."""
     out = shop.folder / "export"
-    for short in ("v1", "v2"):
-        name = f"labelbox-{short}"
+    for short, name, params in TOGETHER:
         digests = set()
         for workers in (1, 2):
-            to_new_file(out, pieces(engine, ON, name, workers=workers))
+            to_new_file(out, pieces(engine, params, name, workers=workers))
             with out.open("rb") as file:
                 digests.add(hashlib.file_digest(file, "sha256").digest())
         if len(digests) > 1:
             raise reference.Differs(f"{name}: two processes do not write what one does")
-        works = {str(workers): partial(_written, out, engine, name, workers=workers) for workers in (1, 2)}
+        works = {
+            str(workers): partial(_written, out, engine, name, params, workers=workers) for workers in (1, 2)
+        }
         found = rounds(works, shop.rounds)
         each = ratios(found, "1", "2", "wall")
         one, two = (median([cost.wall for cost in found[workers]]) for workers in works)
@@ -83,8 +87,8 @@ def gained(engine: Engine, shop: Workshop, target: str) -> Iterator[Result]:
     out.unlink()
 
 
-def _written(out: Path, engine: Engine, name: str, *, workers: int) -> None:
-    to_new_file(out, pieces(engine, ON, name, workers=workers))
+def _written(out: Path, engine: Engine, name: str, params: ExportParams, *, workers: int) -> None:
+    to_new_file(out, pieces(engine, params, name, workers=workers))
 
 
 def over_loads(shop: Workshop, target: str, name: str, params: ExportParams, *, workers: int = 1) -> Result:

@@ -52,10 +52,13 @@ TARGETS = {
     "17 writer": Target("the writer beside an export: rows a second over alone", 0.5, 0.8, more=True),
     "17 log": Target("SQLite's log after an export beside a writer", 64, 32, "MB"),
     "requests": Target("a small GraphQL query: requests a second over a bare application's", None, None),
-    "2 v1": Target("v1 export, SQLite: rate of two processes over one's", None, None, more=True),
-    "2 v2": Target("v2 export, all on, SQLite: rate of two processes over one's", None, None, more=True),
-    "2 v1 postgres": Target("v1 export, PostgreSQL: rate of two processes over one's", None, None, more=True),
-    "2 v2 postgres": Target("v2 export, PostgreSQL: rate of two processes over one's", None, None, more=True),
+    **{
+        f"2 {short}{database and ' postgres'}": Target(
+            f"{said} export, {database or 'SQLite'}: rate of two processes over one's", None, None, more=True
+        )
+        for database in ("", "PostgreSQL")
+        for short, said in (("v1", "v1"), ("v2", "v2"), ("coco", "COCO"))
+    },
     **{
         f"{what}{database}": Target(f"the page's {said}{database and ', PostgreSQL'}", 0.5, 0.1, "s")
         for database in ("", " PostgreSQL")
