@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -97,6 +98,27 @@ _SETTINGS = {
 """What each connection says to PostgreSQL first."""
 
 
+_LONG, _SILENT = 1.0, 2.0
+"""Who waited so long for a connection in vain waited for a host that is silent: so long nobody else tries."""
+
+
+class _Silence:
+    """A host that was silent a moment ago: each request would wait for it anew, and others behind it."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+        self._error: Exception | None = None
+
+    def begin(self, error: Exception) -> None:
+        """It did not answer."""
+        self._until, self._error = time.monotonic() + _SILENT, error
+
+    def check(self) -> None:
+        """Raises what came of the last attempt, if that was a moment ago."""
+        if self._error is not None and time.monotonic() < self._until:
+            raise type(self._error)(str(self._error))
+
+
 def postgres(url: str) -> tuple[Engine, type[Exception]]:
     """The engine of a PostgreSQL database, and what its driver raises."""
     import psycopg
@@ -109,6 +131,19 @@ def postgres(url: str) -> tuple[Engine, type[Exception]]:
         pool_pre_ping=True,
         connect_args={name: value for name, value in _NOTICING.items() if name not in asked},
     )
+    silence = _Silence()
+
+    @event.listens_for(engine, "do_connect")
+    def connect(dialect: Any, record: object, arguments: Any, keywords: Any) -> Any:
+        silence.check()
+        begun = time.monotonic()
+        try:
+            return dialect.connect(*arguments, **keywords)
+        except psycopg.OperationalError as error:
+            if time.monotonic() - begun > _LONG:
+                silence.begin(error)
+            raise
+
     settings = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _SETTINGS.items())
 
     @event.listens_for(engine, "connect")
