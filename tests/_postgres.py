@@ -51,22 +51,64 @@ class Unavailable(Exception):
 # -- for those who want a server -------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Own:
+    """A server that may be stopped and started again: the URL of its maintenance database, and its keeper."""
+
+    url: str
+    keeper: subprocess.Popen[str]
+
+    def stop(self) -> None:
+        """Stop it at once, as a crash would; what it holds stays."""
+        self.keeper.send_signal(signal.SIGUSR1)
+        self._wait(answers=False)
+
+    def start(self) -> None:
+        """Start it again at the same address; it answers when this returns."""
+        self.keeper.send_signal(signal.SIGUSR2)
+        self._wait(answers=True)
+
+    def _wait(self, *, answers: bool) -> None:
+        import psycopg
+
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                psycopg.connect(self.url, connect_timeout=5).close()
+                there = True
+            except psycopg.OperationalError:
+                there = False
+            if there == answers:
+                return
+            time.sleep(0.05)
+        raise RuntimeError(f"PostgreSQL at {self.url} was to {'start' if answers else 'stop'}, and did not")
+
+
 @contextlib.contextmanager
-def temporary_postgres(
-    *, fsync: bool = False, locale: str = "", settings: Mapping[str, str] | None = None
-) -> Iterator[str]:
-    """Run a server for the time of a `with` block; its value is the URL of the maintenance database.
+def own_postgres(
+    *, fsync: bool = False, locale: str = "", settings: Mapping[str, str] | None = None, host: str = HOST
+) -> Iterator[Own]:
+    """Run a server for the time of a `with` block; anybody who reaches `host` is let in.
 
     Text sorts by code point, or as in a dictionary if `locale` names an ICU locale such as `en` and the
     server knows ICU. `settings` are given to the server as they are.
     """
     settings = ({} if fsync else NOT_DURABLE) | dict(settings or {})
-    keeper, url = _start_keeper(owner=os.getpid(), locale=locale, settings=settings)
+    keeper, url = _start_keeper(owner=os.getpid(), locale=locale, settings=settings, host=host)
     try:
-        yield url
+        yield Own(url, keeper)
     finally:
         keeper.terminate()
         keeper.wait(2 * STOP_SECONDS)
+
+
+@contextlib.contextmanager
+def temporary_postgres(
+    *, fsync: bool = False, locale: str = "", settings: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    """The same, where its URL is all that is wanted."""
+    with own_postgres(fsync=fsync, locale=locale, settings=settings) as own:
+        yield own.url
 
 
 def shared_postgres(folder: Path, *, owner: int) -> str:
@@ -162,6 +204,7 @@ class Cluster:
     programs: Path
     account: Account
     folder: Path
+    host: str = HOST
 
     @property
     def data(self) -> Path:
@@ -181,27 +224,36 @@ class Cluster:
         for arguments in attempts:
             initdb = self._start("initdb", arguments)
             if initdb.wait() == 0:
+                with (self.data / "pg_hba.conf").open("a") as rules:
+                    rules.write("host all all samenet trust\n")
                 return
         raise RuntimeError(f"initdb failed:\n{self.log.read_text()}")
 
     @contextlib.contextmanager
-    def running(self, settings: Mapping[str, str]) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-        """The server as a process, accepting connections at a URL."""
+    def running(
+        self, settings: Mapping[str, str], port: int | None = None
+    ) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+        """The server as a process, accepting connections at a URL: on a port, or on any that is free."""
         for _ in range(5):
-            port = _free_port()
+            port = port or _free_port(self.host)
             server = self._start("postgres", self._server_arguments(port, settings))
             try:
                 if self._is_ready(server):
-                    yield server, f"postgresql://{ROLE}@{HOST}:{port}/postgres"
+                    yield server, f"postgresql://{ROLE}@{self.host}:{port}/postgres"
                     return
             finally:
                 _stop(server)
+            port = None
             if "could not bind" not in self.log.read_text():
                 break
         raise RuntimeError(f"PostgreSQL did not start:\n{self.log.read_text()}")
 
     def _server_arguments(self, port: int, settings: Mapping[str, str]) -> list[str]:
-        fixed = {"listen_addresses": HOST, "port": str(port), "unix_socket_directories": str(self.folder)}
+        fixed = {
+            "listen_addresses": self.host,
+            "port": str(port),
+            "unix_socket_directories": str(self.folder),
+        }
         options = [f"--{name}={value}" for name, value in (fixed | dict(settings)).items()]
         return ["-D", str(self.data), *options]
 
@@ -232,9 +284,9 @@ class Cluster:
         return False
 
 
-def _free_port() -> int:
+def _free_port(host: str) -> int:
     with socket.socket() as probe:
-        probe.bind((HOST, 0))
+        probe.bind((host, 0))
         port: int = probe.getsockname()[1]
         return port
 
@@ -270,11 +322,12 @@ def _folder_for(account: Account) -> Iterator[Path]:
 
 
 def _start_keeper(
-    *, owner: int, locale: str, settings: Mapping[str, str]
+    *, owner: int, locale: str, settings: Mapping[str, str], host: str = HOST
 ) -> tuple[subprocess.Popen[str], str]:
     find_programs()  # what is missing is told here, not in another process
     find_account()
-    command = [sys.executable, str(Path(__file__).resolve()), "--owner", str(owner), f"--locale={locale}"]
+    command = [sys.executable, str(Path(__file__).resolve()), "--owner", str(owner)]
+    command += [f"--locale={locale}", f"--host={host}"]
     command += [f"--set={name}={value}" for name, value in settings.items()]
     keeper = subprocess.Popen(
         command,
@@ -295,18 +348,29 @@ def _start_keeper(
     raise Unavailable(reason.strip()) if kind == "unavailable" else RuntimeError(said)
 
 
-def _keep(owner: int, locale: str, settings: Mapping[str, str]) -> None:
+def _keep(owner: int, locale: str, host: str, settings: Mapping[str, str]) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    wanted = [True]
+    signal.signal(signal.SIGUSR1, lambda *_: wanted.__setitem__(0, False))
+    signal.signal(signal.SIGUSR2, lambda *_: wanted.__setitem__(0, True))
     account = find_account()
     with _folder_for(account) as folder:
-        cluster = Cluster(find_programs(), account, folder)
+        cluster = Cluster(find_programs(), account, folder, host)
         try:
             cluster.create(locale)
         except PermissionError as error:
             raise Unavailable(f"cannot run initdb as user {account.uid}: {error}") from error
-        with cluster.running(settings) as (server, url):
-            print(url, flush=True)
-            while _is_alive(owner) and server.poll() is None:
+        port = None
+        while _is_alive(owner):
+            with cluster.running(settings, port) as (server, url):
+                if port is None:
+                    print(url, flush=True)
+                    port = urlsplit(url).port
+                while _is_alive(owner) and wanted[0]:
+                    if server.poll() is not None:
+                        return
+                    time.sleep(0.1)
+            while _is_alive(owner) and not wanted[0]:
                 time.sleep(0.1)
 
 
@@ -322,6 +386,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Keep a temporary PostgreSQL server for another process.")
     parser.add_argument("--find", action="store_true", help="only tell whether a server could be started")
     parser.add_argument("--owner", type=int, metavar="PID", help="the process to keep it for")
+    parser.add_argument("--host", default=HOST, help="the address to listen on")
     parser.add_argument("--locale", default="", help="ICU locale; without it text sorts by code point")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a server setting")
     given = parser.parse_args()
@@ -330,7 +395,7 @@ def main() -> None:
             find_account()
             print(find_programs())
         else:
-            _keep(given.owner, given.locale, dict(pair.split("=", 1) for pair in given.set))
+            _keep(given.owner, given.locale, given.host, dict(pair.split("=", 1) for pair in given.set))
     except Unavailable as error:
         sys.exit(f"unavailable: {error}")
 

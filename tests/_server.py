@@ -83,6 +83,30 @@ def start(target: str, log: Path, *words: str, port: int = 0) -> Server:
     raise AssertionError(f"the server did not start:\n{log.read_text(errors='replace')}")
 
 
+def start_worker(target: str, log: Path) -> subprocess.Popen[bytes]:
+    """Start a worker on a store."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [SCRIPT, "--at", target, "worker"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=quiet_environment(),
+        )
+
+
+def end(*processes: subprocess.Popen[bytes]) -> None:
+    """End processes, which have some time to do so by themselves."""
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
 @contextlib.contextmanager
 def serving(target: str, log: Path, *words: str) -> Iterator[Server]:
     """A server on a store for the time of a `with` block; it has to stop when it is told to."""

@@ -223,7 +223,7 @@ def test_line_of_two_gigabytes(tmp_path: Path) -> None:
 def test_locked_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import sqlite3
 
-    monkeypatch.setattr("annotary.store.database.BUSY_SECONDS", 0.2)
+    monkeypatch.setattr("annotary.store.drivers.BUSY_SECONDS", 0.2)
     annotary.Client(tmp_path).close()
     holder = sqlite3.connect(tmp_path / "annotary.db", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
@@ -238,7 +238,7 @@ def test_newer_store(tmp_path: Path) -> None:
 
     annotary.Client(tmp_path).close()
     with sqlite3.connect(tmp_path / "annotary.db") as database:
-        database.execute("UPDATE alembic_version SET version_num = '9999'")
+        database.execute("UPDATE alembic_version SET version_num = '9999', oldest = '9999'")
     database.close()
     with pytest.raises(annotary.Outdated, match="newer annotary"):
         annotary.Client(tmp_path)

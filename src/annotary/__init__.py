@@ -20,6 +20,7 @@ from annotary.errors import (
     TooLarge,
     Unauthenticated,
     Unavailable,
+    Unreachable,
 )
 from annotary.model.corpus import Notice, Problem
 
@@ -56,6 +57,7 @@ __all__ = [
     "TooLarge",
     "Unauthenticated",
     "Unavailable",
+    "Unreachable",
     "__version__",
     "convert",
 ]

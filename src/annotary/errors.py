@@ -11,6 +11,7 @@ AnnotaryError
 │   └── Unauthenticated  no key, or none that is good
 ├── Missing            an optional package is not installed
 └── Unavailable        the store cannot be used now: locked, read-only, full, too new
+    ├── Unreachable    its database does not answer, or the connection was lost
     └── Outdated       the store needs `annotary migrate`, or a newer annotary
 """
 
@@ -108,6 +109,13 @@ class Unavailable(AnnotaryError):
     """The store cannot be used now: locked, read-only, full, unreachable."""
 
     code = "unavailable"
+    status = 503
+
+
+class Unreachable(Unavailable):
+    """The store's database does not answer, or the connection to it was lost on the way."""
+
+    code = "unreachable"
     status = 503
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 from annotary.client import ProjectHandle
 from annotary.client.embedded import Embedded
-from annotary.engine.checking import CheckReport, check, check_target, migrated
+from annotary.engine.checking import CheckReport, check, check_target
 from annotary.engine.core import Engine
 from annotary.engine.demo import load_demo
 from annotary.errors import NotFound
@@ -27,7 +27,7 @@ from annotary.model.project import ImageFolder, Invite
 from annotary.model.webhook import Webhook, WebhookSecret
 from annotary.operations import projects
 from annotary.sample.identity import cuid
-from annotary.store import Store, migrations
+from annotary.store import Store
 from tests._postgres import temporary_database
 from tests.conftest import DATABASES
 
@@ -415,11 +415,4 @@ def test_a_place_without_a_store_is_none(tmp_path: Path) -> None:
     for place in (tmp_path / "nothing", tmp_path):
         with pytest.raises(NotFound, match="no store at"):
             check_target(str(place))
-        with pytest.raises(NotFound, match="no store at"):
-            migrated(str(place))
     assert not (tmp_path / "nothing").exists()
-
-
-def test_migrating_tells_the_schema(store: Store) -> None:
-    place = store.database.place.removesuffix("/annotary.db")
-    assert migrated(place) == migrations.HEAD

@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from annotary.store import FILE_NAME, Store, migrations
 from annotary.store.database import Database
+from annotary.store.migrations.upgrading import oldest_beside, upgrade
 from annotary.store.schema import metadata
 
 
@@ -44,7 +45,9 @@ def test_a_migrated_store_is_a_new_store(store_url: str, tmp_path: Path, request
     with new.transaction() as connection:
         metadata.drop_all(connection)
         connection.execute(text("DROP TABLE alembic_version"))
-    migrations.upgrade(new)
+    new.close()
+    new = opened(store_url)
+    upgrade(new)
     assert shape(new) == wanted
     with new.connection() as connection:
         version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
@@ -57,6 +60,7 @@ def test_head_is_the_last_migration(store_url: str) -> None:
     database = opened(store_url)
     with database.connection() as connection:
         script = ScriptDirectory.from_config(migrations.configuration(connection))
+        assert oldest_beside(connection) == migrations.OLDEST
     assert script.get_current_head() == migrations.HEAD
     database.close()
 

@@ -99,15 +99,28 @@ def list_orgs(session: Session) -> None:
         table(("organisation", "made"), [(one.name, one.created_at[:10]) for one in found])
 
 
-def migrate(session: Session) -> None:
+def migrate(
+    session: Session,
+    look: Annotated[
+        bool,
+        typer.Option("--look", help="Only tell its schema, and whether older programs may go on meanwhile."),
+    ] = False,
+) -> None:
     """Bring a store to the schema of this annotary."""
-    from annotary.engine.checking import migrated
+    from annotary.engine.migrating import migrated, standing
 
-    version = migrated(session.place)
+    found = standing(session.place) if look else migrated(session.place)
     if session.json:
-        show_json({"schema": version})
-    else:
-        show(f"{session.shown_place} has schema {version}")
+        show_json(found)
+        return
+    said = f"{session.shown_place} has schema {found.schema}"
+    if found.schema < found.program:
+        going_on = f"servers and workers of {found.schema} may go on meanwhile"
+        how = going_on if found.beside else "stop servers and workers first"
+        said += f"; annotary migrate brings it to {found.program}: {how}"
+    elif found.oldest < found.schema:
+        said += f"; programs of schema {found.oldest} and newer may use it"
+    show(said)
 
 
 def copy(

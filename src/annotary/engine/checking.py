@@ -88,17 +88,6 @@ def check_target(
         store.close()
 
 
-def migrated(target: str) -> str:
-    """Bring a store to the present schema; gives its version."""
-    there(target)
-    store = Store.open(target, migrate=True)
-    try:
-        with store.reading() as connection:
-            return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one())
-    finally:
-        store.close()
-
-
 def there(target: str) -> None:
     """Raises NotFound where there is no store: a typing error shall not make one that is then in order."""
     if "://" not in target and not (Path(target).expanduser() / FILE_NAME).exists():

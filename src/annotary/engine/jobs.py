@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,7 @@ from annotary.engine.recognising import is_archive, parts_of, recognised
 from annotary.engine.sources import StoredSource, ZipSource
 from annotary.engine.webhooks import emit
 from annotary.engine.written import LINES, write_export
-from annotary.errors import AnnotaryError
+from annotary.errors import AnnotaryError, Outdated
 from annotary.formats import Source, file_name
 from annotary.model import moment
 from annotary.model.base import to_json
@@ -104,14 +105,14 @@ class Work:
         if self._ending.is_set():
             raise Ending
 
-    def finish(self, **fields: Any) -> bool:
-        """Store the end of the task; False where it is no longer ours."""
+    def finish(self, *, failed: bool = False, **fields: Any) -> bool:
+        """Store the end of the task; False where it is no longer ours. `failed`: the attempt is counted."""
         self._over.set()
         ended = replace(
             self.task, rows=self.rows, total=self.total, bytes=self.bytes, updated_at=now(), **fields
         )
         with self._store.transaction():
-            done = self._store.tasks.write(ended, self._worker, 0)
+            done = self._store.tasks.write(ended, self._worker, 0, failed=failed)
             if done and ended.status != "QUEUED":
                 what = "EXPORT" if ended.type == "export-data-rows" else "IMPORT"
                 topic: Any = f"{what}_{ended.status}"
@@ -119,14 +120,21 @@ class Work:
         return done
 
     def end(self, **fields: Any) -> None:
-        """The same, again and again while the database is busy: a task must not stay without its end."""
+        """The same, again and again while the database is busy: a task must not stay without its end.
+
+        Where that does not come about its lease runs out, and another worker takes it.
+        """
         for _ in range(FINISH_TRIES):
             try:
                 self.finish(**fields)
                 return
+            except Outdated:
+                return
             except AnnotaryError as error:
                 _log.warning("the end of task %s could not be stored: %s", self.task.id, error)
-                self._ending.wait(BEAT_SECONDS)
+                time.sleep(BEAT_SECONDS)
+                if self._ending.is_set():
+                    return
 
 
 def run_export(

@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -34,7 +34,7 @@ from annotary.engine.loading import Stopped, named, told_of
 from annotary.engine.summaries import Stopped as Counting
 from annotary.engine.summaries import count_ahead
 from annotary.engine.tasks import Actor
-from annotary.errors import AnnotaryError, Refused, Unavailable
+from annotary.errors import AnnotaryError, Outdated, Refused, Unavailable, Unreachable
 from annotary.model.base import new_id
 from annotary.model.export import ProjectScope
 from annotary.model.project import Project
@@ -50,6 +50,8 @@ COUNT_SECONDS = 2.0
 EVERY: dict[Callable[[Store, str], object], float] = {sweep: 600.0, forget_uploads: 24 * 3600.0}
 """What is tidied up, at the start and after so many seconds again."""
 ATTEMPTS = 5
+MOST_PASSED = 1000
+"""So many tasks of newer programs are remembered; met once more, one is remembered again."""
 LOCK_NAME = "worker.lock"
 
 Sign = Callable[[str], Callable[[bytes], bytes]]
@@ -67,6 +69,9 @@ class Runner:
         self._ending = threading.Event()
         self._waking = threading.Condition()
         self._name = f"{socket.gethostname()} {os.getpid()} {new_id()}"
+        # What newer programs have asked for is theirs to do.
+        self._passed: set[str] = set()
+        self._outdated: Outdated | None = None
         self._lease = int(LEASE_SECONDS * 1000) if store.files.folder is None else None
 
     def wake(self) -> None:
@@ -80,7 +85,7 @@ class Runner:
         self.wake()
 
     def run(self) -> None:
-        """Work until told to end."""
+        """Work until told to end; raises Outdated where the store is brought to a schema that is too new."""
         with _alone(self._store.files.folder, self._ending) as held:
             if not held:
                 return
@@ -98,39 +103,48 @@ class Runner:
                         due[duty] = time.monotonic() + EVERY[duty]
             for thread in threads:
                 thread.join()
+        if self._outdated is not None:
+            raise self._outdated
 
     def _work(self) -> None:
+        trouble = _Trouble("no task could be done")
         while not self._ending.is_set():
-            try:
-                taken = self._store.tasks.claim(self._name, self._lease, now())
-            except AnnotaryError as error:
-                _log.warning("no task could be taken: %s", error)
-                taken = None
-            if taken is None:
-                self._pause()
-            else:
-                self._carry_out(taken)
+            with self._surviving(trouble):
+                passed = tuple(self._passed)
+                taken = self._store.tasks.claim(self._name, self._lease, now(), passed=passed)
+                if taken is not None:
+                    self._carry_out(taken)
+                    continue
+            self._pause()
 
     def _tell(self) -> None:
         """Send events to webhooks as they come."""
+        trouble = _Trouble("no event could be sent")
         while not self._ending.is_set():
-            try:
-                told = deliver_next(self._store)
-            except AnnotaryError as error:
-                _log.warning("no event could be sent: %s", error)
-                told = False
-            if not told:
-                self._pause()
+            with self._surviving(trouble):
+                if deliver_next(self._store):
+                    continue
+            self._pause()
 
     def _count(self) -> None:
         """Count large projects ahead of who asks."""
+        trouble = _Trouble("no project could be counted")
         while not self._ending.wait(COUNT_SECONDS):
-            try:
+            with self._surviving(trouble), suppress(Counting):
                 count_ahead(self._store, self._ending.is_set)
-            except Counting:
-                return
-            except AnnotaryError as error:
-                _log.warning("a project could not be counted: %s", error)
+
+    @contextmanager
+    def _surviving(self, trouble: _Trouble) -> Iterator[None]:
+        """Whatever goes wrong is told, and the worker goes on; a store that is too new ends it."""
+        try:
+            yield
+        except Outdated as error:
+            self._outdated = error
+            self.end()
+        except Exception as error:
+            trouble.met(error)
+        else:
+            trouble.over()
 
     def _pause(self) -> None:
         with self._waking:
@@ -152,14 +166,25 @@ class Runner:
         try:
             if taken.attempts > ATTEMPTS:
                 raise Unavailable(
-                    f"its worker died {ATTEMPTS} times over it; look at the machine's memory and log"
+                    f"its worker died {ATTEMPTS} times over it, or lost its database; look at the machine's"
+                    " memory and log"
                 )
             with work.alive():
                 self._do(work, store, taken)
         except Lost:
             # Whoever called it off may have died before the task's end was stored.
             work.end(status="CANCELED", error="called off")
-        except Ending:
+        except (Ending, Outdated):
+            work.end(status="QUEUED")
+        except Unreachable as error:
+            # What is not whole was rolled back. Whether it was, the database knows: what is ended stays so.
+            _log.warning("task %s lost the database, and is done again: %s", taken.task.id, error)
+            work.end(failed=True, status="QUEUED")
+        except _Beyond:
+            _log.warning("task %s is left to a newer worker: this one does not know it", taken.task.id)
+            if len(self._passed) >= MOST_PASSED:
+                self._passed.clear()
+            self._passed.add(taken.task.id)
             work.end(status="QUEUED")
         except Stopped as stopped:
             problems = problem_file(store, stopped.report.problems)
@@ -185,7 +210,10 @@ class Runner:
     def _do(self, work: Work, store: Store, taken: Claimed) -> None:
         actor = msgspec.json.decode(taken.actor, type=Actor)
         engine = Engine(store, user=actor.user, role=actor.role, base_url=actor.base_url)
-        operation = msgspec.json.decode(taken.request, type=Job).operation()
+        try:
+            operation = msgspec.json.decode(taken.request, type=Job).operation()
+        except msgspec.ValidationError as error:
+            raise _Beyond from error
         engine.require(operation.needs, type(operation).__name__)
         if isinstance(operation, StartExport):
             scope = operation.query.scope
@@ -198,6 +226,33 @@ class Runner:
             found = None if operation.project is None else named(engine, Project, operation.project)
             work.projects = () if found is None else (found.id,)
             run_import(work, engine, operation)
+
+
+class _Beyond(Exception):
+    """What is to be done was said by a newer program, in words that this one does not know."""
+
+
+class _Trouble:
+    """What keeps a loop from its work: told when it comes, when it changes, and when it is over."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._said = ""
+
+    def met(self, error: Exception) -> None:
+        """It is there."""
+        said = str(error)
+        if said == self._said:
+            return
+        self._said = said
+        expected = isinstance(error, AnnotaryError)
+        _log.warning("%s: %s", self._what, said, exc_info=None if expected else error)
+
+    def over(self) -> None:
+        """It is not."""
+        if self._said:
+            _log.warning("%s for a while; it is over", self._what)
+        self._said = ""
 
 
 @contextmanager

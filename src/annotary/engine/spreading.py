@@ -20,7 +20,7 @@ from annotary.engine.core import Engine
 from annotary.engine.partitions import Counts, Job, Order, Written, add, parts_of, to_file, write_stretch
 from annotary.engine.processes import MOST, Processes, processors
 from annotary.engine.sheet_parts import unread
-from annotary.errors import AnnotaryError, Invalid
+from annotary.errors import AnnotaryError, Invalid, Unreachable
 from annotary.formats import Part, load
 from annotary.model.export import ExportFilters
 from annotary.store import Store
@@ -232,7 +232,9 @@ class _Spread:
 
         Where it is the stretch after all, it fails again when it is written here.
         """
-        return isinstance(error, BrokenExecutor) or (self.far and not isinstance(error, AnnotaryError))
+        if isinstance(error, BrokenExecutor | Unreachable):
+            return True
+        return self.far and not isinstance(error, AnnotaryError)
 
     def _here(self, stretch: Stretch) -> Iterator[Part]:
         """A stretch whose turn it is; sheets that nobody hands on are read by who writes them."""

@@ -10,10 +10,12 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 
 STOP_SECONDS = 15.0
-PAUSE_SECONDS = 1.0
+PAUSE_SECONDS = 0.5
+LONGEST_PAUSE = 30.0
 
 
 class Worker:
@@ -55,7 +57,9 @@ class Worker:
                 os.write(process.stdin.fileno(), b"\n")
 
     def _keep(self) -> None:
+        pause = PAUSE_SECONDS
         while not self._ending.is_set():
+            begun = time.monotonic()
             # The target may hold a password: the environment is not shown to other users, arguments are.
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "annotary", "worker", "--tasks", str(self._tasks), "--beside"],
@@ -67,4 +71,7 @@ class Worker:
             if self._ending.is_set():
                 self._close(self._process)
             self._process.wait()
-            self._ending.wait(PAUSE_SECONDS)
+            # One that cannot begin, as where the store has become too new for it, is not begun all the time.
+            lasted = time.monotonic() - begun
+            pause = PAUSE_SECONDS if lasted > LONGEST_PAUSE else min(2 * pause, LONGEST_PAUSE)
+            self._ending.wait(pause)

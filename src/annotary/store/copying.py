@@ -26,7 +26,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from annotary.errors import Conflict, Unavailable
+from annotary.errors import Conflict, Outdated, Unavailable
 from annotary.model.carried import typed
 from annotary.model.task import StoredFile
 from annotary.store import Store, migrations
@@ -72,9 +72,10 @@ class Copy:
 
     def begin(self) -> None:
         """Mark the destination as unfinished; raises Conflict where it holds anything else."""
+        self._version(self.source, self.snapshot)
         mark = migrations.unfinished(self._fingerprint())
         with self.destination.transaction() as connection:
-            version = migrations.version_of(connection)
+            version = self._version(self.destination, connection)
             if version == migrations.HEAD:
                 filled = [one for one in metadata.sorted_tables if _has_rows(connection, one)]
                 if filled:
@@ -106,6 +107,17 @@ class Copy:
                         connection.execute(text(_NEXT.format(table.name)))
             migrations.mark(connection, migrations.HEAD)
         return Copied(self._total // 3, held, kept)
+
+    def _version(self, store: Store, connection: Connection) -> str:
+        """A store's version; raises Outdated where it has what this program does not know."""
+        schema = migrations.schema_of(connection)
+        assert schema is not None, "it was opened"
+        if schema.version > migrations.HEAD and not schema.is_copy:
+            raise Outdated(
+                f"the store {store.database.shown_place} has schema {schema.version}, of which this annotary"
+                f" would copy what it knows of {migrations.HEAD}; upgrade annotary"
+            )
+        return schema.version
 
     # Tables
 

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from threading import Thread
 from typing import Any, Protocol, cast
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from annotary.errors import AnnotaryError, Conflict, Missing, Unavailable
+from annotary.errors import AnnotaryError, Missing
+from annotary.store import drivers
 from annotary.store.bitmaps import Bitmaps
+from annotary.store.reasons import safe, translated
 
-BUSY_SECONDS = 60
-_PAGE = 16384
 _LARGE_LOG = 32 << 20
 """SQLite's log is brought back and started anew when it is larger; in bytes."""
 _TURN_SECONDS = 1
 """So long is waited for all that read and write to be between two transactions, which they are often."""
+GUARD_SECONDS = 1.0
+"""Who reads looks after so long again whether the store's schema is still one that this program knows."""
+
+Guard = Callable[[Any], None]
+"""Looks, on a driver's connection, whether a store is still one for this program; raises where it is not."""
 
 
 class Cursor(Protocol):
@@ -51,13 +57,15 @@ class Database:
         self.errors: type[Exception] = sqlite3.Error
         self.bitmaps = Bitmaps()
         self._aside: Thread | None = None
+        self.guard: Guard | None = None
+        self._guarded = 0.0
         self.key_changes = 0
         """How often this process has changed an API key: who remembers keys looks them up anew."""
         try:
             if isinstance(url, Path):
-                self.engine = _sqlite(url)
+                self.engine = drivers.sqlite(url)
             else:
-                self.engine, self.errors = _postgres(url)
+                self.engine, self.errors = drivers.postgres(url)
         except ModuleNotFoundError as error:
             raise Missing("PostgreSQL needs psycopg; install 'annotary[postgres]'") from error
 
@@ -67,11 +75,13 @@ class Database:
         large = False
         with self._translated(), self.engine.connect() as connection:
             with connection.execution_options(writes=True).begin():
+                # Within the transaction, which keeps the schema as it is until its end.
+                self._look(connection, at_once=True)
                 yield connection
                 if large := self._has_large_log():
                     driver_cursor(connection).execute("PRAGMA wal_autocheckpoint = 0")
             if large:
-                driver_cursor(connection).execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+                driver_cursor(connection).execute(f"PRAGMA wal_autocheckpoint = {drivers.CHECKPOINT_PAGES}")
         if large:
             self._checkpoint_aside()
 
@@ -84,6 +94,7 @@ class Database:
             self.engine.connect() as connection,
             connection.execution_options(writes=False, **options).begin(),
         ):
+            self._look(connection)
             yield connection
 
     @contextmanager
@@ -96,10 +107,11 @@ class Database:
         with self._translated(), self.engine.connect() as connection:
             if self.is_sqlite:
                 driver: Any = connection.connection.driver_connection
+                self._look(connection)
                 driver.text_factory = bytes
                 try:
                     cursor = driver.cursor()
-                    cursor.execute(f"PRAGMA cache_size = {_READ_CACHE}")
+                    cursor.execute(f"PRAGMA cache_size = {drivers.READ_CACHE}")
                     if snapshot:
                         cursor.execute("BEGIN")
                     yield cursor
@@ -110,7 +122,8 @@ class Database:
             else:
                 connection.execution_options(isolation_level="REPEATABLE READ" if snapshot else "AUTOCOMMIT")
                 driver = connection.connection.driver_connection
-                with _binary_cursor(driver) as cursor:
+                self._look(connection)
+                with drivers.binary_cursor(driver) as cursor:
                     yield cursor
 
     @contextmanager
@@ -120,8 +133,20 @@ class Database:
             with closing(cursor.connection.cursor()) as other:
                 yield other
         else:
-            with _binary_cursor(cursor.connection) as other:
+            with drivers.binary_cursor(cursor.connection) as other:
                 yield other
+
+    @property
+    def shown_place(self) -> str:
+        """Its place without a password."""
+        return safe(self.place)
+
+    def _look(self, connection: Connection, *, at_once: bool = False) -> None:
+        """See whether the schema is still one that this program knows."""
+        now = time.monotonic()
+        if self.guard is not None and (at_once or now >= self._guarded):
+            self.guard(connection.connection.driver_connection)
+            self._guarded = now + GUARD_SECONDS
 
     def sql(self, text: str) -> str:
         """A statement with `?` for parameters, in the driver's own style."""
@@ -144,7 +169,7 @@ class Database:
                 try:
                     cursor.execute("PRAGMA wal_checkpoint(RESTART)")
                 finally:
-                    cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+                    cursor.execute(f"PRAGMA busy_timeout = {drivers.BUSY_SECONDS * 1000}")
 
     def settle(self) -> None:
         """After a long reading, which held the log back: bring it into the file where it has become large."""
@@ -179,7 +204,7 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (DBAPIError, self.errors) as error:
+        except (DBAPIError, PendingRollbackError, PoolTimeoutError, self.errors) as error:
             raise translated(error, self.place) from error
 
 
@@ -230,138 +255,3 @@ _TOGETHER = 256
 """So many rows are inserted by one statement: SQLite takes 32,766 parameters."""
 _SMALL = 2000
 """PostgreSQL finds its way in tables of twice as many rows whatever it supposes of them."""
-
-
-def translated(error: Exception, place: str) -> Exception:
-    """A driver's error as one of ours."""
-    said = getattr(error, "orig", None) or error
-    text = str(said).strip().partition("\n")[0]
-    violated = any(kind.__name__ == "IntegrityError" for kind in type(said).__mro__)
-    if violated and "UNIQUE" in text.upper():
-        return Conflict(f"it is there already: {text}")
-    return _unavailable(text, place)
-
-
-def _unavailable(text: str, place: str) -> Unavailable:
-    low = text.lower()
-    for sign, reason in (
-        ("locked", f"locked by another program for over {BUSY_SECONDS} s; try again when it has ended"),
-        ("readonly", "read-only; give yourself write permission or use another place"),
-        ("read-only", "read-only; give yourself write permission or use another place"),
-        ("unable to open", "not to be opened; check that the folder exists and is yours to write"),
-        ("full", "out of disk space; nothing was stored, free some and try again"),
-        ("disk i/o", "failing to read or write; check the disk"),
-        ("malformed", "damaged; restore it from a copy"),
-        ("not a database", "not an annotary store; give another folder"),
-        ("no space", "out of disk space; nothing was stored, free some and try again"),
-    ):
-        if sign in low:
-            return Unavailable(f"the store {_safe(place)} is {reason}")
-    return Unavailable(f"the store {_safe(place)} cannot be used: {text}")
-
-
-def _safe(place: str) -> str:
-    """A database's place without its password."""
-    before, at, after = place.rpartition("@")
-    if not at or "://" not in before:
-        return place
-    scheme, _, user = before.partition("://")
-    return f"{scheme}://{user.partition(':')[0]}@{after}"
-
-
-def _sqlite(path: Path) -> Engine:
-    engine = create_engine(
-        "sqlite://", creator=lambda: _connect(path), poolclass=QueuePool, pool_size=4, max_overflow=16
-    )
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("writes", True)
-        driver: Any = connection.connection.driver_connection
-        driver.execute(f"PRAGMA cache_size = {_WRITE_CACHE if writes else _READ_CACHE}")
-        driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
-
-
-# Pages kept by SQLite itself, in KiB. A reader walks through the store and comes back to little; what is
-# beyond the two GiB that SQLite maps would fill a larger cache for nothing. A writer comes back often.
-_READ_CACHE, _WRITE_CACHE = -4096, -65536
-_CHECKPOINT_PAGES = 1000
-_PRAGMAS = (
-    f"page_size = {_PAGE}",
-    "journal_mode = WAL",
-    "synchronous = NORMAL",
-    "mmap_size = 17179869184",
-    f"cache_size = {_READ_CACHE}",
-    f"journal_size_limit = {32 << 20}",
-)
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    place: str | Path = path
-    if not _writable(path):
-        # SQLite's log needs files beside the database; where none can be made, nobody here writes either.
-        place = f"{path.absolute().as_uri()}?mode=ro" + ("" if _logged(path) else "&immutable=1")
-    connection = sqlite3.connect(
-        place, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS, uri=place is not path
-    )
-    try:
-        # First of all, so that the other settings wait for a lock too.
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
-        for pragma in _PRAGMAS if place is path else _PRAGMAS[3:5]:
-            connection.execute(f"PRAGMA {pragma}")
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
-
-
-def _writable(path: Path) -> bool:
-    return os.access(path.parent, os.W_OK) and (not path.exists() or os.access(path, os.W_OK))
-
-
-def _logged(path: Path) -> bool:
-    return path.with_name(f"{path.name}-wal").exists()
-
-
-def _postgres(url: str) -> tuple[Engine, type[Exception]]:
-    import psycopg
-
-    _, _, rest = url.partition("://")
-    engine = create_engine(
-        f"postgresql+psycopg://{rest}",
-        paramstyle="format",
-        pool_pre_ping=True,
-    )
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: Any, record: object) -> None:
-        # Of a table that was just filled PostgreSQL supposes too much, and compiles for longer than it reads.
-        connection.execute("SET jit = off")
-        # Of one that was empty when a statement was prepared it would read all, however large it became.
-        connection.execute("SET plan_cache_mode = force_custom_plan")
-        connection.commit()
-
-    return engine, psycopg.Error
-
-
-def _binary_cursor(connection: Any) -> Any:
-    cursor = connection.cursor(binary=True)
-    cursor.adapters.register_loader("text", _bytes_loader())
-    return cursor
-
-
-def _bytes_loader() -> Any:
-    from psycopg.adapt import Loader
-    from psycopg.pq import Format
-
-    class BytesLoader(Loader):
-        """Text as the bytes the server sent."""
-
-        format = Format.BINARY
-
-        def load(self, data: Any) -> bytes:
-            return bytes(data)
-
-    return BytesLoader

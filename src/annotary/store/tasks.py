@@ -6,6 +6,7 @@ while the task is still its own: of a task that was taken from it, or called off
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
@@ -136,15 +137,19 @@ class Tasks:
 
     # The queue
 
-    def claim(self, worker: str, lease: int | None, now: str) -> Claimed | None:
-        """Take the oldest task that waits or whose worker died, for `lease` milliseconds (None: for good)."""
-        if not self._waiting():
+    def claim(
+        self, worker: str, lease: int | None, now: str, *, passed: Collection[str] = ()
+    ) -> Claimed | None:
+        """Take the oldest task that waits or whose worker died, for `lease` milliseconds (None: for good).
+
+        Those that are `passed` are left to other workers.
+        """
+        if not self._waiting(passed):
             return None
         with self._home.transaction() as connection:
-            clock = _clock(connection)
             found = connection.execute(
                 select(tasks)
-                .where(_open(clock))
+                .where(_open(connection, passed))
                 .order_by(tasks.c.created_at, tasks.c.id)
                 .limit(1)
                 .with_for_update(skip_locked=True)
@@ -159,17 +164,17 @@ class Tasks:
                     status=begun.status,
                     body=to_json(begun),
                     worker=worker,
-                    lease=FOR_GOOD if lease is None else clock + lease,
+                    lease=FOR_GOOD if lease is None else _clock(connection) + lease,
                     attempts=found.attempts + 1,
                 )
             )
         return Claimed(begun, found.org, found.request, found.actor, found.attempts + 1)
 
-    def _waiting(self) -> bool:
+    def _waiting(self, passed: Collection[str]) -> bool:
         """Whether there is anything to do: looked up without keeping writers waiting."""
         with self._home.reading() as connection:
-            clock = _clock(connection)
-            return connection.execute(select(tasks.c.id).where(_open(clock)).limit(1)).first() is not None
+            query = select(tasks.c.id).where(_open(connection, passed)).limit(1)
+            return connection.execute(query).first() is not None
 
     def release(self) -> None:
         """Let every task be taken from its worker: there is none but the one who says so."""
@@ -177,14 +182,16 @@ class Tasks:
         with self._home.transaction() as connection:
             connection.execute(update(tasks).where(tasks.c.status == "IN_PROGRESS").values(lease=0))
 
-    def write(self, task: Task, worker: str, lease: int | None = None) -> bool:
-        """Store how far a task is, or its end; False where it is no longer the worker's. Renews the lease."""
+    def write(self, task: Task, worker: str, lease: int | None = None, *, failed: bool = False) -> bool:
+        """Store how far a task is, or its end; False where it is no longer the worker's. Renews the lease.
+
+        A task that goes back into the queue was not tried, unless that `failed`.
+        """
         mine = (tasks.c.id == task.id) & (tasks.c.worker == worker) & (tasks.c.status == "IN_PROGRESS")
         with self._home.transaction() as connection:
             until = FOR_GOOD if lease is None else _clock(connection) + lease
             fields: dict[str, Any] = {"status": task.status, "body": to_json(task), "lease": until}
-            if task.status == "QUEUED":
-                # It was given back; that is no failure of the task.
+            if task.status == "QUEUED" and not failed:
                 fields["attempts"] = tasks.c.attempts - 1
             done = connection.execute(update(tasks).where(mine).values(fields))
             return done.rowcount == 1
@@ -219,5 +226,7 @@ def _clock(connection: Connection) -> ColumnElement[int]:
     return literal_column(NOW[connection.dialect.name])
 
 
-def _open(clock: ColumnElement[int]) -> ColumnElement[bool]:
-    return or_(tasks.c.status == "QUEUED", and_(tasks.c.status == "IN_PROGRESS", tasks.c.lease < clock))
+def _open(connection: Connection, passed: Collection[str]) -> ColumnElement[bool]:
+    left = and_(tasks.c.status == "IN_PROGRESS", tasks.c.lease < _clock(connection))
+    found = or_(tasks.c.status == "QUEUED", left)
+    return and_(found, tasks.c.id.not_in(passed)) if passed else found

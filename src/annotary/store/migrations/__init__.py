@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, inspect, text
 
 from annotary.errors import Outdated, Unavailable
-from annotary.store.database import Database
+from annotary.store.database import Database, Guard
 from annotary.store.schema import metadata
 
-HEAD = "0004"
+HEAD = "0005"
+OLDEST = "0005"
+"""The oldest schema whose programs may use a store of HEAD: what the migrations up to it say."""
 _LOCK = 7_305_801_144
 _COPY = "copy "
+_VERSION = "SELECT version_num FROM alembic_version"
+_BOTH = "SELECT version_num, oldest FROM alembic_version"
+
+
+class Schema(NamedTuple):
+    """A store's schema, and the oldest one that a program must know to use it."""
+
+    version: str
+    oldest: str
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether it is a copy that is not whole yet."""
+        return self.version.startswith(_COPY)
 
 
 def prepare_folder(home: Path) -> Path:
@@ -27,46 +44,80 @@ def prepare_folder(home: Path) -> Path:
 
 
 def ensure(database: Database, *, migrate: bool = False, unfinished: bool = False) -> None:
-    """Make the tables of an empty database; raises Outdated where they are of another version.
+    """Make the tables of an empty database; raises Outdated where they do not fit this program.
 
     A copy that is not whole is none, except for what copies it: raises Unavailable. After an error the
-    database is closed.
+    database is closed. From then on the database itself looks whether the tables still fit.
     """
+    database.guard = None
     try:
         _ensure(database, migrate, unfinished)
     except BaseException:
         database.close()
         raise
+    database.guard = _guard(database.place, unfinished)
 
 
 def _ensure(database: Database, migrate: bool, unfinished: bool) -> None:
     with database.connection() as connection:
-        version = version_of(connection)
-    if version is None:
+        schema = schema_of(connection)
+    if schema is None:
         with database.transaction() as connection:
-            if not database.is_sqlite:
-                # Two programs that open the same empty database take turns.
-                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-            if version_of(connection) is None:
+            take_turns(connection)
+            if schema_of(connection) is None:
                 _create(connection, database)
         return
-    if version == HEAD or (unfinished and version.startswith(_COPY)):
-        return
-    if version.startswith(_COPY):
-        raise Unavailable(
-            f"the store {database.place} is a copy that was interrupted; type the same annotary copy again"
-        )
-    if version > HEAD:
+    if migrate and not schema.is_copy and schema.version < HEAD:
+        from annotary.store.migrations.upgrading import upgrade
+
+        upgrade(database)
+    else:
+        _check(schema, database.place, unfinished)
+
+
+def _check(schema: Schema, place: str, unfinished: bool) -> None:
+    """Raises Outdated, Unavailable where this program must not use a store."""
+    if schema.is_copy:
+        if not unfinished:
+            raise Unavailable(
+                f"the store {place} is a copy that was interrupted; type the same annotary copy again"
+            )
+    elif schema.oldest > HEAD:
         raise Outdated(
-            f"the store {database.place} was written by a newer annotary"
-            f" (schema {version}, this one knows {HEAD}); upgrade annotary"
+            f"the store {place} was written by a newer annotary"
+            f" (schema {schema.version}, this one knows {HEAD}); upgrade annotary"
         )
-    if not migrate:
+    elif schema.version < HEAD:
         raise Outdated(
-            f"the store {database.place} has schema {version}, this annotary needs {HEAD};"
+            f"the store {place} has schema {schema.version}, this annotary needs {HEAD};"
             " run: annotary migrate"
         )
-    upgrade(database)
+
+
+def _guard(place: str, unfinished: bool) -> Guard:
+    """What looks, on a driver's connection, whether a store still fits; raises Outdated, Unavailable.
+
+    A program may be at work when the store is brought to a newer schema.
+    """
+    known = HEAD
+
+    def look(driver: Any) -> None:
+        nonlocal known
+        ((version,),) = driver.execute(_VERSION).fetchall()
+        if version != known:
+            oldest = version
+            if version > HEAD:
+                ((version, oldest),) = driver.execute(_BOTH).fetchall()
+            _check(Schema(version, oldest), place, unfinished)
+            known = version
+
+    return look
+
+
+def take_turns(connection: Connection) -> None:
+    """Wait for others who make or change the tables of the same PostgreSQL database."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
 
 
 def unfinished(fingerprint: str) -> str:
@@ -77,14 +128,6 @@ def unfinished(fingerprint: str) -> str:
 def mark(connection: Connection, version: str) -> None:
     """Give a store another version."""
     connection.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": version})
-
-
-def upgrade(database: Database) -> None:
-    """Bring a store to the present schema, in one transaction."""
-    from alembic import command
-
-    with database.transaction() as connection:
-        command.upgrade(configuration(connection), "head")
 
 
 def configuration(connection: Connection):  # type: ignore[no-untyped-def] # alembic's own type
@@ -103,8 +146,16 @@ def _create(connection: Connection, database: Database) -> None:
         for table, column in _LARGE:
             # Sections are read whole and often; lz4 unpacks several times faster than the default.
             connection.execute(text(f"ALTER TABLE {table} ALTER COLUMN {column} SET COMPRESSION lz4"))
-    connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)"))
-    connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
+    connection.execute(
+        text(
+            "CREATE TABLE alembic_version"
+            " (version_num VARCHAR(32) PRIMARY KEY, oldest VARCHAR(32) DEFAULT '' NOT NULL)"
+        )
+    )
+    connection.execute(
+        text("INSERT INTO alembic_version VALUES (:head, :oldest)"),
+        {"head": HEAD, "oldest": OLDEST},
+    )
 
 
 _LARGE = (
@@ -116,8 +167,11 @@ _LARGE = (
 )
 
 
-def version_of(connection: Connection) -> str | None:
-    """A store's version; None where there is no store."""
-    if not inspect(connection).has_table("alembic_version"):
+def schema_of(connection: Connection) -> Schema | None:
+    """A store's schema; None where there is no store."""
+    found = inspect(connection)
+    if not found.has_table("alembic_version"):
         return None
-    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    known = {column["name"] for column in found.get_columns("alembic_version")}
+    row = connection.execute(text(_BOTH if "oldest" in known else _VERSION)).one()
+    return Schema(row[0], row[1] if len(row) > 1 else row[0])

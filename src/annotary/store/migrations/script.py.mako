@@ -7,6 +7,8 @@ from alembic import op
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
+# The oldest schema whose programs may go on beside this one; see "A change of the schema" in CONTRIBUTING.md.
+oldest = ${repr(up_revision)}
 branch_labels = None
 depends_on = None
 

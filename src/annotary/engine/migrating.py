@@ -1,0 +1,53 @@
+"""A store's schema: which it is, which programs may use it, and bringing it to that of this one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from annotary.engine.checking import there
+from annotary.errors import NotFound
+from annotary.model.base import Value
+from annotary.store import FILE_NAME, Store, migrations
+from annotary.store.database import Database
+from annotary.store.migrations.upgrading import oldest_beside
+
+
+class Standing(Value):
+    """Where a store stands: its schema, the oldest one whose programs may use it, and that of this program.
+
+    `beside`: once `annotary migrate` has been carried out, programs of its present schema may go on.
+    """
+
+    schema: str
+    oldest: str
+    program: str
+    beside: bool
+
+
+def standing(target: str) -> Standing:
+    """Where a store stands; nothing is changed, and nothing need fit. Raises NotFound where there is none."""
+    there(target)
+    database = Database(target if "://" in target else Path(target).expanduser() / FILE_NAME)
+    try:
+        with database.connection() as connection:
+            schema = migrations.schema_of(connection)
+            if schema is None:
+                raise NotFound(f"no store at {database.shown_place}; give another place with --at")
+            oldest = schema.oldest
+            if schema.version < migrations.HEAD:
+                oldest = max(oldest, oldest_beside(connection))
+    finally:
+        database.close()
+    return Standing(
+        schema=schema.version,
+        oldest=schema.oldest,
+        program=migrations.HEAD,
+        beside=schema.version >= oldest,
+    )
+
+
+def migrated(target: str) -> Standing:
+    """Bring a store to the present schema; gives where it stands then. Raises NotFound, Unavailable."""
+    there(target)
+    Store.open(target, migrate=True).close()
+    return standing(target)

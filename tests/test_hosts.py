@@ -1,0 +1,184 @@
+"""Servers, workers and a database on hosts of their own: one is cut off at work and brought back."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from tests import _hosts
+from tests._hosts import Hosts, hosts
+from tests._postgres import Unavailable, own_postgres
+from tests._processes import children
+from tests._server import Server, end, make_key, start, start_worker
+from tests._traffic import (
+    STEPS,
+    Caller,
+    Work,
+    burst,
+    check_exports,
+    check_imports,
+    check_store,
+    check_uploads,
+    export_once,
+    import_once,
+    prepared,
+    settled,
+)
+
+pytestmark = pytest.mark.postgres
+DATABASE, SERVERS, WORKERS, OUTSIDE = "database", ("server1", "server2"), ("worker1", "worker2"), "outside"
+LARGE = 40_000
+"""Rows of an import that takes some seconds."""
+SECONDS = 60.0
+
+
+@dataclass
+class Site:
+    """What runs on the hosts."""
+
+    hosts: Hosts
+    target: str
+    folder: Path
+    servers: dict[str, Server] = field(default_factory=dict)
+    workers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def host_of(self, worker: str) -> str:
+        """The host of a worker, by the name that it gives itself: a worker's own, or a server's."""
+        process = int(worker.split()[1])
+        for name, server in self.servers.items():
+            if process in children(server.process.pid, "annotary"):
+                return name
+        (found,) = (name for name, one in self.workers.items() if one.pid == process)
+        return found
+
+    def asked(self, query: str, *given: Any) -> list[tuple[Any, ...]]:
+        """What the database itself says."""
+        with psycopg.connect(self.target, autocommit=True) as connection:
+            return connection.execute(query, given).fetchall()
+
+    def check_alive(self) -> None:
+        """All processes are those that were started."""
+        for server in self.servers.values():
+            assert server.process.poll() is None, server.said()
+        for worker in self.workers.values():
+            assert worker.poll() is None, (self.folder / "worker.log").read_text()
+
+
+@contextlib.contextmanager
+def site(folder: Path) -> Iterator[Site]:
+    """Two servers, two workers and a database, seen from outside, where this thread is meanwhile."""
+    with contextlib.ExitStack() as stack:
+        try:
+            made = stack.enter_context(hosts(DATABASE, *SERVERS, *WORKERS, OUTSIDE))
+            with made.inside(DATABASE):
+                address = made.addresses[DATABASE]
+                own = stack.enter_context(own_postgres(host=address))
+        except (_hosts.Unavailable, Unavailable) as error:
+            pytest.skip(str(error))
+        stack.enter_context(made.inside(OUTSIDE))
+        here = Site(made, own.url, folder)
+        stack.callback(lambda: end(*(one.process for one in here.servers.values()), *here.workers.values()))
+        for name in SERVERS:
+            with made.inside(name):
+                log = folder / f"{name}.log"
+                here.servers[name] = start(here.target, log, "--host", made.addresses[name])
+        for name in WORKERS:
+            with made.inside(name):
+                here.workers[name] = start_worker(here.target, folder / "worker.log")
+        yield here
+
+
+def test_a_host_that_is_cut_off_at_work_costs_nothing(tmp_path: Path) -> None:
+    with site(tmp_path) as here:
+        work = prepared(here.target, tmp_path)
+        key = make_key(here.target, "member")
+        with Caller(here.servers["server1"].url, key) as caller:
+            large = import_once(caller, work, random.Random(1), LARGE)
+        lost = here.host_of(taken(here, large))
+        here.hosts.cut(lost)
+        other = next(name for name in SERVERS if name != lost)
+        with Caller(here.servers[other].url, key) as caller:
+            # Who is left goes on, and does what the lost host had begun.
+            export_once(caller, work, random.Random(2))
+            ended = settled(caller, [large, *work.exports])
+            assert {task["status"] for task in ended.values()} == {"COMPLETE"}
+        ((attempts, worker),) = here.asked("SELECT attempts, worker FROM tasks WHERE id = %s", large)
+        assert attempts == 2
+        assert here.host_of(worker) != lost
+        here.hosts.mend(lost)
+        for server in here.servers.values():
+            until_ready(server.url, key)
+        here.check_alive()
+        check_all(here, work, key)
+
+
+def taken(here: Site, task: str) -> str:
+    """The worker who has taken a task, at work on it."""
+    deadline = time.monotonic() + SECONDS
+    while True:
+        found = here.asked("SELECT worker FROM tasks WHERE id = %s AND status = 'IN_PROGRESS'", task)
+        if found:
+            time.sleep(0.5)
+            return str(found[0][0])
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def until_ready(url: str, key: str) -> None:
+    """A server that was cut off says by itself that it can work again."""
+    deadline = time.monotonic() + SECONDS
+    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=SECONDS) as http:
+        while http.get("/readyz").status_code != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+
+
+def check_all(here: Site, work: Work, key: str) -> None:
+    """Every server takes everything again, and nothing is lost, done twice or stuck."""
+    for name, server in here.servers.items():
+        with Caller(server.url, key) as caller:
+            for step in STEPS:
+                step(caller, work, random.Random(name))
+    with Caller(server.url, key) as caller:
+        ended = settled(caller, [*work.imports, *work.exports])
+        assert {task["status"] for task in ended.values()} == {"COMPLETE"}
+        check_uploads(caller, work)
+        check_exports(caller, work, ended)
+    check_imports(here.target, work, ended)
+    check_store(here.target)
+    assert here.asked("SELECT id FROM tasks WHERE status IN ('QUEUED', 'IN_PROGRESS')") == []
+
+
+@pytest.mark.soak
+def test_any_host_is_cut_off_again_and_again(tmp_path: Path) -> None:
+    luck = random.Random(12)
+    with site(tmp_path) as here:
+        work = prepared(here.target, tmp_path)
+        key = make_key(here.target, "member")
+        for number in range(12):
+            threads: list[threading.Thread] = []
+            for server in here.servers.values():
+                threads += burst(server.url, key, work, luck)
+            time.sleep(luck.uniform(0, 1.5))
+            # The database in turn, and for longer than a lease now and then.
+            lost = luck.choice((DATABASE, *SERVERS, *WORKERS)) if number % 4 else DATABASE
+            here.hosts.cut(lost)
+            time.sleep(luck.uniform(0.5, 45))
+            here.hosts.mend(lost)
+            for thread in threads:
+                thread.join()
+        for server in here.servers.values():
+            until_ready(server.url, key)
+        here.check_alive()
+        check_all(here, work, key)
