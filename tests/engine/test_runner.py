@@ -114,8 +114,7 @@ def test_a_task_called_off_at_work_leaves_nothing(queued: Engine, monkeypatch: p
         time.sleep(0.2)
     task = queued.call(GetTask(task_id=task.id))
     assert (task.status, task.file) == ("CANCELED", None)
-    folder = queued.store.files.folder
-    assert folder is None or list(folder.iterdir()) == []
+    assert list(queued.store.place.names("files/")) == []
 
 
 def test_a_worker_that_is_told_to_end_gives_its_task_back(

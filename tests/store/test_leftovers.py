@@ -8,7 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ from annotary.operations.data_rows import AddAttachments
 from annotary.operations.imports import StartImport
 from annotary.operations.projects import ChangeProject
 from annotary.store import Store
-from annotary.store.leftovers import KEPT, forget_uploads, stray, sweep
+from annotary.store.leftovers import KEPT, collect, forget_uploads, garbage, stray, sweep
 from annotary.store.schema import file_pieces, files
 from tests.engine.world import Clock, World
 
@@ -30,10 +30,13 @@ LATER = "2026-03-03T00:00:00.000+00:00"
 AFTER_MONTHS = "2026-06-01T00:00:00.000+00:00"
 KILLED = """
     import os, signal, sys
-    from annotary.store import Store, blobs, files
+    from annotary.store import Store, pieces as pieces_of, places
 
     def die(*given):
         os.kill(os.getpid(), signal.SIGKILL)
+
+    def then(put):
+        return lambda *given: (put(*given), die())
 
     def pieces():
         yield b"x" * 3_000_000
@@ -43,15 +46,18 @@ KILLED = """
     target, stage = sys.argv[1:]
     store = Store.open(target)
     if stage == "before it is known":
-        files._settle = die
+        places._settle = die
     if stage == "between its pieces":
-        insert, left = files.Files._insert, [4]
-        def counted(self, table):
+        piece, left = pieces_of._piece, [3]
+        def counted(*given):
             left[0] -= 1
-            return insert(self, table) if left[0] else die()
-        files.Files._insert = counted
+            return piece(*given) if left[0] else die()
+        pieces_of._piece = counted
     if stage == "in a blob":
-        blobs.os.fsync = die
+        places.os.fsync = die
+    if stage == "after a blob":
+        places.Folder.put = then(places.Folder.put)
+    if "a blob" in stage:
         with store.transaction() as connection:
             store.blobs.put(b"x" * 100_000, connection)
     store.files.make(pieces(), name="f", media_type="text/plain", now="2026-03-01T00:00:00.000+00:00")
@@ -88,12 +94,12 @@ def store(store_url: str) -> Iterator[Store]:
 def age(folder: Path, seconds: float) -> None:
     then = time.time() - seconds
     for path in folder.rglob("*"):
-        if path.name[0] in ".c" or path.suffix == ".part" or path.parent.name.startswith("."):
+        if path.name[0] in ".c" or len(path.name) == 64 or path.parent.name.startswith("."):
             os.utime(path, (then, then))
 
 
 STAGES = {
-    True: ("while it is written", "before it is known", "in a blob"),
+    True: ("while it is written", "before it is known", "in a blob", "after a blob"),
     False: ("while it is written", "between its pieces"),
 }
 """When a writer is killed: where files are in a folder, where they are in the database."""
@@ -102,7 +108,7 @@ STAGES = {
 def test_what_a_killed_writer_leaves_goes_after_a_day(
     store: Store, store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    in_folder = store.files.folder is not None
+    in_folder = store.home is not None
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
@@ -110,10 +116,13 @@ def test_what_a_killed_writer_leaves_goes_after_a_day(
     for stage in STAGES[in_folder]:
         killed(store_url, stage, scratch)
         sweep(store, NOW)
-        assert len(list(stray(store, time.time() + 60))) + unfinished(store) >= 1, "it is too young to go"
+        assert collect(store) == 0
+        left = [*stray(store, time.time() + 60), *garbage(store, time.time() + 60)]
+        assert len(left) + unfinished(store) >= 1, "it is too young to go"
         age(Path(store_url) if in_folder else scratch, 25 * 3600)
         sweep(store, LATER)
-        assert not list(stray(store, time.time() - 24 * 3600)), stage
+        collect(store)
+        assert not [*stray(store, time.time() + 60), *garbage(store, time.time() + 60)], stage
         assert unfinished(store) == 0, stage
         assert is_there(store, present)
 
@@ -173,20 +182,18 @@ def test_an_upload_that_comes_again_is_as_good_as_new(store: Store, tmp_path: Pa
 
 
 @pytest.mark.postgres
-def test_a_file_whose_row_was_swept_while_it_was_written_is_not_taken_for_whole(postgres_url: str) -> None:
-    store = Store.open(postgres_url)
-
+def test_a_file_whose_row_was_swept_while_it_was_written_is_not_taken_for_whole(store: Store) -> None:
     def slow() -> Iterator[bytes]:
         yield b"x" * 3_000_000
 
-    made = store.files._cut
+    taken = store.place.take
 
-    def cut(path: Path, file: object) -> None:
-        made(path, file)  # type: ignore[arg-type]
+    def take(name: str, path: Path, headers: Mapping[str, str]) -> None:
+        taken(name, path, headers)
         sweep(store, AFTER_MONTHS)
 
-    store.files._cut = cut  # type: ignore[method-assign]
+    store.place.take = take  # type: ignore[method-assign]
     with pytest.raises(NotFound):
         store.files.make(slow(), name="f", media_type="text/plain", now=NOW)
     assert unfinished(store) == 0
-    store.close()
+    assert not list(garbage(store, time.time() + 60))

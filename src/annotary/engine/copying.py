@@ -30,7 +30,7 @@ def copy_store(
         made = Store.open(destination, unfinished=True)
         try:
             with held.database.connection() as snapshot:
-                copy = Copy(held, snapshot, made, {Session.__name__: "", **LEFT}, progress)
+                copy = Copy(held, snapshot, made, ((Session.__name__, ""), *LEFT), progress)
                 copy.begin()
                 hand_on(held, made)
                 return copy.carry_out()

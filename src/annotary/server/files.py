@@ -21,7 +21,7 @@ from annotary.model.task import StoredFile
 from annotary.server.service import Service, param
 from annotary.server.signing import Grant
 from annotary.server.streams import Listener
-from annotary.store.files import BLOCK
+from annotary.store.places import BLOCK
 
 PLACE = "/files/"
 AHEAD = 1 << 20

@@ -29,6 +29,8 @@ _TURN_SECONDS = 1
 class Cursor(Protocol):
     """What both drivers' cursors have in common."""
 
+    rowcount: int
+
     def execute(self, sql: str, parameters: Any = ..., /) -> Any:
         """Run one statement."""
 
@@ -240,6 +242,12 @@ def translated(error: Exception, place: str) -> Exception:
     if violated and "UNIQUE" in text.upper():
         return Conflict(f"it is there already: {text}")
     return _unavailable(text, place)
+
+
+def is_held(error: Exception) -> bool:
+    """Whether it is of a lock that another transaction held for too long, in PostgreSQL."""
+    said = error.__cause__
+    return getattr(getattr(said, "orig", said), "sqlstate", None) == "55P03"
 
 
 def _unavailable(text: str, place: str) -> Unavailable:

@@ -10,7 +10,7 @@ from annotary.errors import Outdated, Unavailable
 from annotary.store.database import Database
 from annotary.store.schema import metadata
 
-HEAD = "0004"
+HEAD = "0005"
 _LOCK = 7_305_801_144
 _COPY = "copy "
 
