@@ -24,6 +24,8 @@ from annotary.operations.tasks import CancelTask, GetChunk, GetTask, RunTaskAgai
 from annotary.store import Store
 from tests.engine.world import World
 
+pytestmark = pytest.mark.bucket
+
 SECONDS = 60
 EXPORT = StartExport(query=ExportQuery(scope=ProjectScope(id="streets")))
 

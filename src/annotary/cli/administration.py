@@ -99,15 +99,28 @@ def list_orgs(session: Session) -> None:
         table(("organisation", "made"), [(one.name, one.created_at[:10]) for one in found])
 
 
-def migrate(session: Session) -> None:
+def migrate(
+    session: Session,
+    blobs: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Keep large masks and all files there, and move those that are: s3://BUCKET/PREFIX, or"
+            " file:///FOLDER that all machines share. For stores on PostgreSQL; stop servers and workers.",
+        ),
+    ] = None,
+) -> None:
     """Bring a store to the schema of this annotary."""
     from annotary.engine.checking import migrated
 
-    version = migrated(session.place)
+    made = migrated(session.place, blobs)
     if session.json:
-        show_json({"schema": version})
-    else:
-        show(f"{session.shown_place} has schema {version}")
+        show_json(made)
+        return
+    show(f"{session.shown_place} has schema {made.schema}")
+    if blobs is not None:
+        moved = f"; {count(made.blobs, 'blob')} and {count(made.files, 'file')} have moved there"
+        show(f"it keeps large blobs and files in {blobs}{moved if made.blobs or made.files else ''}")
 
 
 def copy(

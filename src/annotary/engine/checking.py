@@ -21,6 +21,7 @@ from annotary.model.corpus import Notice, Problem
 from annotary.model.ontology import FeatureSchema, Normalized, Ontology
 from annotary.model.webhook import Webhook, WebhookSecret
 from annotary.store import FILE_NAME, Store
+from annotary.store.moving import Moved, move
 from annotary.store.schema import FOREVER, entities, features, shown
 
 PAGE = 500
@@ -62,6 +63,14 @@ class Checked(Value):
     wrong: int
 
 
+class Migrated(Value):
+    """The version of a store's schema, and how many of its blobs and files have moved."""
+
+    schema: str
+    blobs: int = 0
+    files: int = 0
+
+
 class CheckReport(Value):
     """What a check came to; `findings` holds the first of what is wrong."""
 
@@ -84,13 +93,18 @@ def check_target(
         store.close()
 
 
-def migrated(target: str) -> str:
-    """Bring a store to the present schema; gives its version."""
+def migrated(target: str, blobs: str | None = None) -> Migrated:
+    """Bring a store to the present schema, and its blobs and files to another place.
+
+    Servers and workers of the store must stand still where they move. Raises Invalid, NotFound, Unavailable.
+    """
     there(target)
-    store = Store.open(target, migrate=True)
+    store = Store.open(target, migrate=True, blobs="" if blobs else None)
     try:
+        moved = move(store, blobs) if blobs else Moved(0, 0)
         with store.reading() as connection:
-            return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one())
+            version = str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one())
+        return Migrated(schema=version, blobs=moved.blobs, files=moved.files)
     finally:
         store.close()
 

@@ -16,7 +16,7 @@ from annotary.model.base import Value, feature_hash, to_json
 from annotary.model.carried import typed
 from annotary.model.corpus import Page
 from annotary.model.export import ExportFilters, ExportParams
-from annotary.store import migrations
+from annotary.store import choosing, migrations
 from annotary.store import rows as reading
 from annotary.store.blobs import Blobs
 from annotary.store.changes import Change
@@ -85,11 +85,18 @@ class Store:
 
     @classmethod
     def open(
-        cls, target: str | Path, org: str = "default", *, migrate: bool = False, unfinished: bool = False
+        cls,
+        target: str | Path,
+        org: str = "default",
+        *,
+        migrate: bool = False,
+        unfinished: bool = False,
+        blobs: str | None = None,
     ) -> Store:
         """The store at a folder or `postgresql://` URL; an empty place becomes one. `unfinished`: or a copy.
 
-        Raises Unavailable, and Outdated where the schema is of another version.
+        `blobs` is as in `choosing.place_of`. Raises Unavailable, and Outdated where the schema is of another
+        version.
         """
         place = str(target)
         if place.startswith(("postgresql://", "postgres://")):
@@ -100,7 +107,13 @@ class Store:
             home = Path(place.removeprefix("sqlite://")).expanduser()
             database = Database(migrations.prepare_folder(home) / FILE_NAME)
         migrations.ensure(database, migrate=migrate, unfinished=unfinished)
-        return cls(database, home, None if home is None else Folder(home), org)
+        if home is not None:
+            return cls(database, home, Folder(home), org)
+        try:
+            return cls(database, None, choosing.place_of(cls(database, None, None, org), blobs), org)
+        except BaseException:
+            database.close()
+            raise
 
     def close(self) -> None:
         """Let go of the database."""

@@ -24,6 +24,7 @@ from annotary.errors import NotFound, Unavailable
 from annotary.model import moment
 from annotary.model.carried import typed
 from annotary.model.project import AnnotationImport
+from annotary.store import choosing
 from annotary.store.blobs import FOLDER as BLOBS
 from annotary.store.database import is_held
 from annotary.store.files import FOLDER as FILES
@@ -80,6 +81,8 @@ def _touched(path: Path) -> float:
 def collect(store: Store, stopped: Callable[[], bool] = lambda: False) -> int:
     """Remove what lies in the store's place, is older than a day and belongs to nothing; gives how many."""
     gone = 0
+    if not choosing.is_own(store):
+        raise Unavailable("the store's place of blobs is another store's by now; nothing is removed there")
     for name in garbage(store, time.time() - UNFINISHED_SECONDS):
         if stopped():
             break
