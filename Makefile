@@ -22,8 +22,9 @@ setup: .venv/ready ## make .venv inside this folder, with annotary and all it ne
 demo: setup ## load the sample project, export it, say what was made and where
 	@$(BIN)/annotary demo
 
-test: setup ## run the whole test suite, on SQLite and PostgreSQL, with the official SDKs, other programs and a browser
+test: setup ## run the whole test suite, on SQLite, PostgreSQL and S3, with the official SDKs, other programs and a browser
 	@sh scripts/postgres.sh
+	@sh scripts/s3rver.sh
 	@sh scripts/sdk.sh
 	@sh scripts/peers.sh
 	@sh scripts/chromium.sh
@@ -47,6 +48,7 @@ docs: setup ## write the generated tables and help texts of the documentation an
 
 coverage: setup ## run the tests and list the lines that none of them reaches
 	@sh scripts/postgres.sh
+	@sh scripts/s3rver.sh
 	@sh scripts/sdk.sh
 	@sh scripts/chromium.sh
 	$(RUN) pytest -n auto --cov --cov-report=term-missing

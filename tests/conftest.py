@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import hypothesis
 import pytest
 
 import annotary
+from tests import _s3
 from tests._postgres import Unavailable, shared_postgres, temporary_database
 
 ROOT = Path(__file__).parent.parent
@@ -30,11 +31,24 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The official SDK comes first: it sleeps while other tests work, and nobody waits for it at the end."""
+    """The official SDK comes first: it sleeps while other tests work, and nobody waits for it at the end.
+
+    On PostgreSQL with a bucket run those that are marked so: they are about what lies beside the rows.
+    """
+    items[:] = [one for one in items if not _on_bucket(one) or one.get_closest_marker("bucket")]
     items.sort(key=lambda item: "sdk" not in item.path.parts)
 
 
+def _on_bucket(item: pytest.Item) -> bool:
+    return (
+        isinstance(item, pytest.Function)
+        and hasattr(item, "callspec")
+        and ("bucket" in item.callspec.params.values())
+    )
+
+
 DATABASES = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+STORES = [*DATABASES, pytest.param("bucket", marks=pytest.mark.postgres)]
 
 
 @pytest.fixture(scope="session")
@@ -58,19 +72,50 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=DATABASES)
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> tuple[Mapping[str, str], str]:
+    """What reaches an S3 server, and a bucket there: those of the environment, else of a temporary one."""
+    if url := os.environ.get("ANNOTARY_TEST_S3_URL"):
+        return {}, url.rstrip("/")
+    return s3_of("moto", tmp_path_factory), f"s3://{_s3.BUCKET}"
+
+
+def s3_of(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    """What reaches a server of a kind that the tests start."""
+    folder, owner = tmp_path_factory.getbasetemp(), os.getpid()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # one server for all workers
+        folder, owner = folder.parent, os.getppid()
+    try:
+        return _s3.shared_s3(kind, folder, owner=owner)
+    except _s3.Unavailable as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def bucket(s3_server: tuple[Mapping[str, str], str]) -> Iterator[str]:
+    """The address of an empty place in a bucket; stores that are made on PostgreSQL meanwhile have it."""
+    with _s3.temporary_bucket(*s3_server) as place:
+        yield place
+
+
+@pytest.fixture(params=STORES)
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Where a store may be made: a folder for SQLite, then a PostgreSQL database."""
+    """Where a store may be made: a folder for SQLite, then a PostgreSQL database, then one with a bucket."""
     if request.param == "sqlite":
         return str(tmp_path / "store")
+    if request.param == "bucket":
+        request.getfixturevalue("bucket")
     url: str = request.getfixturevalue("postgres_url")
     return url
 
 
-@pytest.fixture(params=[*DATABASES, "remote"])
+@pytest.fixture(params=[*STORES, "remote"])
 def client(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[annotary.Client]:
-    """A client on an empty store: embedded on either database, and through a server."""
-    target = request.getfixturevalue("postgres_url") if request.param == "postgres" else tmp_path / "store"
+    """A client on an empty store: embedded on either database, with a bucket, and through a server."""
+    on_postgres = request.param in ("postgres", "bucket")
+    if request.param == "bucket":
+        request.getfixturevalue("bucket")
+    target = request.getfixturevalue("postgres_url") if on_postgres else tmp_path / "store"
     if request.param != "remote":
         with annotary.Client(target) as client:
             yield client

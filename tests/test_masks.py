@@ -17,6 +17,8 @@ import annotary
 from annotary.engine.sinks import deliver
 from annotary.formats._png import encode_mask
 
+pytestmark = pytest.mark.bucket
+
 HEIGHT, WIDTH = 40, 60
 RED, BLUE = (200, 10, 10), (10, 10, 200)
 

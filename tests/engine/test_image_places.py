@@ -18,6 +18,8 @@ from annotary.model.project import ImageFolder
 from annotary.store import Store
 from annotary.store.leftovers import forget_uploads
 
+pytestmark = pytest.mark.bucket
+
 LABELS = {
     "images": [
         {"id": 1, "file_name": "a.png", "width": 64, "height": 48},

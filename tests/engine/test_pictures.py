@@ -24,6 +24,8 @@ from annotary.engine.sources import ValueSource
 from annotary.errors import NotFound, Unavailable
 from annotary.model.base import new_id
 
+pytestmark = pytest.mark.bucket
+
 RED, BLUE = (200, 30, 30), (30, 30, 200)
 
 

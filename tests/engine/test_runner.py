@@ -24,6 +24,8 @@ from annotary.operations.tasks import CancelTask, GetChunk, GetTask, RunTaskAgai
 from annotary.store import Store
 from tests.engine.world import World
 
+pytestmark = pytest.mark.bucket
+
 SECONDS = 60
 EXPORT = StartExport(query=ExportQuery(scope=ProjectScope(id="streets")))
 
@@ -114,8 +116,7 @@ def test_a_task_called_off_at_work_leaves_nothing(queued: Engine, monkeypatch: p
         time.sleep(0.2)
     task = queued.call(GetTask(task_id=task.id))
     assert (task.status, task.file) == ("CANCELED", None)
-    folder = queued.store.files.folder
-    assert folder is None or list(folder.iterdir()) == []
+    assert list(queued.store.place.names("files/")) == []
 
 
 def test_a_worker_that_is_told_to_end_gives_its_task_back(

@@ -9,6 +9,8 @@ from annotary.model.task import Task
 from annotary.operations.tasks import DeleteTask, FindTasks, GetTask
 from tests.engine.world import Clock
 
+pytestmark = pytest.mark.bucket
+
 
 def put(engine: Engine, clock: Clock, id: str) -> Task:
     now = clock.tick()

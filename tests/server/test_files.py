@@ -90,7 +90,7 @@ def test_an_upload_that_is_not_whole_or_too_large_is_not_kept(server: Live, http
     # Without a length said beforehand it is found on the way.
     with contextlib.suppress(httpx.TransportError):
         assert http.post(f"{ROOT}/files", content=pieces()).status_code == 413
-    folder = server.service.engine.store.files.folder
+    folder = server.service.engine.store.place.near
     assert folder is None or not list(folder.glob(".*"))
 
 

@@ -92,14 +92,14 @@ def test_a_local_file_goes_out_as_it_is_and_small(http: httpx.Client, engine: En
 
 
 def test_a_small_one_is_made_once(http: httpx.Client, engine: Engine, folder: Path) -> None:
-    kept = engine.store.files.folder
-    assert kept is not None
+    assert engine.store.home is not None
+    kept = engine.store.home / "thumbnails"
     name = f"{new_id()}.png"
     (folder / name).write_bytes(drawn())
     path = f"/data-rows/{row(engine, name)}/thumbnail"
-    before = set(kept.with_name("thumbnails").glob("*"))
+    before = set(kept.glob("*"))
     first = http.get(path).content
-    (made,) = set(kept.with_name("thumbnails").glob("*")) - before
+    (made,) = set(kept.glob("*")) - before
     stamp = made.stat().st_mtime_ns
     assert http.get(path).content == first == made.read_bytes()
     assert made.stat().st_mtime_ns == stamp

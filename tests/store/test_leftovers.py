@@ -7,8 +7,11 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -21,19 +24,28 @@ from annotary.operations.data_rows import AddAttachments
 from annotary.operations.imports import StartImport
 from annotary.operations.projects import ChangeProject
 from annotary.store import Store
-from annotary.store.leftovers import KEPT, forget_uploads, stray, sweep
+from annotary.store.bucket import Bucket
+from annotary.store.leftovers import KEPT, collect, forget_uploads, garbage, stray, sweep
+from annotary.store.pieces import Pieces
+from annotary.store.places import Folder
 from annotary.store.schema import file_pieces, files
 from tests.engine.world import Clock, World
 
+pytestmark = pytest.mark.bucket
+
+LARGE = bytes(range(256)) * 400
 NOW = "2026-03-01T00:00:00.000+00:00"
 LATER = "2026-03-03T00:00:00.000+00:00"
 AFTER_MONTHS = "2026-06-01T00:00:00.000+00:00"
 KILLED = """
     import os, signal, sys
-    from annotary.store import Store, blobs, files
+    from annotary.store import Store, blobs, pieces as pieces_of, places
 
     def die(*given):
         os.kill(os.getpid(), signal.SIGKILL)
+
+    def then(put):
+        return lambda *given: (put(*given), die())
 
     def pieces():
         yield b"x" * 3_000_000
@@ -43,19 +55,26 @@ KILLED = """
     target, stage = sys.argv[1:]
     store = Store.open(target)
     if stage == "before it is known":
-        files._settle = die
+        store.place.take = then(store.place.take)
     if stage == "between its pieces":
-        insert, left = files.Files._insert, [4]
-        def counted(self, table):
+        piece, left = pieces_of._piece, [3]
+        def counted(*given):
             left[0] -= 1
-            return insert(self, table) if left[0] else die()
-        files.Files._insert = counted
+            return piece(*given) if left[0] else die()
+        pieces_of._piece = counted
     if stage == "in a blob":
-        blobs.os.fsync = die
+        places.os.fsync = die
+    if stage == "after a blob":
+        store.place.put = then(store.place.put)
+    if "a blob" in stage:
         with store.transaction() as connection:
             store.blobs.put(b"x" * 100_000, connection)
     store.files.make(pieces(), name="f", media_type="text/plain", now="2026-03-01T00:00:00.000+00:00")
 """
+
+
+class Undone(Exception):
+    """Undoes a transaction."""
 
 
 def kept(store: Store, name: str, now: str = NOW) -> str:
@@ -88,34 +107,144 @@ def store(store_url: str) -> Iterator[Store]:
 def age(folder: Path, seconds: float) -> None:
     then = time.time() - seconds
     for path in folder.rglob("*"):
-        if path.name[0] in ".c" or path.suffix == ".part" or path.parent.name.startswith("."):
+        if path.name[0] in ".c" or len(path.name) == 64 or path.parent.name.startswith("."):
             os.utime(path, (then, then))
 
 
 STAGES = {
-    True: ("while it is written", "before it is known", "in a blob"),
-    False: ("while it is written", "between its pieces"),
+    Folder: ("while it is written", "before it is known", "in a blob", "after a blob"),
+    Pieces: ("while it is written", "between its pieces"),
+    Bucket: ("while it is written", "before it is known", "after a blob"),
 }
-"""When a writer is killed: where files are in a folder, where they are in the database."""
+"""When a writer is killed, by where its files and blobs lie."""
 
 
 def test_what_a_killed_writer_leaves_goes_after_a_day(
     store: Store, store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    in_folder = store.files.folder is not None
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
     present = kept(store, "present")
-    for stage in STAGES[in_folder]:
+    for stage in STAGES[type(store.place)]:
         killed(store_url, stage, scratch)
         sweep(store, NOW)
-        assert len(list(stray(store, time.time() + 60))) + unfinished(store) >= 1, "it is too young to go"
-        age(Path(store_url) if in_folder else scratch, 25 * 3600)
+        assert collect(store) == 0
+        left = [*stray(store, time.time() + 60), *garbage(store, time.time() + 60)]
+        assert len(left) + unfinished(store) >= 1, "it is too young to go"
+        age(store.home or scratch, 25 * 3600)
         sweep(store, LATER)
-        assert not list(stray(store, time.time() - 24 * 3600)), stage
+        with monkeypatch.context() as patch:
+            patch.setattr("annotary.store.leftovers.UNFINISHED_SECONDS", -60)
+            collect(store)
+        assert not [*stray(store, time.time() + 60), *garbage(store, time.time() + 60)], stage
         assert unfinished(store) == 0, stage
         assert is_there(store, present)
+
+
+@pytest.fixture
+def all_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("annotary.store.leftovers.UNFINISHED_SECONDS", -60)
+
+
+def test_what_an_import_that_failed_has_stored_goes(store: Store, all_is_old: None) -> None:
+    with pytest.raises(Undone), store.transaction() as connection:
+        lost = store.blobs.put(LARGE, connection)
+        raise Undone
+    with store.transaction() as connection:
+        present = store.blobs.put(LARGE[1:], connection)
+    assert collect(store) == (0 if isinstance(store.place, Pieces) else 1)
+    with store.reading() as connection:
+        assert store.blobs.get(present, connection) == LARGE[1:]
+        assert list(store.blobs.names(connection)) == [present]
+        assert not store.blobs.has(lost, connection)
+        with pytest.raises(NotFound):
+            store.blobs.get(lost, connection)
+
+
+def test_what_is_being_stored_is_not_taken_away(bucket: str, postgres_url: str, all_is_old: None) -> None:
+    """However old it is: a writer that has not ended yet is about to name it."""
+    store = Store.open(postgres_url)
+    with pytest.raises(Undone), store.transaction() as connection:
+        store.blobs.put(LARGE, connection)
+        raise Undone
+    ended: list[int] = []
+    with store.transaction() as connection:
+        name = store.blobs.put(LARGE, connection)
+        one = threading.Thread(target=lambda: ended.append(collect(store)))
+        one.start()
+        one.join(30)
+    assert ended == [0]
+    with store.reading() as connection:
+        assert store.blobs.get(name, connection) == LARGE
+    store.close()
+
+
+def test_what_is_being_removed_is_stored_anew(bucket: str, postgres_url: str, all_is_old: None) -> None:
+    """Who stores a blob while it is removed waits for that, and does not take it for there."""
+    store = Store.open(postgres_url)
+    with pytest.raises(Undone), store.transaction() as connection:
+        name = store.blobs.put(LARGE, connection)
+        raise Undone
+    removing, go_on = threading.Event(), threading.Event()
+    delete = store.place.delete
+
+    def slow(key: str) -> None:
+        removing.set()
+        assert go_on.wait(30)
+        delete(key)
+
+    def stored() -> None:
+        with store.transaction() as connection:
+            store.blobs.put(LARGE, connection)
+
+    store.place.delete = slow  # type: ignore[method-assign]
+    threads = [threading.Thread(target=lambda: collect(store)), threading.Thread(target=stored)]
+    threads[0].start()
+    assert removing.wait(30)
+    threads[1].start()
+    threads[1].join(0.5)
+    assert threads[1].is_alive()
+    go_on.set()
+    for one in threads:
+        one.join(30)
+    with store.reading() as connection:
+        assert store.blobs.get(name, connection) == LARGE
+    store.close()
+
+
+def test_many_writers_beside_the_collector(store: Store, all_is_old: None) -> None:
+    """Writers that succeed and fail at the same few blobs, while all that has no row is removed at once."""
+    over = threading.Event()
+    faults: list[str] = []
+
+    def write(seed: int) -> None:
+        for turn in range(12):
+            data = bytes([turn % 4]) * 100_000
+            with suppress(Undone), store.transaction() as connection:
+                name = store.blobs.put(data, connection)
+                if (turn + seed) % 3:
+                    raise Undone
+            with store.reading() as connection:
+                if store.blobs.has(name, connection) and store.blobs.get(name, connection) != data:
+                    faults.append(name)
+
+    def remove() -> None:
+        while not over.is_set():
+            collect(store)
+
+    writers = [threading.Thread(target=write, args=(seed,)) for seed in range(3)]
+    collector = threading.Thread(target=remove)
+    for one in (collector, *writers):
+        one.start()
+    for one in writers:
+        one.join(120)
+    over.set()
+    collector.join(30)
+    assert faults == []
+    with store.reading() as connection:
+        names = list(store.blobs.names(connection))
+        assert names and all(sha256(store.blobs.get(one, connection)).hexdigest() == one for one in names)
 
 
 def unfinished(store: Store) -> int:
@@ -173,20 +302,18 @@ def test_an_upload_that_comes_again_is_as_good_as_new(store: Store, tmp_path: Pa
 
 
 @pytest.mark.postgres
-def test_a_file_whose_row_was_swept_while_it_was_written_is_not_taken_for_whole(postgres_url: str) -> None:
-    store = Store.open(postgres_url)
-
+def test_a_file_whose_row_was_swept_while_it_was_written_is_not_taken_for_whole(store: Store) -> None:
     def slow() -> Iterator[bytes]:
         yield b"x" * 3_000_000
 
-    made = store.files._cut
+    taken = store.place.take
 
-    def cut(path: Path, file: object) -> None:
-        made(path, file)  # type: ignore[arg-type]
+    def take(name: str, path: Path, headers: Mapping[str, str]) -> None:
+        taken(name, path, headers)
         sweep(store, AFTER_MONTHS)
 
-    store.files._cut = cut  # type: ignore[method-assign]
+    store.place.take = take  # type: ignore[method-assign]
     with pytest.raises(NotFound):
         store.files.make(slow(), name="f", media_type="text/plain", now=NOW)
     assert unfinished(store) == 0
-    store.close()
+    assert not list(garbage(store, time.time() + 60))

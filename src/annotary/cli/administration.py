@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from annotary.cli.printing import count, progress, show, show_json, table
-from annotary.cli.session import DONE, FAILED, Session, interruptible, say
+from annotary.cli.session import DONE, FAILED, Session, Usage, interruptible, say
 
 KeyName = Annotated[str, typer.Argument(metavar="NAME", help="The name of the key.")]
 OrgName = Annotated[str, typer.Argument(metavar="NAME", help="The name of the organisation.")]
@@ -105,11 +105,21 @@ def migrate(
         bool,
         typer.Option("--look", help="Only tell its schema, and whether older programs may go on meanwhile."),
     ] = False,
+    blobs: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Keep large masks and all files there, and move those that are: s3://BUCKET/PREFIX, or"
+            " file:///FOLDER that all machines share. For stores on PostgreSQL; stop servers and workers.",
+        ),
+    ] = None,
 ) -> None:
     """Bring a store to the schema of this annotary."""
-    from annotary.engine.migrating import migrated, standing
+    from annotary.engine.migrating import Migrated, migrated, standing
 
-    found = standing(session.place) if look else migrated(session.place)
+    if look and blobs is not None:
+        raise Usage("--look changes nothing; leave --blobs out")
+    found = standing(session.place) if look else migrated(session.place, blobs)
     if session.json:
         show_json(found)
         return
@@ -121,6 +131,9 @@ def migrate(
     elif found.oldest < found.schema:
         said += f"; programs of schema {found.oldest} and newer may use it"
     show(said)
+    if isinstance(found, Migrated) and blobs is not None:
+        moved = f"; {count(found.blobs, 'blob')} and {count(found.files, 'file')} have moved there"
+        show(f"it keeps large blobs and files in {blobs}{moved if found.blobs or found.files else ''}")
 
 
 def copy(

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from hashlib import sha256
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +10,10 @@ import msgspec
 from sqlalchemy import Connection, select, text
 
 from annotary.engine import check_found, fresh
+from annotary.engine.check_kept import Kept
 from annotary.engine.check_rules import LED, RULES
 from annotary.engine.findings import Findings
-from annotary.errors import AnnotaryError, NotFound
+from annotary.errors import NotFound
 from annotary.model import project as projects
 from annotary.model.base import Value
 from annotary.model.carried import typed
@@ -27,7 +24,6 @@ from annotary.store import FILE_NAME, Store
 from annotary.store.schema import FOREVER, entities, features, shown
 
 PAGE = 500
-DAY = 24 * 3600
 _KINDS: dict[str, type[Value]] = {
     kind.__name__: kind
     for kind in (
@@ -117,9 +113,7 @@ class _Check:
         self.names = fresh.Names(())
         self.rebuilt = 0
         self.done = 0
-        # Hashes in a file that is removed when it is closed: there may be more than memory holds.
-        self.mentioned = sqlite3.connect("")
-        self.mentioned.execute("CREATE TABLE masks (hash TEXT PRIMARY KEY, label TEXT) WITHOUT ROWID")
+        self.kept = Kept(store, connection)
 
     def run(self) -> CheckReport:
         try:
@@ -133,9 +127,9 @@ class _Check:
             self._labels()
             self._named()
             self._led()
-            self._masks()
+            self._kept()
         finally:
-            self.mentioned.close()
+            self.kept.close()
         return CheckReport(
             checks=tuple(
                 Checked(name=name, number=number, wrong=wrong)
@@ -289,7 +283,7 @@ class _Check:
                 if self.rebuild or not annotated:
                     annotations = annotated[-1][2] if annotated else label["annotations"]
                     changed += self._followed("labels", check_found.unlike(label, annotations, shows))
-                self._mention(label)
+                self.kept.mention(label)
             self._write("labels", changed)
             self._indexed(wanted)
             self._explained(shows)
@@ -357,30 +351,13 @@ class _Check:
                 )
             self.rebuilt += len(missing)
 
-    # Masks
+    # What lies beside
 
-    def _mention(self, label: Mapping[str, Any]) -> None:
-        named = [(hash, label["id"]) for hash in fresh.mask_names(label).values()]
-        if named:
-            self.mentioned.executemany("INSERT OR IGNORE INTO masks VALUES (?, ?)", named)
-
-    def _masks(self) -> None:
-        """Every mask that a label names is there with the right content; what no label names is noticed."""
-        for hash, label in self.mentioned.execute("SELECT hash, label FROM masks ORDER BY hash"):
-            self._count("masks")
-            try:
-                data = self.store.blobs.get(hash, self.connection)
-            except (AnnotaryError, OSError) as error:
-                self._wrong("masks", f"label {label}", hash, str(error))
-                continue
-            if sha256(data).hexdigest() != hash:
-                self._wrong("masks", f"label {label}", hash, "the bytes are not those it was stored with")
-        reason = "blobs that no label names; left by an import that was interrupted, and harmless"
-        for name in chain(self.store.blobs.small(self.connection), self.store.blobs.names()):
-            if self.mentioned.execute("SELECT 1 FROM masks WHERE hash = ?", (name,)).fetchone() is None:
-                self.findings.notify(Notice(place="blobs", value=name, reason=reason))
-        reason = "unfinished files that are older than a day; they may be deleted"
-        folder = self.store.blobs.folder
-        for path in folder.glob("??/*.part") if folder is not None else ():
-            if path.stat().st_mtime < time.time() - DAY:
-                self.findings.notify(Notice(place="blobs", value=str(path), reason=reason))
+    def _kept(self) -> None:
+        for what, verdicts in (("masks", self.kept.masks()), ("files", self.kept.files())):
+            for place, name, reason in verdicts:
+                self._count(what)
+                if reason:
+                    self._wrong(what, place, name, reason)
+        for notice in self.kept.notices():
+            self.findings.notify(notice)

@@ -9,7 +9,7 @@ from annotary.engine.checking import there
 from annotary.engine.secret import LEFT, hand_on
 from annotary.errors import Invalid
 from annotary.model.project import Session
-from annotary.store import Store
+from annotary.store import Store, choosing
 from annotary.store.copying import Copied, Copy
 
 
@@ -25,12 +25,12 @@ def copy_store(
     there(source)
     if _same(source, destination):
         raise Invalid(f"{source} is both source and destination; give another place to copy to")
-    held = Store.open(source)
+    held = Store.open(source, blobs="")
     try:
         made = Store.open(destination, unfinished=True)
         try:
             with held.database.connection() as snapshot:
-                copy = Copy(held, snapshot, made, {Session.__name__: "", **LEFT}, progress)
+                copy = Copy(held, snapshot, made, ((Session.__name__, ""), *LEFT, *choosing.LEFT), progress)
                 copy.begin()
                 hand_on(held, made)
                 return copy.carry_out()

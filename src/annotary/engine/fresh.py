@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -185,11 +185,3 @@ def _asked(questions: Iterable[Classification]) -> Iterator[Any]:
             yield from _asked(answer.classifications)
         if isinstance(question.classifications, tuple):
             yield from _asked(question.classifications)
-
-
-def mask_names(label: Mapping[str, Any]) -> dict[str, str]:
-    """The hashes of a label's masks by feature id; empty where they cannot be read."""
-    try:
-        return msgspec.json.decode(label["masks"], type=dict[str, str]) if label["masks"] else {}
-    except msgspec.DecodeError:
-        return {}

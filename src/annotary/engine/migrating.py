@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from annotary.engine.checking import there
 from annotary.errors import NotFound
 from annotary.model.base import Value
 from annotary.store import FILE_NAME, Store, migrations
 from annotary.store.database import Database
 from annotary.store.migrations.upgrading import oldest_beside
+from annotary.store.moving import Moved, move
 
 
 class Standing(Value):
@@ -22,6 +25,13 @@ class Standing(Value):
     oldest: str
     program: str
     beside: bool
+
+
+class Migrated(Standing):
+    """The same of a store that was brought there, and how many of its blobs and files have moved."""
+
+    blobs: int = 0
+    files: int = 0
 
 
 def standing(target: str) -> Standing:
@@ -46,8 +56,16 @@ def standing(target: str) -> Standing:
     )
 
 
-def migrated(target: str) -> Standing:
-    """Bring a store to the present schema; gives where it stands then. Raises NotFound, Unavailable."""
+def migrated(target: str, blobs: str | None = None) -> Migrated:
+    """Bring a store to the present schema, and its blobs and files to another place; where it stands then.
+
+    Servers and workers of the store must stand still where they move. Raises Invalid, NotFound, Unavailable.
+    """
     there(target)
-    Store.open(target, migrate=True).close()
-    return standing(target)
+    store = Store.open(target, migrate=True, blobs="" if blobs else None)
+    try:
+        moved = move(store, blobs) if blobs else Moved(0, 0)
+    finally:
+        store.close()
+    stands = msgspec.structs.asdict(standing(target))
+    return Migrated(**stands, blobs=moved.blobs, files=moved.files)

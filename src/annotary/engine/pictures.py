@@ -117,8 +117,8 @@ def _bytes_of(found: Found) -> int:
 
 
 def _shelf(engine: Engine) -> Path | None:
-    folder = engine.store.files.folder
-    return None if folder is None else folder.with_name("thumbnails")
+    home = engine.store.home
+    return None if home is None else home / "thumbnails"
 
 
 _remembered: dict[str, bytes] = {}

@@ -41,13 +41,19 @@ from annotary.model.project import Project
 from annotary.operations.exports import StartExport
 from annotary.operations.tasks import Job
 from annotary.store import Store
-from annotary.store.leftovers import forget_uploads, sweep
+from annotary.store.leftovers import collect, forget_uploads, sweep
 from annotary.store.tasks import Claimed
 
 LEASE_SECONDS = 20.0
 IDLE_SECONDS = 0.5
 COUNT_SECONDS = 2.0
-EVERY: dict[Callable[[Store, str], object], float] = {sweep: 600.0, forget_uploads: 24 * 3600.0}
+Duty = Callable[[Store, str, Callable[[], bool]], object]
+"""Given a store, what time it is, and what tells whether to stop."""
+EVERY: dict[Duty, float] = {
+    lambda store, at, stopped: sweep(store, at): 600.0,
+    lambda store, at, stopped: forget_uploads(store, at): 24 * 3600.0,
+    lambda store, at, stopped: collect(store, stopped): 24 * 3600.0,
+}
 """What is tidied up, at the start and after so many seconds again."""
 ATTEMPTS = 5
 MOST_PASSED = 1000
@@ -72,7 +78,7 @@ class Runner:
         # What newer programs have asked for is theirs to do.
         self._passed: set[str] = set()
         self._outdated: Outdated | None = None
-        self._lease = int(LEASE_SECONDS * 1000) if store.files.folder is None else None
+        self._lease = int(LEASE_SECONDS * 1000) if store.home is None else None
 
     def wake(self) -> None:
         """There may be something to do."""
@@ -86,7 +92,7 @@ class Runner:
 
     def run(self) -> None:
         """Work until told to end; raises Outdated where the store is brought to a schema that is too new."""
-        with _alone(self._store.files.folder, self._ending) as held:
+        with _alone(self._store.home, self._ending) as held:
             if not held:
                 return
             if self._lease is None:
@@ -95,7 +101,7 @@ class Runner:
             threads = [threading.Thread(target=loop, daemon=True) for loop in loops]
             for thread in threads:
                 thread.start()
-            due: dict[Callable[[Store, str], object], float] = dict.fromkeys(EVERY, 0.0)
+            due = dict.fromkeys(EVERY, 0.0)
             while not self._ending.wait(1.0):
                 for duty, at in due.items():
                     if time.monotonic() >= at:
@@ -151,10 +157,10 @@ class Runner:
             if not self._ending.is_set():
                 self._waking.wait(IDLE_SECONDS)
 
-    def _tidy(self, duty: Callable[[Store, str], object]) -> None:
+    def _tidy(self, duty: Duty) -> None:
         """Remove files that need not be kept any longer."""
         try:
-            duty(self._store, now())
+            duty(self._store, now(), self._ending.is_set)
         except (AnnotaryError, OSError) as error:
             _log.warning("files that are over could not be removed: %s", error)
 
@@ -256,15 +262,14 @@ class _Trouble:
 
 
 @contextmanager
-def _alone(folder: Path | None, ending: threading.Event) -> Iterator[bool]:
+def _alone(home: Path | None, ending: threading.Event) -> Iterator[bool]:
     """Waits until no other process works on a store in a folder; PostgreSQL needs none of that."""
-    if folder is None:
+    if home is None:
         yield True
         return
     import fcntl
 
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with folder.with_name(LOCK_NAME).open("a") as lock:
+    with (home / LOCK_NAME).open("a") as lock:
         while not ending.is_set():
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

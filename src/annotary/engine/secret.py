@@ -13,14 +13,14 @@ from annotary.store import Store
 
 FILE_NAME = "secret"
 _NAME = "signing secret"
-LEFT = {Settings.__name__: _NAME}
+LEFT = ((Settings.__name__, _NAME),)
 """The kind and name of what PostgreSQL keeps it as; a copy hands the secret on by itself."""
 
 
 def signing_secret(store: Store) -> bytes:
     """The secret: in a file that only its owner may read, or in PostgreSQL, where servers share it."""
-    if store.files.folder is not None:
-        return _of_file(store.files.folder.with_name(FILE_NAME))
+    if store.home is not None:
+        return _of_file(store.home / FILE_NAME)
     whole = store.seen_as("")
     with suppress(Conflict):
         whole.add(Settings(id=_NAME, name=_NAME, value=secrets.token_hex(32)))
@@ -32,12 +32,11 @@ def signing_secret(store: Store) -> bytes:
 
 def hand_on(source: Store, destination: Store) -> None:
     """Let another store sign as this one, so that what it has signed stays good."""
-    folder = destination.files.folder
     secret = signing_secret(source)
-    if folder is None:
+    if destination.home is None:
         destination.seen_as("").put(Settings(id=_NAME, name=_NAME, value=secret.hex()))
     else:
-        _write(folder.with_name(FILE_NAME), secret)
+        _write(destination.home / FILE_NAME, secret)
 
 
 def _of_file(path: Path) -> bytes:

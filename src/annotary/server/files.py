@@ -11,7 +11,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qs, quote, urlsplit
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -21,9 +21,11 @@ from annotary.model.task import StoredFile
 from annotary.server.service import Service, param
 from annotary.server.signing import Grant
 from annotary.server.streams import Listener
-from annotary.store.files import BLOCK
+from annotary.store.places import BLOCK
 
 PLACE = "/files/"
+FETCHED_SECONDS = 300
+"""So long an address of a bucket's own is good: who was sent there goes at once."""
 AHEAD = 1 << 20
 """So many bytes are read in one go, in a thread; a slow disk does not hold up other requests."""
 PASSIVE = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "image/tiff")
@@ -205,6 +207,17 @@ def whole(file: StoredFile) -> Piece:
     return Piece(file, file.media_type, 0, file.bytes, f'"{file.sha256}"')
 
 
+def _is_for_elsewhere(request: Request, piece: Piece) -> bool:
+    """Whether who asks may be sent to the place where the file lies.
+
+    Only with a whole file that expires, as exports do, and an address without a key: programs that send one
+    may not follow, or send it along. What was uploaded is shown by pages, which take images from here alone.
+    """
+    whole = piece.start == 0 and piece.end == piece.file.bytes
+    by_address = request.method == "GET" and "token" in request.query_params
+    return whole and by_address and piece.file.expires_at is not None
+
+
 def routes(service: Service) -> list[Route]:
     """`/files/{id}?token=`, without a key; and by key, for those who have one."""
 
@@ -218,6 +231,10 @@ def routes(service: Service) -> list[Route]:
             return engine, whole(engine.store.files.get(id))
 
         engine, piece = await service.threaded(found)
+        if service.settings.presigned_downloads and _is_for_elsewhere(request, piece):
+            address = await service.threaded(lambda: engine.store.files.address(piece.file, FETCHED_SECONDS))
+            if address is not None:
+                return RedirectResponse(address, 307, {"cache-control": "no-store"})
         return FileAnswer(engine, piece, service)
 
     return [Route("/files/{file_id}", download, methods=["GET", "HEAD"])]

@@ -29,6 +29,7 @@ class Settings(Value):
     tasks_at_once: Positive = 2
     link_seconds: Positive = 24 * 3600
     mask_link_seconds: Positive = 30 * 24 * 3600
+    presigned_downloads: bool = False
     session_seconds: Positive = 14 * 24 * 3600
     login_seconds: Positive = 24 * 3600
 

@@ -16,17 +16,19 @@ from annotary.model.base import Value, feature_hash, to_json
 from annotary.model.carried import typed
 from annotary.model.corpus import Page
 from annotary.model.export import ExportFilters, ExportParams
-from annotary.store import migrations
+from annotary.store import choosing, migrations
 from annotary.store import rows as reading
 from annotary.store.blobs import Blobs
 from annotary.store.changes import Change
 from annotary.store.database import Database, driver_cursor, insert_rows
 from annotary.store.deliveries import Deliveries
-from annotary.store.files import FOLDER, Files
+from annotary.store.files import Files
 from annotary.store.filters import At, Condition
 from annotary.store.heads import external_id
 from annotary.store.looking import Looking, look
 from annotary.store.numbers import Numbers
+from annotary.store.pieces import Pieces
+from annotary.store.places import Folder, Place
 from annotary.store.running import FOLDER as RUNNING
 from annotary.store.running import Running
 from annotary.store.schema import (
@@ -41,7 +43,6 @@ from annotary.store.tasks import Tasks
 
 V = TypeVar("V", bound=Value)
 FILE_NAME = "annotary.db"
-BLOB_FOLDER = "blobs"
 _ALONE = 0x616E6E6F
 """Keeps our advisory locks apart from those of other programs on the same server."""
 _PARENTS = {
@@ -66,37 +67,53 @@ class KnownRow(NamedTuple):
 class Store:
     """An open store, seen as one organisation."""
 
-    def __init__(self, database: Database, blobs: Blobs, org: str = "default") -> None:
+    def __init__(
+        self, database: Database, home: Path | None, place: Place | None, org: str = "default"
+    ) -> None:
         self.database = database
-        self.blobs = blobs
+        self.home = home
+        """The folder of a store of one machine; None: several machines share it."""
+        self.place: Place = place or Pieces(self)
         self.org = org
-        self.running = Running(blobs.folder and blobs.folder.with_name(RUNNING))
+        self.running = Running(home and home / RUNNING)
         self.tasks = Tasks(self)
         self.deliveries = Deliveries(self)
-        self.files = Files(self, blobs.folder and blobs.folder.with_name(FOLDER))
+        self.blobs = Blobs(place, database)
+        self.files = Files(self, self.place)
+        self._place = place
         self._open: ContextVar[Connection | None] = ContextVar("transaction", default=None)
 
     @classmethod
     def open(
-        cls, target: str | Path, org: str = "default", *, migrate: bool = False, unfinished: bool = False
+        cls,
+        target: str | Path,
+        org: str = "default",
+        *,
+        migrate: bool = False,
+        unfinished: bool = False,
+        blobs: str | None = None,
     ) -> Store:
         """The store at a folder or `postgresql://` URL; an empty place becomes one. `unfinished`: or a copy.
 
-        Raises Unavailable, and Outdated where the schema is of another version.
+        `blobs` is as in `choosing.place_of`. Raises Unavailable, and Outdated where the schema is of another
+        version.
         """
         place = str(target)
         if place.startswith(("postgresql://", "postgres://")):
-            # Several machines share such a store, and no folder: all blobs go into the database.
-            folder: Path | None = None
-            database = Database(place)
+            home, database = None, Database(place)
         elif "://" in place and not place.startswith("sqlite://"):
             raise Invalid(f"not a store: {place!r}; give a folder or a postgresql:// URL")
         else:
             home = Path(place.removeprefix("sqlite://")).expanduser()
-            folder = home / BLOB_FOLDER
             database = Database(migrations.prepare_folder(home) / FILE_NAME)
         migrations.ensure(database, migrate=migrate, unfinished=unfinished)
-        return cls(database, Blobs(folder, database), org)
+        if home is not None:
+            return cls(database, home, Folder(home), org)
+        try:
+            return cls(database, None, choosing.place_of(cls(database, None, None, org), blobs), org)
+        except BaseException:
+            database.close()
+            raise
 
     def close(self) -> None:
         """Let go of the database."""
@@ -104,7 +121,7 @@ class Store:
 
     def seen_as(self, org: str) -> Store:
         """The same store for another organisation."""
-        return Store(self.database, self.blobs, org)
+        return Store(self.database, self.home, self._place, org)
 
     # Transactions
 

@@ -1,87 +1,107 @@
-"""Content-addressed bytes: small ones in a table, larger ones as files in a folder, where there is one."""
+"""Content-addressed bytes: small ones in a table, larger ones in the store's place, where there is one."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from hashlib import sha256
-from pathlib import Path
 
-from sqlalchemy import Connection, select
+import msgspec
+from sqlalchemy import Connection, Table, delete, select
 
 from annotary.errors import NotFound
-from annotary.store.database import Database
-from annotary.store.schema import blobs
+from annotary.store.database import Database, driver_cursor
+from annotary.store.places import Place
+from annotary.store.schema import blobs, placed_blobs
 
 SMALL = 64 * 1024
+FOLDER = "blobs/"
 _PAGE = 1000
 
 
 class Blobs:
-    """Bytes by the SHA-256 of their content."""
+    """Bytes by the SHA-256 of their content. Each has a row, which comes with what names it or not at all."""
 
-    def __init__(self, folder: Path | None, database: Database) -> None:
-        self.folder = folder
-        self.database = database
+    def __init__(self, place: Place | None, database: Database) -> None:
+        self._place = place
+        self._database = database
 
     def put(self, data: bytes, connection: Connection) -> str:
-        """Store bytes once; gives their hash. A large one is on disk before the transaction ends."""
+        """Store bytes once; gives their hash. A large one is in its place before the transaction ends."""
         name = sha256(data).hexdigest()
-        if self.folder is not None and len(data) > SMALL:
-            self._write(self.folder, name, data)
-        elif connection.execute(select(blobs.c.hash).where(blobs.c.hash == name)).first() is None:
-            connection.execute(blobs.insert().values(hash=name, data=data))
+        if self.has(name, connection):
+            return name
+        if self._place is None or len(data) <= SMALL:
+            self._claim(_HELD, (name, data), connection)
+        elif self._claim(_PLACED, (name,), connection):
+            self._place.put(key_of(name), data)
         return name
+
+    def discard(self, name: str, connection: Connection) -> bool:
+        """Remove a blob's bytes from the place where there is no row of it; False where there is one by now.
+
+        The row is claimed meanwhile: of two that do so, one waits for the end of the other's transaction. So
+        it is never taken away from somebody who is about to name it.
+        """
+        if self._place is None or not self._claim(_PLACED, (name,), connection):
+            return False
+        self._place.delete(key_of(name))
+        connection.execute(delete(placed_blobs).where(placed_blobs.c.hash == name))
+        return True
+
+    def _claim(self, sql: str, values: tuple[object, ...], connection: Connection) -> bool:
+        cursor = driver_cursor(connection)
+        cursor.execute(self._database.sql(f"{sql} ON CONFLICT DO NOTHING"), values)
+        return bool(cursor.rowcount)
 
     def get(self, name: str, connection: Connection) -> bytes:
         """The bytes with a hash; raises NotFound."""
         found = connection.execute(select(blobs.c.data).where(blobs.c.hash == name)).first()
         if found:
             return bytes(found[0])
-        if self.folder is None:
+        if self._place is None:
             raise NotFound(f"no blob {name} in the database")
         try:
-            return _place(self.folder, name).read_bytes()
-        except FileNotFoundError:
-            raise NotFound(f"no blob {name} in {self.folder}; was the folder moved without it?") from None
+            return self._place.whole(key_of(name))
+        except NotFound as error:
+            raise NotFound(f"no blob {name}: {error}") from None
 
     def has(self, name: str, connection: Connection) -> bool:
         """Whether the bytes with a hash are here."""
-        if connection.execute(select(blobs.c.hash).where(blobs.c.hash == name)).first() is not None:
-            return True
-        return self.folder is not None and _place(self.folder, name).exists()
+        cursor = driver_cursor(connection)
+        cursor.execute(self._database.sql(_KNOWN), (name, name))
+        return bool(cursor.fetchall())
 
     @staticmethod
-    def small(connection: Connection) -> Iterator[str]:
-        """The hashes of the blobs in the database, in order."""
-        low = ""
-        while True:
-            asked = select(blobs.c.hash).where(blobs.c.hash > low).order_by(blobs.c.hash).limit(_PAGE)
-            found = [row.hash for row in connection.execute(asked)]
-            yield from found
-            if not found:
-                return
-            low = found[-1]
+    def names(connection: Connection) -> Iterator[str]:
+        """The hashes of all blobs: those in the database, then those in the place, in order each."""
+        for table in (blobs, placed_blobs):
+            yield from _hashes(table, connection)
 
-    def names(self) -> Iterator[str]:
-        """The hashes of the blobs kept as files."""
-        for path in self.folder.glob("??/*") if self.folder is not None else ():
-            if len(path.name) == 64:
-                yield path.name
 
-    @staticmethod
-    def _write(folder: Path, name: str, data: bytes) -> None:
-        path = _place(folder, name)
-        if path.exists():
+_HELD = "INSERT INTO blobs (hash, data) VALUES (?, ?)"
+_PLACED = "INSERT INTO placed_blobs (hash) VALUES (?)"
+_KNOWN = "SELECT 1 FROM blobs WHERE hash = ? UNION ALL SELECT 1 FROM placed_blobs WHERE hash = ?"
+
+
+def key_of(name: str) -> str:
+    """What the blob with a hash is called in a place."""
+    return f"{FOLDER}{name[:2]}/{name}"
+
+
+def _hashes(table: Table, connection: Connection) -> Iterator[str]:
+    low = ""
+    while True:
+        asked = select(table.c.hash).where(table.c.hash > low).order_by(table.c.hash).limit(_PAGE)
+        found = [row.hash for row in connection.execute(asked)]
+        yield from found
+        if not found:
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{name}.{os.getpid()}.part")
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        low = found[-1]
 
 
-def _place(folder: Path, name: str) -> Path:
-    return folder / name[:2] / name
+def mask_names(masks: str | None) -> dict[str, str]:
+    """The hashes of a label's masks by feature id, by its column; empty where they cannot be read."""
+    try:
+        return msgspec.json.decode(masks, type=dict[str, str]) if masks else {}
+    except msgspec.DecodeError:
+        return {}

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from hashlib import sha256
-from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
@@ -31,14 +30,14 @@ from annotary.model.carried import typed
 from annotary.model.task import StoredFile
 from annotary.store import Store, migrations
 from annotary.store.database import insert_rows
-from annotary.store.schema import blobs, collections, entities, file_pieces, files, metadata
+from annotary.store.schema import blobs, collections, entities, file_pieces, files, metadata, placed_blobs
 
 ROWS = 2000
 """So many rows go over in one transaction at most."""
 BYTES = 4 << 20
 """No more rows once they have so many bytes."""
-_APART = {blobs.name, files.name, file_pieces.name}
-"""What lies in folders beside SQLite, and in tables of PostgreSQL."""
+_APART = {blobs.name, placed_blobs.name, files.name, file_pieces.name}
+"""What lies in a table of one store and in a place beside the database of another."""
 
 
 class Copied(NamedTuple):
@@ -57,7 +56,7 @@ class Copy:
         source: Store,
         snapshot: Connection,
         destination: Store,
-        left: dict[str, str],
+        left: Iterable[tuple[str, str]],
         progress: Callable[[int, int], None],
     ) -> None:
         self.source = source
@@ -65,7 +64,7 @@ class Copy:
         self.destination = destination
         self.progress = progress
         # A kind and a name, or a kind altogether.
-        self._stays = or_(*(_named(kind, name) for kind, name in left.items()))
+        self._stays = or_(*(_named(kind, name) for kind, name in left))
         self._tables = [table for table in metadata.sorted_tables if table.name not in _APART]
         self._done = 0
         self._total = 0
@@ -77,7 +76,7 @@ class Copy:
         with self.destination.transaction() as connection:
             version = self._version(self.destination, connection)
             if version == migrations.HEAD:
-                filled = [one for one in metadata.sorted_tables if _has_rows(connection, one)]
+                filled = [one for one in metadata.sorted_tables if self._has_rows(connection, one)]
                 if filled:
                     raise Conflict(
                         f"{self.destination.database.place} holds a store already"
@@ -163,6 +162,10 @@ class Copy:
         query = self._some(select(func.count()).select_from(table), table)
         return int(connection.execute(query).scalar_one())
 
+    def _has_rows(self, connection: Connection, table: Table) -> bool:
+        query = self._some(select(literal(1)).select_from(table), table)
+        return connection.execute(query.limit(1)).first() is not None
+
     def _some(self, query: Select[Any], table: Table) -> Select[Any]:
         """A query without what stays behind."""
         return query.where(~self._stays) if table is entities else query
@@ -183,7 +186,7 @@ class Copy:
     def _blobs(self) -> int:
         number = 0
         found, into = self.source.blobs, self.destination.blobs
-        for name in chain(found.small(self.snapshot), found.names()):
+        for name in found.names(self.snapshot):
             number += 1
             with self.destination.transaction() as connection:
                 if (
@@ -208,10 +211,6 @@ class Copy:
 def _named(kind: str, name: str) -> ColumnElement[bool]:
     own = entities.c.kind == kind
     return and_(own, entities.c.name == name) if name else own
-
-
-def _has_rows(connection: Connection, table: Table) -> bool:
-    return connection.execute(select(literal(1)).select_from(table).limit(1)).first() is not None
 
 
 @contextmanager

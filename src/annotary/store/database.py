@@ -35,6 +35,8 @@ Guard = Callable[[Any], None]
 class Cursor(Protocol):
     """What both drivers' cursors have in common."""
 
+    rowcount: int
+
     def execute(self, sql: str, parameters: Any = ..., /) -> Any:
         """Run one statement."""
 

@@ -1,10 +1,10 @@
-"""Files that operations leave behind or are given: below a folder beside SQLite, in pieces in PostgreSQL."""
+"""Files that operations leave behind or are given: what is known of them, and their bytes in a place."""
 
 from __future__ import annotations
 
 import io
 import os
-import tempfile
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from typing import IO, Any, Protocol
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy import Connection, Table, delete, select, update
+from sqlalchemy import ColumnElement, Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from annotary.errors import NotFound, TooLarge, Unavailable
@@ -23,15 +23,11 @@ from annotary.model.base import derived_id, new_id, to_json
 from annotary.model.carried import typed
 from annotary.model.task import Chunk, StoredFile
 from annotary.store.database import Database
-from annotary.store.schema import file_pieces, files
+from annotary.store.places import BLOCK, Place, writing
+from annotary.store.schema import files
 
-FOLDER = "files"
-MARK = ".annotary-"
-"""The beginning of the names of folders in which something is being written."""
+FOLDER = "files/"
 _UNFINISHED = timedelta(days=1)
-BLOCK = 1 << 20
-"""So many bytes are read and sent at once."""
-_PIECE = 1 << 20
 _chunks = msgspec.json.Decoder(list[tuple[int, int]])
 
 
@@ -51,17 +47,13 @@ class Home(Protocol):
 class Files:
     """The files of an organisation. A file has a row when it is whole, and never changes after."""
 
-    def __init__(self, home: Home, folder: Path | None) -> None:
+    def __init__(self, home: Home, place: Place) -> None:
         self._home = home
-        self.folder = folder
+        self._place = place
 
-    @contextmanager
-    def workplace(self) -> Iterator[Path]:
+    def workplace(self) -> AbstractContextManager[Path]:
         """A folder for what is being written; it goes with all that is left in it."""
-        if self.folder is not None:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f"{MARK}{os.getpid()}-", dir=self.folder) as place:
-            yield Path(place)
+        return writing(self._place)
 
     def make(
         self,
@@ -102,7 +94,7 @@ class Files:
         """
         with path.open("rb+") as file:
             digest = sha256()
-            while block := file.read(_PIECE):
+            while block := file.read(BLOCK):
                 digest.update(block)
             size = file.tell()
             os.fsync(file.fileno())
@@ -142,27 +134,27 @@ class Files:
             self._keep(path, file, chunks)
 
     def _keep(self, path: Path, made: StoredFile, chunks: str) -> None:
-        """Take a file away from its place, and know of it."""
-        if self.folder is not None:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.replace(self.folder / made.id)
-            _settle(self.folder)
-        else:
-            self._cut(path, made)
-        finished = {
-            "expires_at": made.expires_at or "",
-            "body": to_json(made),
-            "chunks": chunks,
-        }
+        """Take a file away from its workplace. Its row comes first, and expires should its writer die."""
+        until = moment.stamp(datetime.fromisoformat(made.created_at) + _UNFINISHED)
+        if not self._claim(made.id, until):
+            with self._home.transaction() as connection:
+                here = (files.c.id == made.id) & (files.c.body == "")
+                connection.execute(update(files).where(here).values(expires_at=until))
+        self._place.take(f"{FOLDER}{made.id}", path, headers_of(made))
+        known = {"expires_at": made.expires_at or "", "body": to_json(made), "chunks": chunks}
         with self._home.transaction() as connection:
-            if self.folder is not None:
-                new = self._insert(files).on_conflict_do_nothing()
-                connection.execute(new.values(id=made.id, org=self._home.org, **finished))
-            elif not connection.execute(
-                update(files).where(files.c.id == made.id, files.c.body == "").values(finished)
-            ).rowcount:
+            here = (files.c.id == made.id) & (files.c.body == "")
+            if not connection.execute(update(files).where(here).values(known)).rowcount:
                 # The same file may have come twice at once; else it took longer than a file may.
                 self.get(made.id)
+
+    def _claim(self, id: str, until: str) -> bool:
+        """Make the row of a file that is not whole; False where there is one."""
+        dialect = sqlite if self._home.database.is_sqlite else postgresql
+        new = dialect.insert(files).values(id=id, org=self._home.org, expires_at=until, body="", chunks="")
+        with self._home.transaction() as connection:
+            claimed = connection.execute(new.on_conflict_do_nothing().returning(files.c.id))
+            return claimed.first() is not None
 
     def _renewed(self, made: StoredFile) -> StoredFile | None:
         """The same file, if it is here already: as if it had come just now."""
@@ -176,28 +168,6 @@ class Files:
             if connection.execute(update(files).where(here).values(body=to_json(fresh))).rowcount:
                 return fresh
         return self._renewed(made)
-
-    def _cut(self, path: Path, made: StoredFile) -> None:
-        """Store the pieces of a file under a row that expires, should its writer die before it is whole."""
-        id, start = made.id, 0
-        until = moment.stamp(datetime.fromisoformat(made.created_at) + _UNFINISHED)
-        with self._home.transaction() as connection:
-            new = self._insert(files).values(id=id, org=self._home.org, expires_at=until, body="", chunks="")
-            unfinished = {"expires_at": until}
-            connection.execute(
-                new.on_conflict_do_update(index_elements=["id"], set_=unfinished, where=files.c.body == "")
-            )
-        # A transaction a piece: a long one would keep other work waiting.
-        with path.open("rb") as file:
-            while block := file.read(_PIECE):
-                with self._home.transaction() as connection:
-                    piece = self._insert(file_pieces).values(file=id, start=start, data=block)
-                    connection.execute(piece.on_conflict_do_nothing())
-                start += len(block)
-
-    def _insert(self, table: Table) -> Any:
-        dialect = sqlite if self._home.database.is_sqlite else postgresql
-        return dialect.insert(table)
 
     def get(self, id: str) -> StoredFile:
         """What is known of a file; raises NotFound."""
@@ -226,40 +196,25 @@ class Files:
         raise NotFound(f"file {id!r} has no {place}")
 
     def path(self, file: StoredFile) -> Path | None:
-        """Where a file lies on this machine; None where it is in the database."""
-        return None if self.folder is None else self.folder / file.id
+        """Where a file lies on this machine; None where it does not."""
+        return self._place.path(f"{FOLDER}{file.id}")
+
+    def address(self, file: StoredFile, seconds: int) -> str | None:
+        """A URL of its place's own where anybody can fetch it for some seconds; None where there is none."""
+        return self._place.address(f"{FOLDER}{file.id}", seconds)
 
     def read(self, file: StoredFile, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """The bytes from `start` to `end` (not included), in blocks; raises Unavailable where some lack."""
         end = file.bytes if end is None else end
-        path = self.path(file)
+        left = end - start
         try:
-            blocks = self._pieces(file.id, start, end) if path is None else _blocks(path, start, end)
-            left = end - start
-            for block in blocks:
+            for block in self._place.read(f"{FOLDER}{file.id}", start, end):
                 left -= len(block)
                 yield block
-        except OSError as error:
-            raise Unavailable(f"file {file.id!r} cannot be read: {error.strerror}") from error
+        except NotFound as error:
+            raise Unavailable(f"file {file.id!r} cannot be read: {error}") from error
         if left:
             raise Unavailable(f"file {file.id!r} is cut off by {left:,} bytes")
-
-    def _pieces(self, id: str, start: int, end: int) -> Iterator[bytes]:
-        at = start
-        while at < end:
-            with self._home.reading() as connection:
-                found = connection.execute(
-                    select(file_pieces.c.start, file_pieces.c.data)
-                    .where(file_pieces.c.file == id, file_pieces.c.start <= at)
-                    .order_by(file_pieces.c.start.desc())
-                    .limit(1)
-                ).first()
-            piece = memoryview(found.data)[at - found.start : end - found.start] if found else b""
-            if not piece:
-                return
-            for place in range(0, len(piece), BLOCK):
-                yield bytes(piece[place : place + BLOCK])
-            at += len(piece)
 
     def opened(self, file: StoredFile) -> IO[bytes]:
         """A file to be read in any order, wherever it lies."""
@@ -281,12 +236,25 @@ class Files:
 
     def delete(self, id: str) -> None:
         """Remove a file."""
+        self.remove(id, files.c.id == id)
+
+    def remove(self, id: str, still: ColumnElement[bool]) -> None:
+        """Remove a file, unless it has changed meanwhile; who stores the same one anew waits for that."""
         with self._home.transaction() as connection:
+            if connection.execute(delete(files).where(files.c.id == id, still)).rowcount:
+                self._place.delete(f"{FOLDER}{id}")
+
+    def discard(self, id: str) -> bool:
+        """Remove bytes of which there is no row; False where there is one by now.
+
+        The row is claimed meanwhile: whoever stores the same file waits for that, or is waited for.
+        """
+        with self._home.transaction() as connection:
+            if not self._claim(id, ""):
+                return False
+            self._place.delete(f"{FOLDER}{id}")
             connection.execute(delete(files).where(files.c.id == id))
-            connection.execute(delete(file_pieces).where(file_pieces.c.file == id))
-        if self.folder is not None:
-            with suppress(FileNotFoundError):
-                (self.folder / id).unlink()
+        return True
 
     def expired(self, now: str) -> list[str]:
         """The files of every organisation that need not be kept any longer."""
@@ -322,18 +290,11 @@ class _Reader(io.RawIOBase):
         return len(data)
 
 
-def _blocks(path: Path, start: int, end: int) -> Iterator[bytes]:
-    with path.open("rb", buffering=0) as file:
-        file.seek(start)
-        while start < end and (block := file.read(min(BLOCK, end - start))):
-            start += len(block)
-            yield block
-
-
-def _settle(folder: Path) -> None:
-    """Make sure that a new name in a folder survives a loss of power."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def headers_of(file: StoredFile) -> dict[str, str]:
+    """How a file goes out at an address of its place's own: always to be saved, never to be shown."""
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", file.name.rpartition("/")[2])[:100] or "file"
+    return {
+        "Content-Type": file.media_type,
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "Cache-Control": "private, no-transform",
+    }

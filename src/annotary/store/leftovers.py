@@ -10,22 +10,26 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, or_, select, text, update
 
-from annotary.errors import NotFound
+from annotary.errors import NotFound, Unavailable
 from annotary.model import moment
 from annotary.model.carried import typed
 from annotary.model.project import AnnotationImport
-from annotary.store.files import MARK
-from annotary.store.schema import data_row_versions, entities, file_pieces, files, labels, tasks
+from annotary.store import choosing
+from annotary.store.blobs import FOLDER as BLOBS
+from annotary.store.files import FOLDER as FILES
+from annotary.store.places import MARK
+from annotary.store.reasons import is_held
+from annotary.store.schema import data_row_versions, entities, files, labels, placed_blobs, tasks
 
 if TYPE_CHECKING:
     from annotary.store import Store
@@ -37,6 +41,10 @@ UPLOAD_DAYS = 30
 KEPT = "~"
 """In place of an expiry, of files that data rows name: later than every date."""
 PAGE = 1000
+HELD_SECONDS = 2
+"""So long is waited for a change that is about to name the same thing."""
+_FILE = re.compile(f"{FILES}(c[0-9a-z]{{24}})")
+_BLOB = re.compile(f"{BLOBS}[0-9a-f]{{2}}/([0-9a-f]{{64}}(?:[.][0-9]+[.]part)?)")
 _ID = re.compile(r"c[0-9a-z]{24}")
 _ID_IN_BYTES = re.compile(rb"c[0-9a-z]{24}")
 _ID_BYTES = 25
@@ -49,28 +57,16 @@ class _Made(msgspec.Struct):
 def sweep(store: Store, now: str) -> None:
     """Remove what has expired, and what writers that died have left in folders."""
     for id in store.files.expired(now):
-        _remove(store, id, and_(files.c.expires_at != "", files.c.expires_at < now))
-    before = time.time() - UNFINISHED_SECONDS
-    for path in stray(store, before):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            with suppress(OSError):
-                path.unlink()
+        store.files.remove(id, and_(files.c.expires_at != "", files.c.expires_at < now))
+    for path in stray(store, time.time() - UNFINISHED_SECONDS):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def stray(store: Store, before: float) -> Iterator[Path]:
-    """What lies in the store's folders, untouched since, and belongs to no finished file."""
-    folder = store.files.folder or Path(tempfile.gettempdir())
-    for path in folder.glob(f"{MARK}*"):
+    """Folders in which something was written, untouched since: their writers died."""
+    for path in (store.place.near or Path(tempfile.gettempdir())).glob(f"{MARK}*"):
         with suppress(OSError):
             if _touched(path) < before:
-                yield path
-    if store.files.folder is not None:
-        yield from _nameless(store, store.files.folder, before)
-    for path in store.blobs.folder.glob("??/*.part") if store.blobs.folder is not None else ():
-        with suppress(OSError):
-            if path.stat().st_mtime < before:
                 yield path
 
 
@@ -79,24 +75,56 @@ def _touched(path: Path) -> float:
     return max(one.lstat().st_mtime for one in (path, *path.rglob("*")))
 
 
-def _nameless(store: Store, folder: Path, before: float) -> Iterator[Path]:
-    """Files that were put into their place just before their writer died."""
-    old: list[Path] = []
-    for path in folder.iterdir() if folder.exists() else ():
-        with suppress(OSError):
-            if _ID.fullmatch(path.name) and path.stat().st_mtime < before:
-                old.append(path)
-        if len(old) == PAGE:
-            yield from _unknown(store, old)
-            old.clear()
-    yield from _unknown(store, old)
+# What lies in the place and has no row
 
 
-def _unknown(store: Store, paths: list[Path]) -> list[Path]:
-    with store.reading() as connection:
-        query = select(files.c.id).where(files.c.id.in_([path.name for path in paths]))
-        known = set(connection.execute(query).scalars())
-    return [path for path in paths if path.name not in known]
+def collect(store: Store, stopped: Callable[[], bool] = lambda: False) -> int:
+    """Remove what lies in the store's place, is older than a day and belongs to nothing; gives how many."""
+    gone = 0
+    if not choosing.is_own(store):
+        raise Unavailable("the store's place of blobs is another store's by now; nothing is removed there")
+    for name in garbage(store, time.time() - UNFINISHED_SECONDS):
+        if stopped():
+            break
+        try:
+            gone += _discard(store, name)
+        except Unavailable as error:
+            # Of a change that has been going on for more than a day; there will be more of it.
+            if not is_held(error):
+                raise
+            break
+    return gone
+
+
+def garbage(store: Store, before: float) -> Iterator[str]:
+    """The names of what lies in the store's place since before, and has no row.
+
+    A file has one even before its bytes come. A blob has one as soon as the change that names it is made:
+    what was stored by an import that failed has none.
+    """
+    for folder, own, table in (
+        (FILES, _FILE, files.c.id),
+        (BLOBS, _BLOB, placed_blobs.c.hash),
+    ):
+        old = (
+            (found[1], kept.name)
+            for kept in store.place.names(folder)
+            if kept.since < before and (found := own.fullmatch(kept.name))
+        )
+        while some := dict(islice(old, PAGE)):
+            with store.reading() as connection:
+                known = set(connection.execute(select(table).where(table.in_(some))).scalars())
+            yield from (name for key, name in some.items() if key not in known)
+
+
+def _discard(store: Store, name: str) -> bool:
+    with store.transaction() as connection:
+        if not store.database.is_sqlite:
+            connection.execute(text(f"SET LOCAL lock_timeout = {HELD_SECONDS * 1000}"))
+        key = name.rpartition("/")[2]
+        if name.startswith(FILES):
+            return store.files.discard(key)
+        return store.blobs.discard(key, connection)
 
 
 # Uploads
@@ -121,7 +149,7 @@ def forget_uploads(store: Store, now: str, days: int = UPLOAD_DAYS) -> int:
     _keep(store, kept)
     gone = old.keys() - kept
     for id in gone:
-        _remove(store, id, and_(files.c.expires_at == "", files.c.body == old[id]))
+        store.files.remove(id, and_(files.c.expires_at == "", files.c.body == old[id]))
     return len(gone)
 
 
@@ -184,15 +212,3 @@ def _keep(store: Store, ids: set[str]) -> None:
     with store.transaction() as connection:
         for id in ids:
             connection.execute(update(files).where(files.c.id == id).values(expires_at=KEPT))
-
-
-def _remove(store: Store, id: str, still: ColumnElement[bool]) -> None:
-    """Remove a file, unless it has changed meanwhile."""
-    with store.transaction() as connection:
-        if not connection.execute(delete(files).where(files.c.id == id, still)).rowcount:
-            return
-        connection.execute(delete(file_pieces).where(file_pieces.c.file == id))
-    path = store.files.folder
-    if path is not None:
-        with suppress(OSError):
-            (path / id).unlink()

@@ -213,6 +213,13 @@ blobs = Table(
     Column("data", LargeBinary, nullable=False),
 )
 
+placed_blobs = Table(
+    "placed_blobs",
+    metadata,
+    Column("hash", _text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
 tasks = Table(
     "tasks",
     metadata,

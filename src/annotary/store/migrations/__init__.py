@@ -11,8 +11,8 @@ from annotary.errors import Outdated, Unavailable
 from annotary.store.database import Database, Guard
 from annotary.store.schema import metadata
 
-HEAD = "0005"
-OLDEST = "0005"
+HEAD = "0006"
+OLDEST = "0006"
 """The oldest schema whose programs may use a store of HEAD: what the migrations up to it say."""
 _LOCK = 7_305_801_144
 _COPY = "copy "

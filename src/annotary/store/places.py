@@ -1,0 +1,149 @@
+"""Where bytes lie by name: a folder of this machine, one that machines share, a bucket, or PostgreSQL itself.
+
+A name begins with what it is of (`files/`, `blobs/`), and what has a name never changes. Whether it is still
+wanted stands in the database, never here.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from annotary.errors import NotFound, Unavailable
+
+MARK = ".annotary-"
+"""The beginning of the names of folders in which something is being written."""
+BLOCK = 1 << 20
+"""So many bytes are read and sent at once."""
+
+
+class Kept(NamedTuple):
+    """Something that lies in a place: its name, and when it came there (seconds since 1970)."""
+
+    name: str
+    since: float
+
+
+class Place(Protocol):
+    """Bytes by name. Every method raises Unavailable where the place does not answer."""
+
+    near: Path | None
+    """The folder from which a file gets here without a copy; None: there is none."""
+
+    def put(self, name: str, data: bytes) -> None:
+        """Keep some bytes: they are safe when this returns."""
+
+    def take(self, name: str, path: Path, headers: Mapping[str, str]) -> None:
+        """Keep a finished file, which may be gone then. `headers` go out with it at its own address."""
+
+    def read(self, name: str, start: int, end: int) -> Iterator[bytes]:
+        """Bytes from `start` to `end` (not included), in blocks, or fewer. Raises NotFound."""
+
+    def whole(self, name: str) -> bytes:
+        """All bytes; raises NotFound."""
+
+    def names(self, prefix: str) -> Iterator[Kept]:
+        """Whatever lies here under names with a beginning, which ends in a slash."""
+
+    def delete(self, name: str) -> None:
+        """Remove what has a name, if there is anything."""
+
+    def path(self, name: str) -> Path | None:
+        """Where it lies on this machine; None where it does not."""
+
+    def address(self, name: str, seconds: int) -> str | None:
+        """A URL where anybody can fetch it for some seconds; None where there is none."""
+
+
+class Folder:
+    """A folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.near: Path | None = root / "files"
+
+    def put(self, name: str, data: bytes) -> None:
+        """Keep some bytes: they are on disk when this returns."""
+        with writing(self) as folder:
+            path = folder / "blob"
+            with path.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            self.take(name, path, {})
+
+    def take(self, name: str, path: Path, headers: Mapping[str, str]) -> None:
+        """Move a finished file here."""
+        target = self.root / name
+        with self._used():
+            if not target.parent.is_dir():
+                target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                _settle(target.parent.parent)
+            path.replace(target)
+            _settle(target.parent)
+
+    def read(self, name: str, start: int, end: int) -> Iterator[bytes]:
+        """Bytes from `start` to `end` (not included), in blocks; raises NotFound."""
+        with self._used(), (self.root / name).open("rb", buffering=0) as file:
+            file.seek(start)
+            while start < end and (block := file.read(min(BLOCK, end - start))):
+                start += len(block)
+                yield block
+
+    def whole(self, name: str) -> bytes:
+        """All bytes; raises NotFound."""
+        with self._used():
+            return (self.root / name).read_bytes()
+
+    def names(self, prefix: str) -> Iterator[Kept]:
+        """Whatever lies here under names with a beginning, but for what is being written."""
+        for folder, within, found in os.walk(self.root / prefix):
+            within[:] = [one for one in within if not one.startswith(MARK)]
+            for one in found:
+                path = Path(folder, one)
+                with suppress(FileNotFoundError), self._used():
+                    yield Kept(path.relative_to(self.root).as_posix(), path.stat().st_mtime)
+
+    def delete(self, name: str) -> None:
+        """Remove what has a name, if there is anything."""
+        with self._used():
+            (self.root / name).unlink(missing_ok=True)
+
+    def path(self, name: str) -> Path | None:
+        """Where it lies."""
+        return self.root / name
+
+    def address(self, name: str, seconds: int) -> str | None:
+        """None: nobody else can fetch it."""
+        return None
+
+    @contextmanager
+    def _used(self) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise NotFound(f"no {error.filename}; was the folder moved without it?") from None
+        except OSError as error:
+            raise Unavailable(f"the folder {self.root} cannot be used: {error.strerror}") from error
+
+
+@contextmanager
+def writing(place: Place) -> Iterator[Path]:
+    """A folder for what is being written; it goes with all that is left in it."""
+    if place.near is not None:
+        place.near.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f"{MARK}{os.getpid()}-", dir=place.near) as folder:
+        yield Path(folder)
+
+
+def _settle(folder: Path) -> None:
+    """Make sure that a new name in a folder survives a loss of power."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
