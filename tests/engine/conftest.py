@@ -6,8 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from annotary.engine import spreading
 from annotary.engine.core import Engine
+from annotary.formats import Part
 from annotary.store import Store
+from annotary.store.rows import Stretch
 from tests.engine.world import Clock, World
 
 
@@ -27,3 +30,18 @@ def engine(store_url: str, clock: Clock) -> Iterator[Engine]:
 def world(engine: Engine, clock: Clock) -> World:
     """A project with an ontology of every kind, and ten data rows, six of them in its first batch."""
     return World(engine, clock)
+
+
+@pytest.fixture
+def done_again(monkeypatch: pytest.MonkeyPatch) -> list[Stretch]:
+    """The stretches of exports that others had to write, and whoever asked has written in their place."""
+    again: list[Stretch] = []
+    here = spreading._Spread._here
+
+    def noted(spread: spreading._Spread, stretch: Stretch) -> Iterator[Part]:
+        if spread.next in spread.given:
+            again.append(stretch)
+        return here(spread, stretch)
+
+    monkeypatch.setattr(spreading._Spread, "_here", noted)
+    return again

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
-import sys
-import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 from pathlib import Path
@@ -23,6 +20,8 @@ from annotary.engine.sources import ValueSource
 from annotary.errors import Invalid, Unavailable
 from annotary.sample.workload import workload
 from annotary.store import Store
+from annotary.store.rows import Stretch
+from tests._dask import cluster_of
 from tests._server import SCRIPT, quiet_environment
 
 ROWS = 120
@@ -59,41 +58,8 @@ def street(postgres_url: str) -> str:
 @pytest.fixture(scope="module")
 def scheduler() -> Iterator[str]:
     """A scheduler on loopback with two workers, each a process of its own."""
-    begun = []
-    dask = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
-    try:
-        begun.append(_begun(*dask, "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-show"))
-        address = _said(begun[0], "Scheduler at:")
-        for _ in range(2):
-            # Each has a nanny beside it, who begins it anew when it dies.
-            words = ("--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard", "--death-timeout", "60")
-            begun.append(_begun(sys.executable, "-m", "distributed.cli.dask_worker", address, *words))
-            _said(begun[-1], "Registered to:")
+    with cluster_of(2) as address:
         yield address
-    finally:
-        for process in reversed(begun):
-            process.terminate()
-        for process in begun:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(20)
-            process.kill()
-            process.wait()
-            assert process.stderr is not None
-            process.stderr.close()
-
-
-def _begun(*words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-
-
-def _said(process: subprocess.Popen[str], word: str) -> str:
-    """What a process says behind a word; what else it says goes away."""
-    assert process.stderr is not None
-    for line in process.stderr:
-        if word in line:
-            threading.Thread(target=process.stderr.read, daemon=True).start()
-            return line.rpartition(word)[2].strip()
-    raise AssertionError(f"it ended without saying {word!r}")
 
 
 def written(client: annotary.Client, **given: Any) -> bytes:
@@ -132,7 +98,9 @@ class _Counted(Executor):
             self.done += 1
 
 
-def test_a_worker_that_is_killed_costs_its_part(street: str, scheduler: str) -> None:
+def test_a_worker_that_is_killed_costs_its_part(
+    street: str, scheduler: str, done_again: list[Stretch]
+) -> None:
     with annotary.Client(street) as client, cluster.cluster(scheduler) as (executor, _):
         (project,) = client.get_projects()
         one = b"".join(part.data for part in project.export().open().parts)
@@ -143,6 +111,8 @@ def test_a_worker_that_is_killed_costs_its_part(street: str, scheduler: str) -> 
             if len(pieces) == 3:
                 os.kill(victim, signal.SIGKILL)
         assert b"".join(pieces) == one
+    # What the worker had is given to the other one; where not, it is no more than what was with it.
+    assert len(done_again) <= spreading.FAR_AHEAD
 
 
 class _Breaks(Executor):

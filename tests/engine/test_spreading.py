@@ -35,6 +35,7 @@ from annotary.model.project import Project
 from annotary.operations.exports import StartExport
 from annotary.sample.workload import workload
 from annotary.store import Store
+from annotary.store.rows import Stretch
 from tests._processes import children
 from tests.engine.histories import RUN, edit, run
 from tests.engine.world import ALL_DETAILS, World, add_rows
@@ -194,7 +195,7 @@ def street(tmp_path: Path) -> Iterator[Engine]:
     engine.close()
 
 
-def _street(place: Path, count: int) -> Engine:
+def _street(place: Path | str, count: int) -> Engine:
     engine = Engine(Store.open(place))
     import_sources(engine, [ValueSource(list(islice(_rows(count), count)))])
     return engine
@@ -225,12 +226,19 @@ def test_others_write_a_share(street: Engine, watched: type[_Watched]) -> None:
 
 @pytest.mark.parametrize("format", ["labelbox-v1", "labelbox-v2", "yolo"])
 def test_a_process_that_is_killed_costs_its_part_and_no_more(
-    street: Engine, watched: type[_Watched], monkeypatch: pytest.MonkeyPatch, format: str
+    store_url: str,
+    watched: type[_Watched],
+    done_again: list[Stretch],
+    monkeypatch: pytest.MonkeyPatch,
+    format: str,
 ) -> None:
-    one = written(street, _wanted(street, 1, format))
+    engine = _street(store_url, 60)
+    one = written(engine, _wanted(engine, 1, format))
     monkeypatch.setattr(watched, "killed", (1, 4, 6))
-    assert written(street, _wanted(street, 2, format), lambda: len(watched.given) >= 6) == one
+    assert written(engine, _wanted(engine, 2, format), lambda: len(watched.given) >= 6) == one
     assert len(watched.given) >= 6
+    assert len(done_again) <= len(watched.killed)
+    engine.close()
 
 
 def test_a_pool_of_the_standard_library_does_and_when_it_breaks_the_rest_is_done_here(
@@ -311,6 +319,7 @@ from annotary.model.export import ExportQuery, ProjectScope
 from annotary.model.project import Project
 from annotary.operations.exports import StartExport
 from annotary.store import Store
+from annotary.store.rows import Stretch
 
 spreading.STEP = spreading.LONGEST = 2
 engine = Engine(Store.open(sys.argv[1]))
