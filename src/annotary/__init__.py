@@ -6,7 +6,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from annotary.client import Client
 from annotary.errors import (
     AnnotaryError,
     Conflict,
@@ -25,9 +24,20 @@ from annotary.errors import (
 from annotary.model.corpus import Notice, Problem
 
 if TYPE_CHECKING:
-    from annotary.engine.converting import Conversion
+    from annotary.client import Client
+    from annotary.engine.conversion import Conversion
 
 __version__ = version("annotary")
+
+
+def __getattr__(name: str) -> Any:
+    # The client takes a quarter of a second to import, and neither commands nor conversions need all of it.
+    if name != "Client":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from annotary.client import Client
+
+    globals()[name] = Client
+    return Client
 
 
 def convert(source: str | Path, destination: str | Path, *, to: str, **options: Any) -> Conversion:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,3 +67,14 @@ def test_a_folder_of_nothing_known_says_what_was_looked_for(tmp_path: Path) -> N
     (tmp_path / "notes" / "notes.md").write_text("nothing")
     with pytest.raises(annotary.Invalid, match=r"no \.json, \.jsonl, \.ndjson, \.csv, \.parquet, \.xml file"):
         annotary.convert(tmp_path / "notes", tmp_path / "out", to="coco")
+
+
+def test_a_conversion_that_needs_no_store_starts_without_a_database(folder: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys, annotary\n"
+        "annotary.convert(sys.argv[1], sys.argv[2], to='voc')\n"
+        "print(sorted({'sqlalchemy', 'alembic', 'psycopg', 'annotary.store'} & sys.modules.keys()))\n"
+    )
+    command = [sys.executable, "-c", program, str(folder), str(tmp_path / "voc")]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"

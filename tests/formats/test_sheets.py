@@ -17,9 +17,9 @@ import pytest
 import annotary
 from annotary.engine import exporting, sheet_parts, spreading
 from annotary.engine.core import Engine
+from annotary.engine.corpus_images import of_corpus
 from annotary.engine.exporting import open_corpus, open_export
 from annotary.engine.findings import Findings
-from annotary.engine.image_sets import of_corpus
 from annotary.engine.loading import import_sources
 from annotary.engine.sources import ValueSource
 from annotary.formats import _columns as columns

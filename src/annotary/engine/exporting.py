@@ -17,14 +17,14 @@ from msgspec.structs import replace
 from annotary.engine import label_rules, tasks
 from annotary.engine.core import Engine, handles
 from annotary.engine.corpora import catalog, corpus_of, selection
-from annotary.engine.findings import Findings
-from annotary.engine.image_sets import in_sheets, of_corpus
+from annotary.engine.corpus_images import in_sheets, of_corpus
+from annotary.engine.findings import Findings, refuse_losses
 from annotary.engine.masks import blob
 from annotary.engine.partitions import Order, Written, chosen, rows
 from annotary.engine.sheet_parts import joined
 from annotary.engine.splitting import checked
 from annotary.engine.spreading import far_workers, spread, workers
-from annotary.errors import Invalid, Lossy
+from annotary.errors import Invalid
 from annotary.formats import Format, Part, TrainingOptions, load, names, options_of
 from annotary.model.base import new_id
 from annotary.model.corpus import Corpus, Page
@@ -36,7 +36,6 @@ from annotary.model.export import (
     RunScope,
 )
 from annotary.model.image import Image
-from annotary.model.ledger import Ledger
 from annotary.model.sheet import Prepared, Sheet
 from annotary.model.task import Task
 from annotary.operations.exports import StartExport
@@ -247,19 +246,6 @@ def _check_losses(engine: Engine, request: StartExport) -> None:
     for _ in trial.parts:
         pass
     refuse_losses(trial.findings.ledger)
-
-
-def refuse_losses(ledger: Ledger) -> None:
-    """Raises Lossy where the ledger has any loss."""
-    losses = ledger.losses
-    if losses:
-        first = losses[0]
-        more = f" (and {len(losses) - 1} other losses)" if len(losses) > 1 else ""
-        raise Lossy(
-            f"nothing was written: {first.count:,} {first.kind} would be {first.action}: {first.reason},"
-            f" such as {first.ids[0]}{more}; leave --strict out to accept that",
-            ledger.document(),
-        )
 
 
 def _about(request: StartExport, cursor: int | None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from annotary.errors import Lossy
 from annotary.model.corpus import Notice, Problem
 from annotary.model.ledger import Ledger
 
@@ -41,3 +42,16 @@ class Findings:
     def notices(self) -> list[Notice]:
         """The remarks, one for each reason."""
         return list(self._notices.values())
+
+
+def refuse_losses(ledger: Ledger) -> None:
+    """Raises Lossy where the ledger has any loss."""
+    losses = ledger.losses
+    if losses:
+        first = losses[0]
+        more = f" (and {len(losses) - 1} other losses)" if len(losses) > 1 else ""
+        raise Lossy(
+            f"nothing was written: {first.count:,} {first.kind} would be {first.action}: {first.reason},"
+            f" such as {first.ids[0]}{more}; leave --strict out to accept that",
+            ledger.document(),
+        )

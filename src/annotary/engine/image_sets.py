@@ -1,4 +1,4 @@
-"""What training formats write: images out of the store or another file, counted, and each in its split."""
+"""What training formats write: images, counted, and each in its split; those of another file."""
 
 from __future__ import annotations
 
@@ -9,15 +9,10 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from annotary.engine import splitting
-from annotary.engine.core import Engine
-from annotary.engine.findings import Findings
-from annotary.engine.image_places import ImagePlaces, Member, Names
-from annotary.engine.sources import CHUNK, below
+from annotary.engine.sources import CHUNK
 from annotary.formats import Part, Source, TrainingOptions
-from annotary.formats._images import images as of_pages
-from annotary.formats._images import sheets as sheets_of
-from annotary.model.corpus import Corpus, Notice, Notify, Page
-from annotary.model.image import NO_ANSWERS, WORDS, Classes, Image, ImageSet, classes_of
+from annotary.model.corpus import Notice, Notify
+from annotary.model.image import NO_ANSWERS, WORDS, Classes, Image, ImageSet
 from annotary.model.ledger import Ledger
 from annotary.model.sheet import Prepared, Sheet
 
@@ -53,64 +48,6 @@ def counted(found: Iterable[Some], ledger: Ledger) -> Iterator[Some]:
             ledger.took("answer", answers)
 
 
-def of_corpus(
-    engine: Engine,
-    corpus: Corpus,
-    options: TrainingOptions,
-    findings: Findings,
-    folder: Path | None,
-    spread: Together | None = None,
-) -> ImageSet:
-    """The images of a project, run or dataset; of a run its predictions where they are asked for.
-
-    Their own files are in `folder`, or where an import said. `spread` gives the same sheets and images, which
-    several processes read.
-    """
-    name = corpus.shown[0].name if len(corpus.shown) == 1 else "data rows"
-    predictions, splits = _of_runs(corpus)
-    pages: list[Iterable[Page]] = [corpus.pages]
-
-    def given() -> Iterable[Page]:
-        return pages.pop() if pages else corpus.again()
-
-    def found() -> Iterator[Image]:
-        return of_pages(given(), predictions=predictions, splits=splits)
-
-    def together() -> Iterator[Sheet | Image]:
-        return sheets_of(given(), predictions=predictions, splits=splits)
-
-    ontologies = [shown.ontology.normalized for shown in corpus.shown]
-    carried = {}
-    for one in ontologies:
-        if isinstance(one.carried, dict):
-            carried.update(one.carried)
-    return _image_set(
-        name,
-        found,
-        lambda: of_pages(corpus.again(), predictions=predictions),
-        classes_of(ontologies, options.class_index),
-        findings.ledger,
-        corpus.pixels,
-        Pictures(folder, places=ImagePlaces(engine), notify=findings.notify),
-        carried,
-        options,
-        predictions=predictions,
-        together=spread or together,
-    )
-
-
-def in_sheets(corpus: Corpus) -> Iterator[Sheet | Image]:
-    """The rows of a corpus, plain ones together."""
-    predictions, splits = _of_runs(corpus)
-    return sheets_of(corpus.pages, predictions=predictions, splits=splits)
-
-
-def _of_runs(corpus: Corpus) -> tuple[bool, bool]:
-    """Whether a corpus shows predictions, and whether its rows carry a run's split."""
-    runs = any(shown.kind == "model_run" for shown in corpus.shown)
-    return runs and corpus.params.predictions, runs and corpus.single
-
-
 def of_reader(
     name: str,
     read: Callable[[], Iterator[Image]],
@@ -121,9 +58,8 @@ def of_reader(
     options: TrainingOptions,
 ) -> ImageSet:
     """The images of another file."""
-    return _image_set(
-        name, read, read, classes, ledger, _no_pixels, Pictures(source=source), carried, options
-    )
+    pictures = Pictures(partial(_in_source, source), lambda: True)
+    return image_set(name, read, read, classes, ledger, _no_pixels, pictures, carried, options)
 
 
 def _no_pixels(name: str) -> bytes:
@@ -134,7 +70,7 @@ def _no_picture(image: Image, path: str) -> tuple[Part, ...]:
     return ()
 
 
-def _image_set(
+def image_set(
     name: str,
     read: Callable[[], Iterator[Image]],
     again: Callable[[], Iterator[Image]],
@@ -148,6 +84,7 @@ def _image_set(
     predictions: bool = False,
     together: Together | None = None,
 ) -> ImageSet:
+    """The images that `read` gives, and `again` once more; `together` gives them in sheets."""
     times: list[bool] = []
 
     def once(found: Iterator[Some]) -> Iterator[Some]:
@@ -190,34 +127,26 @@ def _alike(image: Image) -> str:
 
 
 class Pictures:
-    """Where the images' own files are: in a folder the user gave, in the source, or in the store's places."""
+    """The images' own files: `find` says where one is, `anywhere` whether any may be found."""
 
     def __init__(
-        self,
-        folder: Path | None = None,
-        *,
-        source: Source | None = None,
-        places: ImagePlaces | None = None,
-        notify: Notify = lambda notice: None,
+        self, find: Find, anywhere: Callable[[], bool], notify: Notify = lambda notice: None
     ) -> None:
-        self.folder = folder
-        self.source = source
-        self.places = places
+        self._find = find
+        self._anywhere = anywhere
         self._notify = notify
 
     def asked(self, how: str) -> bool:
         """Whether anything is to be said or given of an image; looked up once, not for each."""
-        anywhere = self.folder is not None or self.source is not None or bool(self.places)
-        return how == "copy" or (how == "link" and anywhere)
+        return how == "copy" or (how == "link" and self._anywhere())
 
     def parts(self, image: Image, path: str, how: str) -> Iterator[Part]:
         """The parts that put it at a path; none where it is not to be had, which is told."""
         if how == "skip":
             return
-        found = self._found(image)
+        found = self._find(image)
         if found is None:
-            if self.folder is not None or self.places or (how == "copy" and self.source is None):
-                self._notify(Notice(place=path, value=image.name, reason=MISSING))
+            self._notify(Notice(place=path, value=image.name, reason=MISSING))
         elif how == "copy":
             empty = True
             for chunk in found.chunks():
@@ -230,25 +159,6 @@ class Pictures:
         else:
             self._notify(Notice(place=path, value=image.name, reason=UNLINKED))
 
-    def _found(self, image: Image) -> _File | None:
-        if self.source is not None:
-            there = self.source.located(image.local) if image.local else ""
-            if not there.startswith("zip:"):
-                return _on_disk(Path(there)) if there else None
-            return _File(None, partial(self.source.open, there.removeprefix("zip:")))
-        names = Names(image.row_data, image.external_id, image.global_key, image.width, image.height)
-        if self.folder is not None:
-            for name in names.paths():
-                if (there_is := below([self.folder], name)) is not None:
-                    return _on_disk(there_is)
-        found = self.places.find(names) if self.places is not None else None
-        if found is None or isinstance(found, Path):
-            return None if found is None else _on_disk(found)
-        if isinstance(found, Member):
-            return _File(None, found.chunks)
-        assert self.places is not None
-        return _File(*self.places.stored(found))
-
 
 MISSING = "the image's own file is not to be had here"
 UNLINKED = (
@@ -257,18 +167,29 @@ UNLINKED = (
 )
 
 
-class _File(NamedTuple):
+class Picture(NamedTuple):
     """A picture's bytes, and where it lies if a link can lead there."""
 
     path: Path | None
     chunks: Callable[[], Iterator[bytes]]
 
 
-def _on_disk(path: Path) -> _File:
-    return _File(path, partial(_read, path))
+Find = Callable[[Image], Picture | None]
+
+
+def on_disk(path: Path) -> Picture:
+    """A picture that is a file."""
+    return Picture(path, partial(_read, path))
 
 
 def _read(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
             yield chunk
+
+
+def _in_source(source: Source, image: Image) -> Picture | None:
+    there = source.located(image.local) if image.local else ""
+    if not there.startswith("zip:"):
+        return on_disk(Path(there)) if there else None
+    return Picture(None, partial(source.open, there.removeprefix("zip:")))

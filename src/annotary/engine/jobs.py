@@ -19,7 +19,8 @@ from annotary.engine.exporting import Export, open_export
 from annotary.engine.loading import Report, import_sources, told_of
 from annotary.engine.processes import processors
 from annotary.engine.recognising import is_archive, parts_of, recognised
-from annotary.engine.sources import StoredSource, ZipSource
+from annotary.engine.sources import ZipSource
+from annotary.engine.stored_sources import StoredSource
 from annotary.engine.webhooks import emit
 from annotary.engine.written import LINES, write_export
 from annotary.errors import AnnotaryError, Outdated

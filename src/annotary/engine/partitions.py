@@ -14,8 +14,8 @@ from typing import NamedTuple, Protocol
 from annotary.engine import label_rules
 from annotary.engine.core import Engine
 from annotary.engine.corpora import Selection
+from annotary.engine.corpus_images import of_corpus
 from annotary.engine.findings import Findings
-from annotary.engine.image_sets import of_corpus
 from annotary.engine.sheet_parts import UNREAD, apart
 from annotary.engine.sinks import put
 from annotary.formats import BySheet, Options, Part, TrainingOptions, load

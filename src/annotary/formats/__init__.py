@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any, Literal, NamedTuple, Protocol
 
 import msgspec
@@ -190,6 +190,13 @@ class Format(NamedTuple):
         return self.lines and options.one_file() and not options.document()
 
 
+@cache
+def _added() -> dict[str, EntryPoint]:
+    """Formats of other packages by their names; to ask for them, all packages' metadata is read."""
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+@cache
 def names() -> tuple[str, ...]:
     """The names of all formats, in alphabetical order."""
     own = {
@@ -197,16 +204,15 @@ def names() -> tuple[str, ...]:
         for module in pkgutil.iter_modules(__path__)
         if not module.name.startswith("_")
     }
-    return tuple(sorted(own | {entry.name for entry in entry_points(group=GROUP)}))
+    return tuple(sorted(own | _added().keys()))
 
 
 @cache
 def load(name: str) -> Format:
     """A format by its name; raises Invalid."""
     name = name.replace("_", "-")
-    for entry in entry_points(group=GROUP):
-        if entry.name == name:
-            return _checked(name, entry.load())
+    if name in _added():
+        return _checked(name, _added()[name].load())
     if name not in names():
         raise Invalid(f"unknown format {name!r}; known: {', '.join(names())}")
     return _checked(name, import_module(f"{__name__}.{name.replace('-', '_')}").FORMAT)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import msgspec
 from msgspec import Raw
 
 from annotary.formats import Reading, Source
-from annotary.formats._disk import Groups
+from annotary.formats._disk import Joined
 from annotary.formats._json import Broken, shown
 from annotary.formats._members import Slice, members
 from annotary.model.corpus import Problem
@@ -51,16 +52,23 @@ class Annotation(msgspec.Struct, gc=False):
     image_id: int | str | None = None
     bbox: list[float] | None = None
     segmentation: Raw = NOTHING
+    area: Raw = NOTHING
     score: float | None = None
 
 
+_AHEAD = 64
+_MOST = 1 << 20
+"""The annotations of so many images are decoded together, or of so many bytes."""
+_Listed = tuple[int, bytes, list[bytes]]
+"""An image's number, its element, and its annotations."""
 _refs = msgspec.json.Decoder(list[_Ref]).decode
 _ref = msgspec.json.Decoder(_Ref).decode
-_raws = msgspec.json.Decoder(list[Raw]).decode
+_pictures = msgspec.json.Decoder(list[Picture]).decode
 _picture = msgspec.json.Decoder(Picture).decode
 _annotations = msgspec.json.Decoder(list[Annotation]).decode
 _annotation = msgspec.json.Decoder(Annotation).decode
 _category = msgspec.json.Decoder(Category).decode
+_number = msgspec.json.Decoder(float).decode
 _START = re.compile(rb'\A[\xef\xbb\xbf\s]*\{\s*"(info|licenses|images|annotations|categories|type)"\s*:')
 _OTHER = re.compile(rb'"segments_info"\s*:')
 _NO_SHAPE = (b"", b"[]", b"null")
@@ -79,26 +87,26 @@ def starts(start: bytes) -> bool:
     )
 
 
-def read(source: Source, reading: Reading, said: Any) -> Iterator[Image]:
-    """Images in the order of the file, each with its annotations; `said` is what the writer keeps of one."""
-    keep = msgspec.json.Decoder(list[said]).decode
-    index = Groups()
-    pictures = Groups()
+def read(source: Source, reading: Reading) -> Iterator[Image]:
+    """Images in the order of the file, each with its annotations."""
+    index = Joined()
     try:
         names: dict[int, str] = {}
         carried: dict[str, Any] = {}
+        listed = False
         try:
             for part in members(_wrapped(source), _ARRAYS):
-                _take(part, reading, index, pictures, names, carried)
+                listed = listed or bool(part.key == "images" and part.elements)
+                _take(part, reading, index, names, carried)
         except Broken as broken:
             reading.report(broken.problem)
             return
         if carried:
             reading.carried["coco"] = {**carried, **reading.carried.get("coco", {})}
-        yield from _images(reading, index, pictures, names, keep, source)
+        yield from _images(reading, index, names)
+        yield from _orphans(reading, index, names, results=not listed)
     finally:
         index.close()
-        pictures.close()
 
 
 def _wrapped(source: Source) -> Iterator[bytes]:
@@ -115,18 +123,13 @@ def _wrapped(source: Source) -> Iterator[bytes]:
 
 
 def _take(
-    part: Slice,
-    reading: Reading,
-    index: Groups,
-    pictures: Groups,
-    names: dict[int, str],
-    carried: dict[str, Any],
+    part: Slice, reading: Reading, index: Joined, names: dict[int, str], carried: dict[str, Any]
 ) -> None:
     match part.key:
         case "annotations" if part.first >= 0:
-            index.add(_grouped(part, reading))
+            _take_annotations(part, reading, index)
         case "images" if part.first >= 0:
-            pictures.add((part.first + at, bytes(raw)) for at, raw in enumerate(part.elements))
+            index.want(_keys(part), part.elements)
         case "categories" if part.first >= 0:
             for at, raw in enumerate(part.elements):
                 _take_category(raw, part.place(at), reading, names)
@@ -135,6 +138,21 @@ def _take(
                 carried[part.key] = msgspec.json.decode(part.data)
             except msgspec.DecodeError as error:
                 reading.report(Problem(place=f"$.{part.key}", value=part.key, reason=str(error)))
+
+
+def _keys(part: Slice) -> list[int | str | None]:
+    """The ids of a slice's images; None for what is none, which is told when it is read again."""
+    try:
+        return [one.id for one in _pictures(part.data)]
+    except msgspec.DecodeError:
+        return [_key(raw) for raw in part.elements]
+
+
+def _key(raw: Raw) -> int | str | None:
+    try:
+        return _picture(raw).id
+    except msgspec.DecodeError:
+        return None
 
 
 def _take_category(raw: Raw, place: str, reading: Reading, names: dict[int, str]) -> None:
@@ -154,23 +172,13 @@ def _take_category(raw: Raw, place: str, reading: Reading, names: dict[int, str]
     reading.classes.add(one.name, category=plain)
 
 
-def _grouped(part: Slice, reading: Reading) -> Iterator[tuple[int | str, bytes]]:
-    """The annotations of a slice by image; those of one image in a row are one entry."""
+def _take_annotations(part: Slice, reading: Reading, index: Joined) -> None:
     raws = part.elements
     try:
         refs = _refs(part.data)
     except msgspec.ValidationError:
         raws, refs = _sound(part, raws, reading)
-    last: int | str | None = None
-    held: list[Raw] = []
-    for ref, raw in zip(refs, raws, strict=True):
-        if ref.image_id != last and held:
-            yield last, b",".join(held)  # type: ignore[misc]
-            held = []
-        last = ref.image_id
-        held.append(raw)
-    if held:
-        yield last, b",".join(held)  # type: ignore[misc]
+    index.add([one.image_id for one in refs], raws)
 
 
 def _sound(part: Slice, raws: list[Raw], reading: Reading) -> tuple[list[Raw], list[_Ref]]:
@@ -185,92 +193,81 @@ def _sound(part: Slice, raws: list[Raw], reading: Reading) -> tuple[list[Raw], l
     return sound, refs
 
 
-def _images(
-    reading: Reading, index: Groups, pictures: Groups, names: dict[int, str], keep: Any, source: Source
-) -> Iterator[Image]:
-    known = Groups()
-    number = -1
-    for number, data in enumerate(pictures.all()):
-        place = f"$.images[{number}]"
+def _images(reading: Reading, index: Joined, names: dict[int, str]) -> Iterator[Image]:
+    for some in _together(index.all()):
+        texts = [text for *_, texts in some for text in texts]
         try:
-            one = _picture(data)
-        except msgspec.DecodeError as error:
-            reading.report(
-                Problem(place=place, value=shown(data.decode(errors="replace")), reason=str(error))
+            read = iter(_annotations(b"[%b]" % b",".join(texts)))
+        except msgspec.DecodeError:
+            read = None
+        for number, data, own in some:
+            place = f"$.images[{number}]"
+            try:
+                one = _picture(data)
+            except msgspec.DecodeError as error:
+                value = shown(data.decode(errors="replace"))
+                reading.report(Problem(place=place, value=value, reason=str(error)))
+                continue
+            said = _one_by_one(own, reading, one.file_name) if read is None else zip(read, own, strict=False)
+            yield Image(
+                number=number,
+                external_id=one.file_name,
+                global_key="",
+                row_data=one.coco_url or one.flickr_url or one.file_name,
+                width=max(one.width, 0),
+                height=max(one.height, 0),
+                marks=_marks(islice(said, len(own)), names, reading, one.file_name),
+                split=one.split if one.split in (TRAIN, VAL, TEST) else "",
+                coco=Raw(data),
+                place=place,
+                local=one.file_name,
             )
-            continue
-        known.add([(one.id, b"")])
-        texts = index.of(one.id)
-        found = _marks(b"[" + b",".join(texts) + b"]", names, reading, keep, one.file_name) if texts else []
-        yield Image(
-            number=number,
-            external_id=one.file_name,
-            global_key="",
-            row_data=one.coco_url or one.flickr_url or one.file_name,
-            width=max(one.width, 0),
-            height=max(one.height, 0),
-            marks=found,
-            split=one.split if one.split in (TRAIN, VAL, TEST) else "",
-            coco=Raw(data),
-            place=place,
-            local=one.file_name,
-        )
-    yield from _orphans(reading, index, known, names, keep, results=number < 0)
-    known.close()
 
 
-def _orphans(
-    reading: Reading, index: Groups, known: Groups, names: dict[int, str], keep: Any, *, results: bool
-) -> Iterator[Image]:
+def _together(found: Iterator[_Listed]) -> Iterator[list[_Listed]]:
+    """Some images at a time: fewer where they have many annotations."""
+    some: list[_Listed] = []
+    size = 0
+    for one in found:
+        some.append(one)
+        size += sum(map(len, one[2]))
+        if len(some) == _AHEAD or size > _MOST:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
+
+
+def _orphans(reading: Reading, index: Joined, names: dict[int, str], *, results: bool) -> Iterator[Image]:
     """Annotations of images that the file does not list: in a results file all, elsewhere losses."""
-    for key in index.each():
-        if not results and known.of(key):
-            continue
-        texts = b"[" + b",".join(index.of(key)) + b"]"
+    for key, texts in index.others():
         if results:
-            id = Raw(msgspec.json.encode({"id": key}))
-            found = _marks(texts, names, reading, keep, str(key))
-            name = str(key)
+            id, name = Raw(msgspec.json.encode({"id": key})), str(key)
+            found = _marks(_one_by_one(texts, reading, name), names, reading, name)
             yield Image(
                 external_id=name, row_data=name, marks=found, coco=id, place=f"image {key}", joins=key
             )
         else:
-            for raw in _raws(texts):
-                ref = shown(bytes(raw).decode(errors="replace"))
+            for text in texts:
+                ref = shown(text.decode(errors="replace"))
                 reading.ledger.refused("annotation", f"its image {key} is not listed", ref)
 
 
-def _marks(text: bytes, names: dict[int, str], reading: Reading, keep: Any, image: str) -> list[Mark]:
-    raws = _raws(text)
-    try:
-        found = _annotations(text)
-        said = keep(text)
-    except msgspec.ValidationError:
-        return [mark for raw in raws for mark in _one_by_one(raw, names, reading, keep, image)]
-    made = []
-    for one, raw, kept in zip(found, raws, said, strict=True):
-        mark = _mark(one, raw, names, reading, image)
-        if mark is not None:
-            mark.said = kept
-            made.append(mark)
-    return made
+def _one_by_one(texts: Iterable[bytes], reading: Reading, image: str) -> Iterator[tuple[Annotation, bytes]]:
+    """Those annotations that are any; the others are refused."""
+    for text in texts:
+        try:
+            yield _annotation(text), text
+        except msgspec.DecodeError as error:
+            value = shown(text.decode(errors="replace"))
+            reading.ledger.refused("annotation", str(error), f"{image}: {value}")
 
 
-def _one_by_one(raw: Raw, names: dict[int, str], reading: Reading, keep: Any, image: str) -> list[Mark]:
-    """An annotation beside which stands a wrong one; nothing if it is the wrong one itself."""
-    try:
-        one = _annotation(raw)
-        kept = keep(b"[" + bytes(raw) + b"]")[0]
-    except msgspec.ValidationError as error:
-        reading.ledger.refused(
-            "annotation", str(error), f"{image}: {shown(bytes(raw).decode(errors='replace'))}"
-        )
-        return []
-    mark = _mark(one, raw, names, reading, image)
-    if mark is None:
-        return []
-    mark.said = kept
-    return [mark]
+def _marks(
+    said: Iterable[tuple[Annotation, bytes]], names: dict[int, str], reading: Reading, image: str
+) -> list[Mark]:
+    found = [_mark(one, Raw(text), names, reading, image) for one, text in said]
+    return [mark for mark in found if mark is not None]
 
 
 def _mark(one: Annotation, raw: Raw, names: dict[int, str], reading: Reading, image: str) -> Mark | None:
@@ -284,11 +281,10 @@ def _mark(one: Annotation, raw: Raw, names: dict[int, str], reading: Reading, im
         name = str(one.category_id)
         reading.classes.add(name, category={"id": one.category_id})
     text = bytes(one.segmentation)
-    if text.startswith(b"{"):
-        return Mark(kind=MASK, name=name, coco=raw, confidence=one.score, id=str(one.id))
     parts = text.count(b"[") - 1
-    if parts > 1:
-        return Mark(kind=MASK, name=name, coco=raw, confidence=one.score, id=str(one.id))
+    if parts > 1 or text.startswith(b"{"):
+        extent = _extent(one)
+        return Mark(kind=MASK, name=name, coco=raw, confidence=one.score, id=str(one.id), extent=extent)
     if parts == 1 and (commas := text.count(b",")) >= 5 and commas % 2:
         ring = Raw(text[text.index(b"[", 1) : text.index(b"]") + 1])
         return Mark(kind=POLYGON, name=name, polygon=ring, coco=raw, confidence=one.score, id=str(one.id))
@@ -304,3 +300,15 @@ def _mark(one: Annotation, raw: Raw, names: dict[int, str], reading: Reading, im
     return Mark(
         kind=BOX, name=name, bounding_box=bounding_box, coco=raw, confidence=one.score, id=str(one.id)
     )
+
+
+def _extent(one: Annotation) -> tuple[float, float, float, float, float] | None:
+    """Box and area as the file says them."""
+    box = one.bbox
+    if box is None or len(box) != 4:
+        return None
+    try:
+        area = _number(one.area)
+    except msgspec.DecodeError:
+        return None
+    return box[0], box[1], box[0] + box[2], box[1] + box[3], area

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, groupby
+from operator import itemgetter
+from os import pread
 from typing import IO, Any
 
 import numpy as np
@@ -66,6 +69,79 @@ class Groups:
 
     def __del__(self) -> None:
         self._database.close()
+
+
+class Joined:
+    """Bytes by key, and in which order the keys are wanted: both may come in any order, and outgrow memory.
+
+    The bytes lie in a file, one after the other; a database has where, and for which key.
+    """
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile(buffering=_HELD)  # noqa: SIM115 -- goes with this object
+        self._size = 0
+        self._database = _database()
+        for table in ("wanted", "held"):
+            self._database.execute(f"CREATE TABLE {table} (n INTEGER PRIMARY KEY, key, place INT, size INT)")
+
+    def want(self, keys: Iterable[int | str | None], data: Sequence[Any]) -> None:
+        """Keys in the order in which they are wanted, each with bytes of its own; None has no others."""
+        self._add("wanted", keys, data)
+
+    def add(self, keys: Iterable[int | str], data: Sequence[Any]) -> None:
+        """More bytes, each with its key."""
+        self._add("held", keys, data)
+
+    def _add(self, table: str, keys: Iterable[int | str | None], data: Sequence[Any]) -> None:
+        sizes = [len(one) for one in data]
+        places = accumulate(sizes, initial=self._size)
+        insert = f"INSERT INTO {table} (key, place, size) VALUES (?, ?, ?)"
+        self._database.executemany(insert, zip(keys, places, sizes, strict=False))
+        self._file.write(b"".join(data))
+        self._size += sum(sizes)
+
+    def all(self) -> Iterator[tuple[int, bytes, list[bytes]]]:
+        """Of each key that is wanted its number, its own bytes, and all bytes of the key as they came."""
+        self._settle()
+        found = self._database.execute(
+            "SELECT wanted.n, wanted.place, wanted.size, held.place, held.size"
+            " FROM wanted LEFT JOIN held ON held.key = wanted.key ORDER BY wanted.n, held.n"
+        )
+        file = self._file.fileno()
+        # Read, not mapped: what is mapped looks as if it were memory that is used.
+        for (n, place, size), some in groupby(found, key=_OWN):
+            held = [pread(file, size, place) for *_, place, size in some if size is not None]
+            yield n - 1, pread(file, size, place), held
+
+    def others(self) -> Iterator[tuple[int | str, Iterator[bytes]]]:
+        """The keys that nobody wants, in order of their first bytes, with their bytes."""
+        self._settle()
+        found = self._database.execute(
+            "SELECT firsts.key, held.place, held.size FROM"
+            " (SELECT key, min(n) AS first FROM held WHERE NOT EXISTS"
+            " (SELECT 1 FROM wanted WHERE wanted.key = held.key) GROUP BY key) AS firsts"
+            " JOIN held ON held.key = firsts.key ORDER BY firsts.first, held.n"
+        )
+        file = self._file.fileno()
+        for key, some in groupby(found, key=_KEY):
+            yield key, (pread(file, size, place) for _, place, size in some)
+
+    def _settle(self) -> None:
+        """Everything is added before anything is read."""
+        self._database.execute("CREATE INDEX IF NOT EXISTS held_key ON held (key, n, place, size)")
+        self._database.execute("CREATE INDEX IF NOT EXISTS wanted_key ON wanted (key)")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._database.close()
+        self._file.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+_KEY, _OWN = itemgetter(0), itemgetter(0, 1, 2)
 
 
 class Seen:

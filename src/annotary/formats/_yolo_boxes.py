@@ -12,11 +12,11 @@ import msgspec
 import numpy as np
 
 from annotary.formats import _columns as columns
-from annotary.formats._around import filled_boxes
+from annotary.formats._around import extents, filled_boxes
 from annotary.formats._columns import Column
 from annotary.formats._losses import sheet_written
 from annotary.formats._yolo_lines import DETECTION, REACHES, ROUND
-from annotary.model.image import BOX, POLYGON, WORDS, ImageSet
+from annotary.model.image import BOX, POLYGON, WORDS, Image, ImageSet
 from annotary.model.sheet import Sheet
 
 _PLACES = 8
@@ -36,24 +36,17 @@ _encode = msgspec.json.Encoder().encode
 def lines(found: ImageSet, sheet: Sheet, title: str) -> list[bytes] | None:
     """The text of each image's file; None where a sheet has something that is written mark by mark."""
     made = columns.drawn(sheet)
-    if made is None or not all([image.width and image.height for image in sheet.images]):
+    if made is None:
         return None
-    known = found.classes.by_name
-    numbers = {name: known[name].index for name in set(made.names) if name in known}
-    indices = [numbers.get(name, -1) for name in made.names]
-    if indices and not 0 <= min(indices) <= max(indices) < _CLASSES:
-        return None
-    sizes = np.array([(image.width, image.height) for image in sheet.images], np.float64)
-    width, height = np.repeat(sizes, np.diff(made.ends), axis=0).T
-    corners = np.empty((4, len(indices)))
+    corners = np.empty((4, len(made.marks)))
     # Coordinates may be as large as numbers are; so is what follows from them then.
     with np.errstate(all="ignore"):
         corners[:, made.is_box] = np.concatenate((made.boxes[:2], made.boxes[:2] + made.boxes[2:]))
         corners[:, ~made.is_box] = made.polygons.bounds
-        cut = _cut(corners, width, height)
-        text = None if cut is None else _text(corners, width, height, indices)
-    if text is None or cut is None:
+    written = _written(found, sheet.images, made.names, made.ends, corners)
+    if written is None:
         return None
+    texts, cut = written
     # From here on it is told of.
     filled_boxes(found.ledger, made.polygons)
     if cut.any():
@@ -61,10 +54,50 @@ def lines(found: ImageSet, sheet: Sheet, title: str) -> list[bytes] | None:
             ids = [one.feature_id for one in compress(made.marks, chosen.tolist())]
             found.ledger.changed_all("clipped", WORDS[kind], REACHES, ids)
     sheet_written(found.ledger, sheet, DETECTION, title)
-    places = (made.ends * (len(text) // len(indices)) if indices else made.ends).tolist()
+    return texts
+
+
+def lines_of(found: ImageSet, images: list[Image]) -> list[bytes] | None:
+    """The same of images out of a file."""
+    made = extents(images)
+    if made is None or any([mark.confidence is not None for mark in made.marks]):
+        return None
+    # What is cut off here filled a share of all of it.
+    corners = made.corners.copy()
+    written = _written(found, images, [mark.name for mark in made.marks], made.ends, corners)
+    if written is None:
+        return None
+    texts, cut = written
+    made.tell(found.ledger)
+    if cut.any():
+        for kind in dict.fromkeys(mark.kind for mark in made.marks):
+            ids = [*made.ids(cut & made.of(kind))]
+            found.ledger.changed_all("clipped", WORDS[kind], REACHES, ids)
+    return texts
+
+
+def _written(
+    found: ImageSet, images: list[Image], names: list[str], ends: Column, corners: Column
+) -> tuple[list[bytes], Column] | None:
+    """The text of each image's file, and which boxes were cut off at its border."""
+    if not all([image.width and image.height for image in images]):
+        return None
+    known = found.classes.by_name
+    numbers = {name: known[name].index for name in set(names) if name in known}
+    indices = [numbers.get(name, -1) for name in names]
+    if indices and not 0 <= min(indices) <= max(indices) < _CLASSES:
+        return None
+    sizes = np.array([(image.width, image.height) for image in images], np.float64)
+    width, height = np.repeat(sizes, np.diff(ends), axis=0).T
+    with np.errstate(all="ignore"):
+        cut = _cut(corners, width, height)
+        text = None if cut is None else _text(corners, width, height, indices)
+    if text is None or cut is None:
+        return None
+    places = (ends * (len(text) // len(indices)) if indices else ends).tolist()
     texts = [text[start:end] for start, end in pairwise(places)]
     # NUL stands before shorter classes.
-    return [one.translate(None, b"\0") for one in texts] if b"\0" in text else texts
+    return [one.translate(None, b"\0") for one in texts] if b"\0" in text else texts, cut
 
 
 def _cut(corners: Column, width: Column, height: Column) -> Column | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from annotary.formats import Part, Reading, Source
 from annotary.formats import _geometry as geometry
-from annotary.formats._around import measured
+from annotary.formats._around import together as in_batches
 from annotary.formats._image_index import Index, picture_name
 from annotary.formats._json import shown
 from annotary.formats._losses import drop, mark_id, no_answers, wrote
@@ -14,7 +15,7 @@ from annotary.formats._names import Names
 from annotary.formats._yolo_files import DETECT, data_yaml, files
 from annotary.model.geometry import Box
 from annotary.model.image import BOX, POLYGON, TRAIN, Image, ImageSet, Mark
-from annotary.model.sheet import Prepared, Sheet
+from annotary.model.sheet import Prepared
 
 ROUND = 1e-3
 """So many pixels beyond the border are a matter of rounding, not of the annotation."""
@@ -27,8 +28,8 @@ _FAR = 1e9
 _FOUR = "%d %.8f %.8f %.8f %.8f"
 Numbers = Callable[[ImageSet, Image, Mark], Sequence[float]]
 """The shares of an image that a mark is written as; ValueError says why it is not."""
-Together = Callable[[ImageSet, Sheet], list[bytes] | None]
-"""The texts of a sheet's files; None where its marks are written one by one."""
+Together = Callable[[ImageSet, Any], list[bytes] | None]
+"""The texts of the files of a sheet or of some images; None where marks are written one by one."""
 Shape = Callable[[list[float], Image], Mark]
 """A mark, without its name, of a line's numbers; ValueError says what is wrong with them."""
 
@@ -74,7 +75,9 @@ def _texts(
         yield from ((image, text_of(image)) for image in found.images())
         return
     if found.sheets is None:
-        yield from ((image, text_of(image)) for image in measured(found.images()))
+        for images in in_batches(found.images()):
+            texts = together(found, images)
+            yield from zip(images, texts if texts is not None else map(text_of, images), strict=True)
         return
     for some in found.some():
         if isinstance(some, Image):

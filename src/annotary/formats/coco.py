@@ -258,13 +258,11 @@ class _Writer:
 
     def _annotation(self, image: Image, mark: Mark, place: int) -> bytes | None:
         kind = mark.kind
-        if mark.coco is NOTHING and mark.said is None and kind in (BOX, POLYGON):
+        if mark.coco is NOTHING and kind in (BOX, POLYGON):
             return self._plain(image, mark, place)
         if kind not in _KINDS:
             return None
-        said = mark.said if isinstance(mark.said, _Annotation) else None
-        if said is None and mark.coco:
-            said = _annotation(mark.coco)
+        said = _annotation(mark.coco) if mark.coco else None
         if said is not None and kind == MASK and said.segmentation:
             marks.check_run_lengths(mark, image)
         one = self.found.classes.by_name.get(mark.name) or self.found.classes.add(mark.name)
@@ -378,7 +376,8 @@ class _Writer:
 
 
 def _read(source: Source, options: Options, reading: Reading) -> Iterator[Image]:
-    return read(source, reading, _Annotation)
+    del options
+    return read(source, reading)
 
 
 FORMAT = Format(

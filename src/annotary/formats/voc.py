@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import repeat
 from math import ceil, floor
 from typing import Annotated, Any
 
@@ -27,7 +28,7 @@ from annotary.errors import Invalid
 from annotary.formats import Format, Part, TrainingOptions
 from annotary.formats import _label_png as pictures
 from annotary.formats import _marks as marks
-from annotary.formats._around import around, measured
+from annotary.formats._around import around, together
 from annotary.formats._decimals import ends, span
 from annotary.formats._disk import Later
 from annotary.formats._image_index import picture_name
@@ -35,6 +36,7 @@ from annotary.formats._losses import drop, mark_id, no_answers, wrote
 from annotary.formats._names import Names
 from annotary.formats._rle import Rle
 from annotary.formats._told import Told
+from annotary.formats._voc_boxes import CROWD, box_lines, objects, plain_object
 from annotary.formats._voc_pixels import HIGHEST, colour
 from annotary.formats._voc_read import FLAGS, derived_name, folder, read, starts
 from annotary.formats._xml import escaped, markup
@@ -74,8 +76,10 @@ class Options(TrainingOptions, frozen=True):
 def write(found: ImageSet, options: Options) -> Iterator[Part]:
     """The files of each image, then the lists of images and the classes."""
     writer = _Writer(found, options)
-    for image in measured(found.images()):
-        yield from writer.image(image)
+    for images in together(found.images()):
+        plain = None if options.segmentation or options.whole else objects(found, images, writer.spelling)
+        for image, texts in zip(images, plain or repeat(None), strict=False):
+            yield from writer.image(image, texts)
     yield from writer.lists()
     yield writer.labelmap()
 
@@ -91,11 +95,21 @@ class _Writer:
         self.held: dict[str, Later] = {}
         self.spelt: dict[str, str] = {}
 
-    def image(self, image: Image) -> Iterator[Part]:
-        """One image's parts; its name is put by for the lists."""
+    def image(self, image: Image, plain: str | None) -> Iterator[Part]:
+        """One image's parts; its name is put by for the lists. `plain` is its objects, if they are known."""
         stem = self.names.path(image.name, image.id, ending="")
         picture = picture_name(image, stem)
         self._list("Main", image, stem)
+        texts, numbers = (plain, []) if plain is not None else self._objects(image)
+        head = self._head(image, stem, picture, segmented=bool(numbers))
+        yield Part(f"Annotations/{stem}.xml", f"{head}{texts}</annotation>\n".encode())
+        if numbers:
+            self._list("Segmentation", image, stem)
+            yield from self._painted(image, stem, numbers)
+        yield from self.found.picture(image, f"JPEGImages/{picture}")
+
+    def _objects(self, image: Image) -> tuple[str, list[tuple[int, Mark, Rle]]]:
+        """The objects of an image mark by mark, and those that pictures show: place, mark, pixels."""
         pixels = self._pixels(image) if self.options.segmentation else {}
         texts, numbers, written = [], [], []
         for place, mark in enumerate(image.marks):
@@ -109,12 +123,7 @@ class _Writer:
                 numbers.append((len(written), mark, pixels[place]))
         wrote(self.ledger, written)
         no_answers(self.ledger, image, written, "VOC")
-        head = self._head(image, stem, picture, segmented=bool(numbers))
-        yield Part(f"Annotations/{stem}.xml", "".join((head, *texts, "</annotation>\n")).encode())
-        if numbers:
-            self._list("Segmentation", image, stem)
-            yield from self._painted(image, stem, numbers)
-        yield from self.found.picture(image, f"JPEGImages/{picture}")
+        return "".join(texts), numbers
 
     def _list(self, kind: str, image: Image, stem: str) -> None:
         path = f"ImageSets/{kind}/{image.split or TRAIN}.txt"
@@ -178,21 +187,16 @@ class _Writer:
 
     def _object(self, image: Image, mark: Mark, *, exact: bool) -> str:
         """An object's lines; ValueError says why there are none. `exact`: its pixels are written too."""
-        said = Told(mark.coco, b'"attributes"', b'"voc"', b'"iscrowd":1', b'"iscrowd": 1')
-        name = self.spelt.get(mark.name) or self._spell(mark.name)
+        said = Told(mark.coco, b'"attributes"', b'"voc"', b'"iscrowd"')
+        name = self.spelling(mark.name)
         box = self._box(image, mark, exact)
         if not said:
-            confidence = mark.confidence
-            more = f"\t\t<confidence>{confidence!r}</confidence>\n" if confidence is not None else ""
-            return (
-                f"\t<object>\n\t\t<name>{name}</name>\n\t\t<pose>Unspecified</pose>\n\t\t<truncated>0</truncated>\n"
-                f"\t\t<difficult>0</difficult>\n{more}\t\t<bndbox>\n{box}\t\t</bndbox>\n\t</object>\n"
-            )
+            return plain_object(name, "0", mark.confidence, box)
         flags = said.mapping("attributes")
         difficult = _flag(flags.get("difficult"))
         if said.iscrowd:
             difficult = "1"
-            self.ledger.changed("repaired", mark.word, "a crowd is marked difficult", mark_id(image, mark))
+            self.ledger.changed("repaired", mark.word, CROWD, mark_id(image, mark))
         pose = escaped(flags["pose"]) if isinstance(flags.get("pose"), str) else "Unspecified"
         more = f"\t\t<occluded>{_flag(flags['occluded'])}</occluded>\n" if "occluded" in flags else ""
         if mark.confidence is not None:
@@ -209,9 +213,12 @@ class _Writer:
             f"\t\t<difficult>{difficult}</difficult>\n{more}\t\t<bndbox>\n{box}\t\t</bndbox>\n{rest}\t</object>\n"
         )
 
-    def _spell(self, name: str) -> str:
-        self.found.classes.index(name)
-        self.spelt[name] = made = escaped(self._named(name))
+    def spelling(self, name: str) -> str:
+        """A class's name as the XML file spells it."""
+        made = self.spelt.get(name)
+        if made is None:
+            self.found.classes.index(name)
+            self.spelt[name] = made = escaped(self._named(name))
         return made
 
     def _named(self, name: str) -> str:
@@ -237,17 +244,11 @@ class _Writer:
             if covered and (before := (right - left) * (bottom - top)) != covered:
                 reason = "coordinates became whole numbers"
                 self.ledger.approximated(mark.word, reason, mark_id(image, mark), before / covered)
-            low_x, low_y, high_x, high_y = map(str, numbers)
-        elif box is not None:
-            low_x, high_x = span(box.left, box.width, 1)
-            low_y, high_y = span(box.top, box.height, 1)
-        else:
-            low_x, high_x = ends(left, right, 1)
-            low_y, high_y = ends(top, bottom, 1)
-        return (
-            f"\t\t\t<xmin>{low_x}</xmin>\n\t\t\t<ymin>{low_y}</ymin>\n"
-            f"\t\t\t<xmax>{high_x}</xmax>\n\t\t\t<ymax>{high_y}</ymax>\n"
-        )
+            low_x, low_y, high_x, high_y = numbers
+            return box_lines(map(str, (low_x, high_x, low_y, high_y)))
+        if box is not None:
+            return box_lines((*span(box.left, box.width, 1), *span(box.top, box.height, 1)))
+        return box_lines((*ends(left, right, 1), *ends(top, bottom, 1)))
 
     # The pictures
 

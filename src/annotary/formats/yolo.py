@@ -11,7 +11,7 @@ from msgspec import Meta
 from annotary.formats import Format, Part, Reading, Source, TrainingOptions
 from annotary.formats._around import around
 from annotary.formats._losses import mark_id
-from annotary.formats._yolo_boxes import lines
+from annotary.formats._yolo_boxes import lines, lines_of
 from annotary.formats._yolo_files import DETECT, task_of
 from annotary.formats._yolo_lines import (
     DETECTION,
@@ -46,8 +46,8 @@ def write(found: ImageSet, options: Options) -> Iterator[Part]:
     )
 
 
-def _together(found: ImageSet, sheet: Sheet) -> list[bytes] | None:
-    return lines(found, sheet, _TITLE)
+def _together(found: ImageSet, some: Sheet | list[Image]) -> list[bytes] | None:
+    return lines(found, some, _TITLE) if isinstance(some, Sheet) else lines_of(found, some)
 
 
 def _by_sheet(found: ImageSet, options: Options) -> Callable[[Sheet], list[bytes] | None]:

@@ -58,10 +58,9 @@ class Mark(msgspec.Struct, gc=False, kw_only=True):
     is a MASK. The ends of a relationship are the `feature_id`s of two marks of its image.
     `coco` is the annotation of the COCO file it came from, as it stood there; it is carried through the
     store and through Labelbox files. What is only in memory: `id`, what its file calls it; `ring`, the
-    numbers of a polygon or polyline;
-    the pixels of a mask that comes out of a file as `png`, as `rle` (an Rle), or as `parts` (the
-    rings of a COCO polygon, whose union counts); `said`, for the format that read it; `extent`, the left,
-    top, right, bottom and area of a polygon that was measured with others.
+    numbers of a polygon or polyline; the pixels of a mask that comes out of a file as `png`, as `rle` (an
+    Rle), or as `parts` (the rings of a COCO polygon, whose union counts); `extent`, the left, top, right,
+    bottom and area of a polygon that was measured with others, or of a mask as its file says.
     """
 
     kind: str = msgspec.field(name="annotation_kind")
@@ -84,7 +83,6 @@ class Mark(msgspec.Struct, gc=False, kw_only=True):
     parts: list[list[float]] | None = None
     rle: Any = None
     png: bytes | None = None
-    said: Any = None
     extent: tuple[float, float, float, float, float] | None = None
 
     @property
@@ -153,7 +151,6 @@ class Image(msgspec.Struct, gc=False, kw_only=True):
     place: str = ""
     local: str = ""
     joins: int | str | None = None
-    said: Any = None
 
     @property
     def name(self) -> str:
