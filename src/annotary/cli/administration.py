@@ -121,6 +121,8 @@ def migrate(
     if blobs is not None:
         moved = f"; {count(made.blobs, 'blob')} and {count(made.files, 'file')} have moved there"
         show(f"it keeps large blobs and files in {blobs}{moved if made.blobs or made.files else ''}")
+    if made.left is not None:
+        say(f"what was in {made.left} is there still; remove it when no other store needs it")
 
 
 def copy(

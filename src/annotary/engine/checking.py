@@ -64,11 +64,12 @@ class Checked(Value):
 
 
 class Migrated(Value):
-    """The version of a store's schema, and how many of its blobs and files have moved."""
+    """The version of a store's schema, how many of its blobs and files have moved, and from where."""
 
     schema: str
     blobs: int = 0
     files: int = 0
+    left: str | None = None
 
 
 class CheckReport(Value):
@@ -101,10 +102,10 @@ def migrated(target: str, blobs: str | None = None) -> Migrated:
     there(target)
     store = Store.open(target, migrate=True, blobs="" if blobs else None)
     try:
-        moved = move(store, blobs) if blobs else Moved(0, 0)
+        moved = move(store, blobs) if blobs else Moved(0, 0, None)
         with store.reading() as connection:
             version = str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one())
-        return Migrated(schema=version, blobs=moved.blobs, files=moved.files)
+        return Migrated(schema=version, blobs=moved.blobs, files=moved.files, left=moved.left)
     finally:
         store.close()
 
