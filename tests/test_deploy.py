@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -14,6 +15,8 @@ import pytest
 import yaml
 
 from annotary.server.settings import Settings
+from annotary.store import choosing
+from annotary.store.bucket import Bucket
 from tests._server import SCRIPT, quiet_environment
 from tests.conftest import ROOT
 
@@ -51,13 +54,19 @@ def test_every_command_is_one(services: dict[str, Any]) -> None:
 
 
 def test_every_variable_is_read() -> None:
-    read = {"ANNOTARY_AT", *(f"ANNOTARY_{name.upper()}" for name in Settings.__struct_fields__)}
+    read = {
+        "ANNOTARY_AT",
+        choosing.VARIABLE,
+        *(f"ANNOTARY_{name.upper()}" for name in Settings.__struct_fields__),
+    }
     for path in DEPLOY.iterdir():
         assert set(re.findall(r"ANNOTARY_[A-Z_]+", path.read_text())) <= read, path.name
 
 
 def test_services_start_after_the_schema_is_there_and_end_in_their_time(services: dict[str, Any]) -> None:
-    assert services["migrate"]["depends_on"] == {"database": {"condition": "service_healthy"}}
+    ended, healthy = {"condition": "service_completed_successfully"}, {"condition": "service_healthy"}
+    assert services["migrate"]["depends_on"] == {"database": healthy, "make-bucket": ended}
+    assert services["make-bucket"]["depends_on"] == {"bucket": healthy}
     for name in ("server", "worker"):
         assert services[name]["depends_on"] == {"migrate": {"condition": "service_completed_successfully"}}
         assert services[name]["stop_grace_period"] == "30s"
@@ -66,11 +75,31 @@ def test_services_start_after_the_schema_is_there_and_end_in_their_time(services
 
 def test_images_are_of_a_version_and_nobody_is_root(services: dict[str, Any]) -> None:
     text = (DEPLOY / "Dockerfile").read_text()
-    named = [*re.findall(r"^FROM (\S+)", text, re.MULTILINE), services["database"]["image"]]
+    named = [
+        *re.findall(r"^FROM (\S+)", text, re.MULTILINE),
+        *(one["image"] for one in services.values() if one["image"] != "annotary"),
+    ]
     assert all(re.search(r":\d", image) for image in named), named
     last = text.rpartition("\nFROM ")[2]
     assert "\nUSER annotary\n" in last
     assert last.index("USER annotary") < last.index("ENTRYPOINT")
+
+
+def test_the_bucket_is_one_that_is_made_and_only_its_user_gets_in(
+    services: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = services["server"]["environment"]
+    (address,) = re.findall(r":-(s3://\S+)\}$", told["ANNOTARY_BLOBS"])
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    assert Bucket(address).shown == address
+    assert f"-name {address.split('/')[2]}'" in services["make-bucket"]["entrypoint"][-1]
+    assert "ports" not in services["bucket"]
+    content = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["configs"]["s3"]["content"]
+    (one,) = json.loads(content)["identities"]
+    (pair,) = one["credentials"]
+    assert pair == {"accessKey": told["AWS_ACCESS_KEY_ID"], "secretKey": told["AWS_SECRET_ACCESS_KEY"]}
+    assert pair["secretKey"].endswith(":?give a secret}")
 
 
 def test_what_is_built_is_there() -> None:

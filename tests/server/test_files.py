@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import os
+import socket
 import time
 import zipfile
 from collections.abc import Iterator
@@ -23,33 +25,39 @@ import annotary.server.transfers
 from annotary.client import remote
 from annotary.engine.core import Engine
 from annotary.formats import Part
+from annotary.operations.users import FindKeys
+from annotary.server.files import Files as FilesOf
 from annotary.server.rest import ROOT
 from annotary.server.settings import Settings
-from annotary.store.files import BLOCK, Files
+from annotary.store import bucket
+from annotary.store.files import Files
+from annotary.store.places import BLOCK
+from tests import _s3
 from tests._live import Live, live
-from tests.conftest import DATABASES
+from tests._postgres import temporary_database
+from tests.conftest import STORES, s3_of
 from tests.engine.world import Clock, World, box, mask
 
 CONTENT = bytes(range(256)) * 9000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 
-@pytest.fixture(scope="module", params=DATABASES)
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    if request.param == "sqlite":
-        target, after = str(tmp_path_factory.mktemp("files") / "store"), None
-    else:
-        from tests._postgres import temporary_database
+pytestmark = pytest.mark.bucket
 
-        after = temporary_database(request.getfixturevalue("postgres_server"))
-        target = after.__enter__()
-    with live(target, Settings(upload_limit=len(CONTENT) + 10)) as server:
+
+@pytest.fixture(scope="module", params=STORES)
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    with contextlib.ExitStack() as stack:
+        target = str(tmp_path_factory.mktemp("files") / "store")
+        if request.param == "bucket":
+            stack.enter_context(_s3.temporary_bucket(*request.getfixturevalue("s3_server")))
+        if request.param != "sqlite":
+            target = stack.enter_context(temporary_database(request.getfixturevalue("postgres_server")))
+        server = stack.enter_context(live(target, Settings(upload_limit=len(CONTENT) + 10)))
         world = World(Engine(server.service.engine.store), Clock())
         for place in range(6):
             world.label(place, box(), mask(f"road-{place}", seed=place))
         yield server
-    if after is not None:
-        after.__exit__(None, None, None)
 
 
 @pytest.fixture
@@ -297,3 +305,70 @@ def test_a_mask_is_a_plain_png_whatever_is_accepted(http: httpx.Client) -> None:
     assert answer.content.startswith(b"\x89PNG")
     assert http.get(f"{ROOT}/models/streets/annotations/road-1/mask").status_code == 404
     assert http.get(f"{ROOT}/projects/other/annotations/road-1/mask").status_code == 404
+
+
+# -- with a bucket -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def presigning(
+    postgres_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Live, Engine, httpx.Client]]:
+    """A server that sends who downloads to its bucket, with a finished file."""
+    with (
+        _s3.temporary_bucket(s3_of("open", tmp_path_factory)),
+        live(postgres_url, Settings(presigned_downloads=True), works=False) as server,
+        httpx.Client(base_url=server.url) as http,
+    ):
+        yield server, Engine(server.service.engine.store), http
+
+
+def test_a_finished_file_is_fetched_from_the_bucket(presigning: tuple[Live, Engine, httpx.Client]) -> None:
+    server, engine, http = presigning
+    given = {"name": "rows.ndjson", "media_type": "application/json", "now": engine.now()}
+    export = engine.store.files.make([CONTENT], **given, expires_at="9999")
+    upload = engine.store.files.make([CONTENT], **given)
+    files = FilesOf(server.service, engine)
+    sent = http.get(files.address(export))
+    assert (sent.status_code, sent.headers["cache-control"]) == (307, "no-store")
+    there = sent.headers["location"]
+    assert there.startswith(os.environ["AWS_ENDPOINT_URL"]) and "X-Amz-Expires=300" in there
+    assert "token" not in there
+    followed = http.get(files.address(export), follow_redirects=True)
+    assert followed.content == CONTENT
+    assert followed.headers["content-disposition"] == 'attachment; filename="rows.ndjson"'
+    # Nobody else is sent there: pieces, what was uploaded, and who comes with a key.
+    piece = http.get(files.address(export, 10, 19))
+    assert (piece.status_code, piece.content) == (200, CONTENT[10:20])
+    assert http.get(files.address(upload)).content == CONTENT
+    assert http.head(files.address(export)).headers["content-length"] == str(len(CONTENT))
+    by_key = {"Authorization": f"Bearer {server.key}"}
+    assert http.get(f"/files/{export.id}", headers=by_key).content == CONTENT
+    with annotary.Client(server.url, api_key=server.key) as client:
+        assert client.call(FindKeys())
+
+
+def test_nobody_is_sent_to_the_bucket_unless_somebody_says_so(server: Live) -> None:
+    engine = Engine(server.service.engine.store)
+    made = engine.store.files.make(
+        [CONTENT], name="f", media_type="text/plain", now=engine.now(), expires_at="9999"
+    )
+    found = httpx.get(FilesOf(server.service, engine).address(made))
+    assert (found.status_code, found.content) == (200, CONTENT)
+
+
+def test_a_bucket_that_is_gone_is_one_clear_error(
+    presigning: tuple[Live, Engine, httpx.Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, engine, http = presigning
+    file = engine.store.files.make([CONTENT], name="f", media_type="text/plain", now=engine.now())
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{probe.getsockname()[1]}")
+    monkeypatch.setattr(bucket, "TRIES", 1)
+    place = bucket.Bucket(server.service.engine.store.place.shown)  # type: ignore[attr-defined]
+    monkeypatch.setattr(server.service.engine.store.files, "_place", place)
+    by_key = {"Authorization": f"Bearer {server.key}"}
+    answer = http.get(f"/files/{file.id}", headers=by_key)
+    assert answer.status_code == 503
+    assert "does not answer" in answer.text and "Traceback" not in answer.text

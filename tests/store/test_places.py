@@ -107,9 +107,9 @@ def test_from_the_database_to_a_folder_to_a_bucket(
     monkeypatch.delenv("ANNOTARY_BLOBS")
     filled(postgres_url, tmp_path).close()
     folder = tmp_path / "shared"
-    for address, kind in ((folder.as_uri(), Folder), (bucket, Bucket)):
+    for address, kind, left in ((folder.as_uri(), Folder, None), (bucket, Bucket, folder.as_uri())):
         moved = migrated(postgres_url, address)
-        assert moved.blobs >= 1 and moved.files >= 1
+        assert moved.blobs >= 1 and moved.files >= 1 and moved.left == left
         assert migrated(postgres_url, address).files == 0
         store = Store.open(postgres_url)
         is_whole(store, kind)
@@ -120,7 +120,8 @@ def test_from_the_database_to_a_folder_to_a_bucket(
             ]
         assert choosing.is_own(store)
         store.close()
-    assert not [path for path in folder.rglob("*") if path.is_file()]
+    # It may be that of another store, of which this database is a copy.
+    assert LARGE in [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
 
 
 def test_a_copy_has_a_place_of_its_own(

@@ -134,6 +134,8 @@ def migrate(
     if isinstance(found, Migrated) and blobs is not None:
         moved = f"; {count(found.blobs, 'blob')} and {count(found.files, 'file')} have moved there"
         show(f"it keeps large blobs and files in {blobs}{moved if found.blobs or found.files else ''}")
+        if found.left is not None:
+            say(f"what was in {found.left} is there still; remove it when no other store needs it")
 
 
 def copy(

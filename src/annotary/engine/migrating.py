@@ -28,10 +28,11 @@ class Standing(Value):
 
 
 class Migrated(Standing):
-    """The same of a store that was brought there, and how many of its blobs and files have moved."""
+    """The same of a store that was brought there, how many of its blobs and files have moved, and from where."""
 
     blobs: int = 0
     files: int = 0
+    left: str | None = None
 
 
 def standing(target: str) -> Standing:
@@ -64,8 +65,8 @@ def migrated(target: str, blobs: str | None = None) -> Migrated:
     there(target)
     store = Store.open(target, migrate=True, blobs="" if blobs else None)
     try:
-        moved = move(store, blobs) if blobs else Moved(0, 0)
+        moved = move(store, blobs) if blobs else Moved(0, 0, None)
     finally:
         store.close()
     stands = msgspec.structs.asdict(standing(target))
-    return Migrated(**stands, blobs=moved.blobs, files=moved.files)
+    return Migrated(**stands, blobs=moved.blobs, files=moved.files, left=moved.left)

@@ -11,31 +11,32 @@ from annotary.errors import Invalid, Unavailable
 from annotary.model.carried import typed
 from annotary.model.task import StoredFile
 from annotary.store import Store, choosing
-from annotary.store.blobs import FOLDER as BLOBS
 from annotary.store.blobs import SMALL, Blobs, key_of
 from annotary.store.files import FOLDER as FILES
 from annotary.store.files import headers_of
-from annotary.store.pieces import Pieces
 from annotary.store.places import Place, writing
 from annotary.store.schema import blobs, file_pieces, files, placed_blobs
 
 
 class Moved(NamedTuple):
-    """How many blobs and files have another place now."""
+    """How many blobs and files have another place now, and where they are as well, if not in the database."""
 
     blobs: int
     files: int
+    left: str | None
 
 
 def move(store: Store, address: str) -> Moved:
     """Move large blobs and files to the place at an address; an interrupted move begins anew.
 
+    Another place than the database is left as it is: the database may be a copy of one that still needs it.
     The store is to be opened again after that. Raises Invalid, Missing, Unavailable.
     """
     if store.home is not None:
         raise Invalid("--blobs is for stores on PostgreSQL; one in a folder keeps its blobs there")
-    if choosing.kept(store) == choosing.plain(address):
-        return Moved(0, 0)
+    present = choosing.kept(store)
+    if present == choosing.plain(address):
+        return Moved(0, 0, None)
     new = choosing.claimed(store, address)
     with store.database.connection() as snapshot:
         placed = _placed(store.place, new, snapshot)
@@ -45,9 +46,7 @@ def move(store: Store, address: str) -> Moved:
             choosing.note(store, address)
             connection.execute(delete(file_pieces))
         placed += _large(Blobs(new, store.database), store, snapshot)
-    if not isinstance(store.place, Pieces):
-        _empty(store.place)
-    return Moved(placed, whole)
+    return Moved(placed, whole, present)
 
 
 def _placed(old: Place, new: Place, snapshot: Connection) -> int:
@@ -90,16 +89,8 @@ def _large(into: Blobs, store: Store, snapshot: Connection) -> int:
 
 def _hold(what: str, found: str, hash: str) -> None:
     if found != hash:
-        raise Unavailable(f"{what} is damaged, nothing has moved; annotary check says what it belongs to")
+        raise Unavailable(f"{what} is damaged; annotary check says what it belongs to")
 
 
 def _each(snapshot: Connection, query: Select[Any]) -> Any:
     return snapshot.execute(query.execution_options(stream_results=True, max_row_buffer=1000))
-
-
-def _empty(place: Place) -> None:
-    """Remove all that was in a place."""
-    for folder in (BLOBS, FILES):
-        for kept in place.names(folder):
-            place.delete(kept.name)
-    place.delete(choosing.OWNER)
