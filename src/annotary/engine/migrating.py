@@ -28,7 +28,7 @@ class Standing(Value):
 
 
 class Migrated(Standing):
-    """The same of a store that was brought there, how many of its blobs and files have moved, and from where."""
+    """Where a store stands then, how many of its blobs and files have moved, and from where."""
 
     blobs: int = 0
     files: int = 0
