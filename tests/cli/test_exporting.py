@@ -146,6 +146,20 @@ def test_any_number_of_processes_writes_the_same_file(at: Path, monkeypatch: pyt
     assert "from 1 to 16 processes, not 17" in refused("export", PROJECT, "--workers", "17", "-o", "x.json")
 
 
+def test_in_parts(at: Path) -> None:
+    one = typed("export", PROJECT).stdout_bytes
+    said = done("export", PROJECT, "--parts", "-o", "parts").splitlines()
+    (part,) = Path("parts").glob("part-*")
+    assert part.read_bytes() == one
+    manifest = Path("parts/manifest.json").read_bytes()
+    assert said[1] == f"parts/part-00000.ndjson: {len(one):,} bytes, sha256 {sha256(one).hexdigest()}"
+    assert said[2].startswith("parts/manifest.json: ") and said[2].endswith(sha256(manifest).hexdigest())
+    assert "parts is there already and not empty" in refused("export", PROJECT, "--parts", "-o", "parts")
+    for words in (("--parts",), ("--parts", "-o", "-")):
+        assert "give -o a folder or s3://BUCKET/PREFIX" in refused("export", PROJECT, *words, status=2)
+    assert "give --parts" in refused("export", PROJECT, "-o", "s3://exports/monday", status=2)
+
+
 def test_a_place_that_cannot_be_written(at: Path) -> None:
     Path("file").write_text("")
     assert "file/a.ndjson cannot be written: file is not a folder" in refused(

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from annotary.client import Client, ExportTask
     from annotary.engine.exporting import Export
 
-STREAM = "-"
+STREAM, BUCKET = "-", "s3://"
 _OWN = frozenset(
     (
         *("project", "model_run", "dataset", "output", "format", "all_details"),
-        *("since", "as_of", "labels", "strict", "images_from", "workers", "scheduler"),
+        *("since", "as_of", "labels", "strict", "images_from", "workers", "scheduler", "parts"),
     )
 )
 _FILTERS = (
@@ -57,9 +57,12 @@ def export_rows(session: Session, **given: Any) -> int:
     since = _cursor(given["since"])
     if session.json and given["output"] == STREAM:
         raise Usage("--json and -o - both want standard output; give -o a file")
+    _check_parts(given)
     with session.client() as client, _spread(given) as elsewhere:
         task, name = _asked(session, client, {**given, "since": since, **elsewhere}, filters, options)
         export = task.open(counted=True, images=images)
+        if given["parts"]:
+            return _deliver_parts(session, export, given["output"])
         destination = _destination(session, given, export.one_file, name)
         if destination == STREAM:
             return _stream(session, export, as_array=given["format"] in _ARRAYS)
@@ -76,6 +79,14 @@ def _spread(given: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
     with cluster(given["scheduler"]) as (executor, threads):
         yield {"executor": executor, "workers": threads if given["workers"] is None else given["workers"]}
+
+
+def _check_parts(given: dict[str, Any]) -> None:
+    output = given["output"]
+    if given["parts"] and (output is None or output == STREAM):
+        raise Usage("--parts makes several files; give -o a folder or s3://BUCKET/PREFIX")
+    if not given["parts"] and output is not None and output.startswith(BUCKET):
+        raise Usage(f"-o {output}: into a bucket goes an export in parts; give --parts")
 
 
 def _check_scope(given: dict[str, Any]) -> None:
@@ -209,6 +220,19 @@ def _deliver(session: Session, export: Export, path: Path, name: str) -> int:
 
     with progress(session, "exporting", export.total) as move, interruptible("no file was written"):
         files = delivered(export, path, move, title=name)
+    return _delivered(session, export, files)
+
+
+def _deliver_parts(session: Session, export: Export, output: str) -> int:
+    from annotary.engine.in_parts import deliver_parts
+
+    with progress(session, "exporting", export.total) as move, interruptible("no file was written"):
+        files = deliver_parts(export, output, move)
+    return _delivered(session, export, files)
+
+
+def _delivered(session: Session, export: Export, files: list[Artifact]) -> int:
+    """Tell what an export has come to."""
     notices, losses = export.findings.notices, export.findings.ledger.document()
     if session.json:
         show_json(

@@ -111,6 +111,11 @@ def _states() -> Iterator[Parameter]:
     yield option("workers", int | None, OUTPUT, help, "--workers", metavar="N")
     help = "A Dask scheduler, such as tcp://host:8786, whose workers write it; the store is in PostgreSQL."
     yield option("scheduler", str | None, OUTPUT, help, "--scheduler", metavar="ADDRESS")
+    help = (
+        "Files of lines of some rows each and a manifest, into a folder that all workers share or"
+        " s3://BUCKET/PREFIX: each process writes its own."
+    )
+    yield option("parts", bool, OUTPUT, help, "--parts", default=False)
     help = "Where the images' own files are, for --images link and copy. Default: where an import found them."
     yield option("images_from", str | None, OUTPUT, help, "--images-from", metavar="DIR")
 

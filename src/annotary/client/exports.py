@@ -90,6 +90,16 @@ class ExportTask:
 
         return delivered(self.open(counted=True), Path(path))
 
+    def save_parts(self, destination: str | Path) -> list[Artifact]:
+        """Write the export as files of lines and a manifest below a new folder or `s3://BUCKET/PREFIX`, as
+        `annotary export --parts` does: each of its workers or executor's writes its own. Gives the files.
+
+        Raises Invalid, Missing, Unavailable.
+        """
+        from annotary.engine.in_parts import deliver_parts
+
+        return deliver_parts(self.open(counted=True), destination)
+
 
 class Exporting:
     """The ways to export something, for what has rows."""

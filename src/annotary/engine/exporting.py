@@ -23,7 +23,7 @@ from annotary.engine.masks import blob
 from annotary.engine.partitions import Order, Written, chosen, rows
 from annotary.engine.sheet_parts import joined
 from annotary.engine.splitting import checked
-from annotary.engine.spreading import far_workers, spread, workers
+from annotary.engine.spreading import far_workers, spread, spread_files, workers
 from annotary.errors import Invalid
 from annotary.formats import Format, Part, TrainingOptions, load, names, options_of
 from annotary.model.base import new_id
@@ -42,6 +42,8 @@ from annotary.operations.exports import StartExport
 from annotary.operations.tasks import Job
 from annotary.store.rows import Stretch
 
+Files = Callable[[str], Generator[tuple[str, Written], None, None]]
+
 
 @dataclass
 class Export:
@@ -52,6 +54,7 @@ class Export:
     `annotations` counts only where counting was asked for. `lines` says that all is one file of JSON lines,
     `document` that it is one JSON document, `one_file` that it is one file. `about` is what a manifest says.
     `near` is a folder to keep stretches in that several processes write, from before the parts are read.
+    `files` writes it as several files of lines to the place at an address, where it can be written so.
     `settle` is called when the parts have been read, to the end or not.
     """
 
@@ -69,6 +72,7 @@ class Export:
     labels: int = 0
     annotations: int = 0
     near: Path | None = None
+    files: Files | None = None
     settle: Callable[[], None] = lambda: None
 
     def taken(self) -> Generator[Part, None, None]:
@@ -168,9 +172,11 @@ def _share(
         count = workers(wanted, export.total, copied=lean, sqlite=engine.store.database.is_sqlite)
     else:
         count = far_workers(wanted) + 1
-    if order is None or count == 1:
+    if order is None:
         return None
-    return partial(spread, engine, order, export, count, lambda: export.near, executor)
+    if export.format.apart is not None and export.lines:
+        export.files = partial(spread_files, engine, order, export, count, executor)
+    return partial(spread, engine, order, export, count, lambda: export.near, executor) if count > 1 else None
 
 
 def _write(

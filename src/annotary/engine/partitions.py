@@ -6,9 +6,11 @@ snapshot is held.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import file_digest
 from typing import NamedTuple, Protocol
 
 from annotary.engine import label_rules
@@ -22,6 +24,8 @@ from annotary.formats import BySheet, Options, Part, TrainingOptions, load
 from annotary.model.corpus import Corpus, Page, Section
 from annotary.model.export import ExportParams, LabelRule
 from annotary.store import Store
+from annotary.store.choosing import opened
+from annotary.store.places import Folder, Place, writing
 from annotary.store.rows import Stretch
 
 
@@ -44,12 +48,22 @@ class Order(NamedTuple):
     in_full: bool
 
 
+class Goal(NamedTuple):
+    """Where a stretch is to be kept: the address of a place, and the name it gets there."""
+
+    place: str
+    name: str
+
+
 class Job(NamedTuple):
-    """A stretch to be written, to a file or, where that is "", into the answer; of which store, for whom."""
+    """A stretch to be written; of which store, for whom.
+
+    `goal`: the path of a file of this machine, a place, or the answer, where it is None.
+    """
 
     order: Order
     stretch: Stretch
-    file: str
+    goal: str | Goal | None
     store: str
     org: str
     base_url: str
@@ -59,14 +73,20 @@ class Job(NamedTuple):
 class Written:
     """A stretch that was written: the paths and sizes of its parts in order, and what was counted.
 
-    `data` are the parts themselves where they are not in a file.
+    `data` are the parts themselves where they are not in a file, `sha256` is of the file in a place.
     """
 
     parts: list[tuple[str, int]] = field(default_factory=list)
     data: list[bytes] = field(default_factory=list)
+    sha256: str = ""
     done: int = 0
     labels: int = 0
     annotations: int = 0
+
+    @property
+    def size(self) -> int:
+        """The bytes of all its parts."""
+        return sum(size for _, size in self.parts)
 
 
 def chosen(
@@ -152,6 +172,26 @@ def to_file(parts: Iterable[Part], path: str, written: Written) -> Written:
     return written
 
 
+def to_place(parts: Iterable[Part], goal: Goal, written: Written) -> Written:
+    """Write the parts of a stretch to a file, which its place has when it is whole; none if it is empty."""
+    place = parts_place(goal.place)
+    with writing(place) as folder:
+        path = folder / "part"
+        to_file(parts, str(path), written)
+        if written.size:
+            with path.open("rb+") as file:
+                written.sha256 = file_digest(file, "sha256").hexdigest()
+                os.fsync(file.fileno())
+            place.take(goal.name, path, {})
+    return written
+
+
+def parts_place(address: str) -> Place:
+    """The place at an address (s3://, file://) for the parts of an export. Raises Invalid, Missing."""
+    place = opened(address)
+    return Folder(place.root, ".") if isinstance(place, Folder) else place
+
+
 @lru_cache(1)
 def _engine(store: str, org: str, base_url: str) -> Engine:
     return Engine(Store.open(store, org), base_url=base_url)
@@ -162,8 +202,10 @@ def write_stretch(job: Job) -> Written:
     written = Written()
     engine = _engine(job.store, job.org, job.base_url)
     parts = parts_of(engine, job.order, job.stretch, written)
-    if job.file:
-        return to_file(parts, job.file, written)
+    if isinstance(job.goal, Goal):
+        return to_place(parts, job.goal, written)
+    if job.goal is not None:
+        return to_file(parts, job.goal, written)
     for part in parts:
         written.parts.append((part.path, len(part.data)))
         written.data.append(part.data)

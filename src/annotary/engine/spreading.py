@@ -12,12 +12,23 @@ import tempfile
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, wait
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from threading import RLock
 
 from annotary.engine.core import Engine
-from annotary.engine.partitions import Counts, Job, Order, Written, add, parts_of, to_file, write_stretch
+from annotary.engine.partitions import (
+    Counts,
+    Goal,
+    Job,
+    Order,
+    Written,
+    add,
+    parts_of,
+    to_file,
+    to_place,
+    write_stretch,
+)
 from annotary.engine.processes import MOST, Processes, processors
 from annotary.engine.sheet_parts import unread
 from annotary.errors import AnnotaryError, Invalid, Unreachable
@@ -42,6 +53,9 @@ AHEAD = 6
 FAR_STEP, FAR_AHEAD = 2 * STEP, 2
 """The same for who has no folder in common with this process, and sends stretches, to be held in memory."""
 FAR_MOST = 1024
+FILE_STEP = 64 * STEP
+"""So many rows are a file of their own, where those are wanted: a second's work or more."""
+ENDING = ".ndjson"
 
 
 def far_workers(wanted: int | None) -> int:
@@ -79,22 +93,51 @@ def spread(
     Stretches are kept in a folder within `near()`, or that of temporary files, until their turn. `executor`
     does what the others have to do, in place of processes of this machine, and answers with the stretches.
     """
-    at = order.selection.at
     if executor is None:
-        rows = engine.store.count(at, ExportFilters())
+        rows = engine.store.count(order.selection.at, ExportFilters())
         step = max(STEP, min(LONGEST, rows // (SHARES * count) // STEP * STEP))
     else:
         step = FAR_STEP
     folder = Path(tempfile.mkdtemp(prefix=".annotary-", suffix=".parts", dir=near()))
     try:
-        with ExitStack() as stack:
-            cut = stack.enter_context(closing(stretches(engine.store.database, at, step)))
-            others = executor or stack.enter_context(Processes(count - 1, folder))
-            spread = _Spread(engine, order, counts, cut, folder, others, count - 1, far=executor is not None)
-            stack.callback(spread.end, waiting=executor is not None)
+        with _begun(engine, order, counts, count, step, folder, executor) as spread:
             yield from spread.parts()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def spread_files(
+    engine: Engine, order: Order, counts: Counts, count: int, executor: Executor | None, place: str
+) -> Generator[tuple[str, Written], None, None]:
+    """The same, but that each writes its stretches to the place at an address, which all of them reach: the
+    names they have there, in order. Those of stretches without a row are of no file.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=".annotary-", suffix=".parts"))
+    try:
+        with _begun(engine, order, counts, count, FILE_STEP, folder, executor, place) as spread:
+            yield from spread.files()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _begun(
+    engine: Engine,
+    order: Order,
+    counts: Counts,
+    count: int,
+    step: int,
+    folder: Path,
+    executor: Executor | None,
+    place: str | None = None,
+) -> Iterator[_Spread]:
+    with ExitStack() as stack:
+        cut = stack.enter_context(closing(stretches(engine.store.database, order.selection.at, step)))
+        others = executor or stack.enter_context(Processes(count - 1, folder))
+        far = executor is not None
+        spread = _Spread(engine, order, counts, cut, folder, others, count - 1, far=far, place=place)
+        stack.callback(spread.end, waiting=far)
+        yield spread
 
 
 class _Spread:
@@ -114,31 +157,25 @@ class _Spread:
         count: int,
         *,
         far: bool,
+        place: str | None,
     ) -> None:
         self.engine, self.order, self.counts = engine, order, counts
         self.folder, self.others, self.count = folder, others, count
-        self.far = far
+        self.far, self.place = far, place
         self.ahead = FAR_AHEAD if far else AHEAD
         self.cut = enumerate(cut)
         self.free: deque[tuple[int, Stretch]] = deque()
         self.given: dict[int, tuple[Stretch, Future[Written]]] = {}
         self.held: dict[int, Written] = {}
         self.counted: set[int] = set()
-        self.next = 0
+        self.next = self.reached = 0
         self.over = False
         self.lock = RLock()
 
     def parts(self) -> Iterator[Part]:
         """The parts in order."""
-        reached = 0
         while True:
-            with self.lock:
-                while reached < self.next + self.ahead * (self.count + 1) and (more := next(self.cut, None)):
-                    self.free.append(more)
-                    reached = more[0] + 1
-                self._give()
-                self._count()
-                mine = self._mine()
+            mine = self._turn()
             if mine is not None and mine[0] != self.next:
                 self._keep(*mine)
                 continue
@@ -151,6 +188,30 @@ class _Spread:
             else:
                 return
             self.next += 1
+
+    def files(self) -> Iterator[tuple[str, Written]]:
+        """The names of the stretches in their place, in order, with what was written."""
+        while True:
+            mine = self._turn()
+            if mine is not None:
+                self._keep(*mine)
+            elif self.next in self.held:
+                yield _named(self.next), self.held.pop(self.next)
+                self.next += 1
+            elif self.next in self.given:
+                self._await()
+            else:
+                return
+
+    def _turn(self) -> tuple[int, Stretch] | None:
+        """See what there is to do and what is done; the stretch to write here now."""
+        with self.lock:
+            while self.reached < self.next + self.ahead * (self.count + 1) and (more := next(self.cut, None)):
+                self.free.append(more)
+                self.reached = more[0] + 1
+            self._give()
+            self._count()
+            return self._mine()
 
     def end(self, *, waiting: bool) -> None:
         """Call off what the others have not begun, and perhaps wait for what they have."""
@@ -174,8 +235,10 @@ class _Spread:
         while not self.over and self.free and self._busy() < self.count:
             place = min(LEFT, len(self.free) - 1)
             number, stretch = self.free[place]
-            store, file = self.engine.store, "" if self.far else str(self._file(number))
-            job = Job(self.order, stretch, file, _target(store), store.org, self.engine.base_url)
+            store = self.engine.store
+            job = Job(
+                self.order, stretch, self._goal(number), _target(store), store.org, self.engine.base_url
+            )
             try:
                 future = self.others.submit(write_stretch, job)
             except Exception as error:
@@ -197,8 +260,18 @@ class _Spread:
 
     def _keep(self, number: int, stretch: Stretch) -> None:
         """Write a stretch here whose turn is later."""
-        written, path = Written(), str(self._file(number))
-        self.held[number] = to_file(parts_of(self.engine, self.order, stretch, written), path, written)
+        written, goal = Written(), self._goal(number)
+        parts = parts_of(self.engine, self.order, stretch, written)
+        if isinstance(goal, Goal):
+            self.held[number] = to_place(parts, goal, written)
+        else:
+            self.held[number] = to_file(parts, goal or str(self._file(number)), written)
+
+    def _goal(self, number: int) -> str | Goal | None:
+        """Where a stretch goes: into the place, over the network, or to a file."""
+        if self.place is not None:
+            return Goal(self.place, _named(number))
+        return None if self.far else str(self._file(number))
 
     def _count(self) -> None:
         """Count what has been written by now."""
@@ -209,6 +282,20 @@ class _Spread:
         for number in written.keys() - self.counted:
             self.counted.add(number)
             add(self.counts, written[number])
+
+    def _await(self) -> None:
+        """Wait for the next stretch; it is written here where nothing came of it."""
+        stretch, future = self.given[self.next]
+        try:
+            written = future.result()
+        except Exception as error:
+            if not self._is_broken(error):
+                raise
+            self._keep(self.next, stretch)
+        else:
+            self.held[self.next] = written
+        with self.lock:
+            del self.given[self.next]
 
     def _result(self) -> Iterator[Part]:
         """The next stretch from whom it was given to; written here where nothing came of that."""
@@ -260,6 +347,10 @@ class _Spread:
 
     def _file(self, number: int) -> Path:
         return self.folder / str(number)
+
+
+def _named(number: int) -> str:
+    return f"part-{number:05}{ENDING}"
 
 
 def _target(store: Store) -> str:

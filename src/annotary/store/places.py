@@ -60,11 +60,11 @@ class Place(Protocol):
 
 
 class Folder:
-    """A folder."""
+    """A folder; what comes into it is written `within` it first."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, within: str = "files") -> None:
         self.root = root
-        self.near: Path | None = root / "files"
+        self.near: Path | None = root / within
 
     def put(self, name: str, data: bytes) -> None:
         """Keep some bytes: they are on disk when this returns."""
