@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,9 +39,12 @@ from tests._traffic import (
 
 pytestmark = pytest.mark.postgres
 DATABASE, SERVERS, WORKERS, OUTSIDE = "database", ("server1", "server2"), ("worker1", "worker2"), "outside"
-LARGE = 40_000
+LARGE = 20_000
 """Rows of an import that takes some seconds."""
 SECONDS = 60.0
+NOTICED_SECONDS = 45.0
+MANY = 20
+"""So many requests at once to each server."""
 
 
 @dataclass
@@ -75,9 +79,10 @@ class Site:
             assert worker.poll() is None, (self.folder / "worker.log").read_text()
 
 
-@contextlib.contextmanager
-def site(folder: Path) -> Iterator[Site]:
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Two servers, two workers and a database, seen from outside, where this thread is meanwhile."""
+    folder = tmp_path_factory.mktemp("site")
     with contextlib.ExitStack() as stack:
         try:
             made = stack.enter_context(hosts(DATABASE, *SERVERS, *WORKERS, OUTSIDE))
@@ -99,28 +104,46 @@ def site(folder: Path) -> Iterator[Site]:
         yield here
 
 
-def test_a_host_that_is_cut_off_at_work_costs_nothing(tmp_path: Path) -> None:
-    with site(tmp_path) as here:
-        work = prepared(here.target, tmp_path)
-        key = make_key(here.target, "member")
-        with Caller(here.servers["server1"].url, key) as caller:
-            large = import_once(caller, work, random.Random(1), LARGE)
-        lost = here.host_of(taken(here, large))
-        here.hosts.cut(lost)
-        other = next(name for name in SERVERS if name != lost)
-        with Caller(here.servers[other].url, key) as caller:
-            # Who is left goes on, and does what the lost host had begun.
-            export_once(caller, work, random.Random(2))
-            ended = settled(caller, [large, *work.exports])
-            assert {task["status"] for task in ended.values()} == {"COMPLETE"}
-        ((attempts, worker),) = here.asked("SELECT attempts, worker FROM tasks WHERE id = %s", large)
-        assert attempts == 2
-        assert here.host_of(worker) != lost
-        here.hosts.mend(lost)
-        for server in here.servers.values():
-            until_ready(server.url, key)
-        here.check_alive()
-        check_all(here, work, key)
+def test_a_host_that_is_cut_off_at_work_costs_nothing(here: Site) -> None:
+    work = prepared(here.target, here.folder)
+    key = make_key(here.target, "member")
+    with Caller(here.servers["server1"].url, key) as caller:
+        large = import_once(caller, work, random.Random(1), LARGE)
+    lost = here.host_of(taken(here, large))
+    here.hosts.cut(lost)
+    other = next(name for name in SERVERS if name != lost)
+    with Caller(here.servers[other].url, key) as caller:
+        # Who is left goes on, and does what the lost host had begun.
+        export_once(caller, work, random.Random(2))
+        ended = settled(caller, [large, *work.exports])
+        assert {task["status"] for task in ended.values()} == {"COMPLETE"}
+    ((attempts, worker),) = here.asked("SELECT attempts, worker FROM tasks WHERE id = %s", large)
+    assert attempts == 2
+    assert here.host_of(worker) != lost
+    here.hosts.mend(lost)
+    check_all(here, work, key)
+
+
+def test_a_database_that_is_cut_off_is_noticed_in_seconds(here: Site) -> None:
+    work = prepared(here.target, here.folder)
+    key = make_key(here.target, "member")
+    urls = [server.url for server in here.servers.values()]
+    with contextlib.ExitStack() as stack:
+        callers = [stack.enter_context(Caller(url, key)) for url in urls * MANY]
+        for caller in callers[: len(urls)]:
+            import_once(caller, work, random.Random(caller.http.base_url.host))
+        begun = time.monotonic()
+        here.hosts.cut(DATABASE)
+        try:
+            # More at once than a server has threads: those that wait in line are not kept waiting one by one.
+            with ThreadPoolExecutor(len(callers)) as pool:
+                answers = list(pool.map(lambda caller: caller.http.get("/api/v1/projects"), callers))
+        finally:
+            here.hosts.mend(DATABASE)
+        assert {answer.status_code for answer in answers} == {503}
+        assert {answer.json()["error"]["code"] for answer in answers} == {"unreachable"}
+        assert time.monotonic() - begun < NOTICED_SECONDS
+    check_all(here, work, key)
 
 
 def taken(here: Site, task: str) -> str:
@@ -145,7 +168,10 @@ def until_ready(url: str, key: str) -> None:
 
 
 def check_all(here: Site, work: Work, key: str) -> None:
-    """Every server takes everything again, and nothing is lost, done twice or stuck."""
+    """Without a restart every server takes everything again, and nothing is lost, done twice or stuck."""
+    for server in here.servers.values():
+        until_ready(server.url, key)
+    here.check_alive()
     for name, server in here.servers.items():
         with Caller(server.url, key) as caller:
             for step in STEPS:
@@ -161,24 +187,20 @@ def check_all(here: Site, work: Work, key: str) -> None:
 
 
 @pytest.mark.soak
-def test_any_host_is_cut_off_again_and_again(tmp_path: Path) -> None:
+def test_any_host_is_cut_off_again_and_again(here: Site) -> None:
     luck = random.Random(12)
-    with site(tmp_path) as here:
-        work = prepared(here.target, tmp_path)
-        key = make_key(here.target, "member")
-        for number in range(12):
-            threads: list[threading.Thread] = []
-            for server in here.servers.values():
-                threads += burst(server.url, key, work, luck)
-            time.sleep(luck.uniform(0, 1.5))
-            # The database in turn, and for longer than a lease now and then.
-            lost = luck.choice((DATABASE, *SERVERS, *WORKERS)) if number % 4 else DATABASE
-            here.hosts.cut(lost)
-            time.sleep(luck.uniform(0.5, 45))
-            here.hosts.mend(lost)
-            for thread in threads:
-                thread.join()
+    work = prepared(here.target, here.folder)
+    key = make_key(here.target, "member")
+    for number in range(12):
+        threads: list[threading.Thread] = []
         for server in here.servers.values():
-            until_ready(server.url, key)
-        here.check_alive()
-        check_all(here, work, key)
+            threads += burst(server.url, key, work, luck)
+        time.sleep(luck.uniform(0, 1.5))
+        # The database in turn, and for longer than a lease now and then.
+        lost = luck.choice((DATABASE, *SERVERS, *WORKERS)) if number % 4 else DATABASE
+        here.hosts.cut(lost)
+        time.sleep(luck.uniform(0.5, 45))
+        here.hosts.mend(lost)
+        for thread in threads:
+            thread.join()
+    check_all(here, work, key)

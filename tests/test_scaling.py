@@ -28,11 +28,13 @@ from annotary.operations.exports import StartExport
 from annotary.sample.workload import workload
 from annotary.store import Store
 from tests._dask import cluster_of
+from tests._postgres import temporary_database
 from tests._processes import children
 from tests._server import SCRIPT, end, quiet_environment, start_worker
 
 ROWS = int(os.environ.get("ANNOTARY_TEST_EXPORT_ROWS", "1000000"))
 POOL, DASK = "annotary.engine.processes", "distributed"
+SECONDS = 3600
 BOUND = 600
 """MB that no process may pass, whatever the number of rows."""
 DETAILS = ExportParams(data_row_details=True, label_details=True, project_details=True)
@@ -71,6 +73,10 @@ class Memory:
                 self.peaks[kind] = max(self.peaks.get(kind, 0), peak(process))
 
 
+Others = Callable[[int], list[int]]
+"""The other processes that write an export, given the one that was asked."""
+
+
 def peak(process: int) -> int:
     """The most memory that a process has had, in MB; 0 where it is gone."""
     try:
@@ -80,49 +86,53 @@ def peak(process: int) -> int:
     return max((int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM")), default=0)
 
 
-@pytest.fixture
-def street(postgres_url: str, tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def street(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A PostgreSQL store with workload W."""
-    path = tmp_path / "rows.ndjson"
+    path = tmp_path_factory.mktemp("workload") / "rows.ndjson"
     with path.open("wb") as file:
         file.writelines(islice(workload(ROWS), ROWS))
-    with annotary.Client(postgres_url) as client:
-        client.load(path)
-    path.unlink()
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute("VACUUM ANALYZE")
-    yield postgres_url
+    with temporary_database(postgres_server) as url:
+        with annotary.Client(url) as client:
+            client.load(path)
+        path.unlink()
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("VACUUM ANALYZE")
+        yield url
 
 
 def exported(
-    target: str,
-    folder: Path,
-    words: tuple[str, ...],
-    others: Callable[[int], list[int]],
-    kill_after: float | None,
+    target: str, folder: Path, words: tuple[str, ...], others: Others, kill_after: float | None
 ) -> Run:
     """An export by the command line, of whose other processes one is killed after some seconds."""
-    path = folder / "out"
+    path = folder / ("out.json" if "coco" in words else "out.ndjson")
     begun = time.monotonic()
-    process = subprocess.Popen(
-        [SCRIPT, "--at", target, "export", "Workload", "--all-details", "-o", str(path), "--quiet", *words],
-        env=quiet_environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
-
-    def found() -> dict[int, str]:
-        return {process.pid: "export", **dict.fromkeys(others(process.pid), "other")}
-
-    with Memory(found) as memory:
+    command = [
+        SCRIPT,
+        "--at",
+        target,
+        "export",
+        "Workload",
+        "--all-details",
+        "-o",
+        str(path),
+        "--quiet",
+        *words,
+    ]
+    with (
+        (folder / "export.log").open("wb") as log,
+        subprocess.Popen(command, env=quiet_environment(), stdout=log, stderr=log) as process,
+        Memory(lambda: {process.pid: "export"} | dict.fromkeys(others(process.pid), "other")) as memory,
+    ):
         if kill_after is not None:
             time.sleep(kill_after)
-            assert process.poll() is None, "it ended before anything could be killed"
-            os.kill(others(process.pid)[0], signal.SIGKILL)
-        assert process.wait() == 0, process.stderr and process.stderr.read()
+            while not (found := others(process.pid)) and process.poll() is None:
+                time.sleep(0.01)
+            assert process.poll() is None, "it ended before anything could be killed; take more rows"
+            os.kill(found[0], signal.SIGKILL)
+        status = process.wait(SECONDS)
     seconds = time.monotonic() - begun
-    assert process.stderr is not None
-    process.stderr.close()
+    assert status == 0, (folder / "export.log").read_text()
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     path.unlink()
@@ -136,17 +146,15 @@ def as_task(target: str, folder: Path, format: str, kill_after: float | None) ->
     try:
         (project,) = engine.store.find(Project)
         query = ExportQuery(scope=ProjectScope(id=project.id), params=DETAILS)
-        begun = time.monotonic()
+        begun, taken = time.monotonic(), 0.0
         task = engine.call(StartExport(query=query, format=format, workers=1))
         with Memory(lambda: {one.pid: "worker" for one in workers}) as memory:
             killed = False
             while (now := engine.store.tasks.request(task.id)).task.status in ("QUEUED", "IN_PROGRESS"):
-                time.sleep(0.1)
-                if kill_after is not None and not killed and now.attempts and now.task.rows > ROWS * 0.3:
-                    with psycopg.connect(target) as connection:
-                        query_ = "SELECT worker FROM tasks WHERE id = %s"
-                        ((name,),) = connection.execute(query_, (task.id,)).fetchall()
-                    os.kill(int(name.split()[1]), signal.SIGKILL)
+                time.sleep(0.05)
+                taken = taken or (time.monotonic() if now.task.status == "IN_PROGRESS" else 0.0)
+                if kill_after is not None and taken and not killed and time.monotonic() > taken + kill_after:
+                    os.kill(worker_of(target, task.id), signal.SIGKILL)
                     killed = True
         seconds = time.monotonic() - begun
         assert now.task.status == "COMPLETE" and now.task.file is not None, now.task
@@ -155,6 +163,13 @@ def as_task(target: str, folder: Path, format: str, kill_after: float | None) ->
     finally:
         end(*workers)
         engine.close()
+
+
+def worker_of(target: str, task: str) -> int:
+    """The process that is at work on a task."""
+    with psycopg.connect(target) as connection:
+        ((name,),) = connection.execute("SELECT worker FROM tasks WHERE id = %s", (task,)).fetchall()
+    return int(name.split()[1])
 
 
 @contextmanager
@@ -180,7 +195,7 @@ def test_the_same_bytes_by_one_process_by_two_and_by_a_cluster(
         def far(process: int) -> list[int]:
             return [one for nanny in nannies for one in children(nanny, "spawn_main")]
 
-        ways: dict[str, tuple[tuple[str, ...], Callable[[int], list[int]]]] = {
+        ways: dict[str, tuple[tuple[str, ...], Others]] = {
             "one process": (("--workers", "1"), lambda process: []),
             "2 processes": (("--workers", "2"), pool),
             "Dask, 2 workers": (("--scheduler", address), far),
@@ -194,8 +209,9 @@ def test_the_same_bytes_by_one_process_by_two_and_by_a_cluster(
             if len(found) > 1:
                 half = undisturbed.seconds / 2
                 found[f"{name}, one killed"] = exported(street, tmp_path, words, others, half)
+        half = found["one process"].seconds / 2
         found["a task"] = as_task(street, tmp_path, format, None)
-        found["a task, its worker killed"] = as_task(street, tmp_path, format, 1)
+        found["a task, its worker killed"] = as_task(street, tmp_path, format, half)
         for name, run in found.items():
             peaks = ", ".join(f"{kind} {most} MB" for kind, most in sorted(run.peaks.items()))
             tell(f"  {name:28} {run.seconds:7.2f} s   {peaks}")

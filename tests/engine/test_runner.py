@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from annotary.engine import jobs
 from annotary.engine import runner as running
 from annotary.engine.core import Engine
 from annotary.engine.runner import Runner
-from annotary.errors import Conflict, Invalid
+from annotary.errors import Conflict, Invalid, Unreachable
 from annotary.model.export import ExportQuery, ProjectScope
 from annotary.model.task import FINAL, Task
 from annotary.operations.datasets import CountDataRows, CreateDataset
@@ -250,3 +251,62 @@ def test_files_that_have_expired_are_removed(queued: Engine) -> None:
     with pytest.raises(LookupError):
         files.get(old.id)
     assert b"".join(files.read(kept)) == b"y"
+
+
+def test_what_a_newer_program_asks_in_words_of_its_own_is_left_to_newer_workers(queued: Engine) -> None:
+    store = queued.store
+    beyond = Task(
+        id="beyond", name="Export", type="export-data-rows", status="QUEUED", created_at="0", updated_at="0"
+    )
+    store.tasks.put(beyond, request='{"export":{"hologram":true}}', actor=actor_of(queued))
+    with at_work(store):
+        assert ended(queued, queued.call(EXPORT).id).status == "COMPLETE"
+    assert store.tasks.get("beyond").status == "QUEUED"
+    assert store.tasks.request("beyond").attempts == 0
+
+
+def actor_of(engine: Engine) -> str:
+    """For whom a task of the engine's is done, as the queue keeps it."""
+    return engine.store.tasks.request(engine.call(EXPORT).id).actor
+
+
+def test_a_task_that_loses_the_database_is_done_again(
+    queued: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, lost = jobs.write_export, []
+
+    def losing(*given: object) -> object:
+        if len(lost) < 2:
+            lost.append(None)
+            raise Unreachable("the database is gone")
+        return write(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(jobs, "write_export", losing)
+    task = queued.call(EXPORT)
+    with at_work(queued.store):
+        assert ended(queued, task.id).status == "COMPLETE"
+    assert queued.store.tasks.request(task.id).attempts == 3
+
+
+def test_a_worker_goes_on_whatever_goes_wrong_with_the_queue(
+    queued: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    claim, met = queued.store.tasks.claim, []
+
+    def failing(*given: Any, **more: Any) -> Any:
+        if len(met) < 4:
+            met.append(None)
+            raise [Unreachable("the database is gone"), ValueError("nobody thought of this")][len(met) // 3]
+        return claim(*given, **more)
+
+    monkeypatch.setattr(queued.store.tasks, "claim", failing)
+    monkeypatch.setattr(running, "IDLE_SECONDS", 0.01)
+    task = queued.call(EXPORT)
+    with at_work(queued.store, tasks=1):
+        assert ended(queued, task.id).status == "COMPLETE"
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [
+        "no task could be done: the database is gone",
+        "no task could be done: nobody thought of this",
+        "no task could be done for a while; it is over",
+    ]

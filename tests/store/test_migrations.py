@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
+from annotary.engine.copying import copy_store
+from annotary.engine.migrating import migrated, standing
+from annotary.errors import NotFound, Outdated, Unavailable
+from annotary.model.project import Project
 from annotary.store import FILE_NAME, Store, migrations
 from annotary.store.database import Database
+from annotary.store.migrations import upgrading
 from annotary.store.migrations.upgrading import oldest_beside, upgrade
 from annotary.store.schema import metadata
 
@@ -68,3 +75,79 @@ def test_head_is_the_last_migration(store_url: str) -> None:
 def test_migrate_leaves_a_present_store_alone(store_url: str) -> None:
     Store.open(store_url).close()
     Store.open(store_url, migrate=True).close()
+
+
+MOMENT = "2026-01-01T00:00:00.000+00:00"
+
+
+def project(id: str, name: str) -> Project:
+    return Project(id=id, name=name, created_at=MOMENT, updated_at=MOMENT)
+
+
+def stated(url: str, version: str, oldest: str) -> None:
+    """Say that a store has been brought to another schema, by a program of that one."""
+    database = opened(url)
+    with database.transaction() as connection:
+        given = {"version": version, "oldest": oldest}
+        connection.execute(text("UPDATE alembic_version SET version_num = :version, oldest = :oldest"), given)
+    database.close()
+
+
+def test_a_newer_schema_that_leaves_room_for_this_program_is_used(store_url: str, tmp_path: Path) -> None:
+    with closing(Store.open(store_url)) as store:
+        store.put(project("p", "before"))
+        stated(store_url, "9999", migrations.HEAD)
+        store.put(project("q", "after"))
+    with closing(Store.open(store_url, migrate=True)) as store:
+        assert [one.name for one in store.find(Project)] == ["before", "after"]
+    found = standing(store_url)
+    assert (found.schema, found.oldest, found.program) == ("9999", migrations.HEAD, migrations.HEAD)
+    # What this program does not know of it would not come along.
+    with pytest.raises(Outdated, match=r"has schema 9999, of which .* upgrade annotary"):
+        copy_store(store_url, str(tmp_path / "copy"))
+
+
+def test_a_program_at_work_notices_that_it_has_become_too_old(store_url: str) -> None:
+    with closing(Store.open(store_url)) as store:
+        store.put(project("p", "before"))
+        stated(store_url, "9999", "9999")
+        for _ in range(2):
+            with pytest.raises(Outdated, match="was written by a newer annotary"):
+                store.put(project("q", "after"))
+        store.database._guarded = 0.0  # a second later
+        with pytest.raises(Outdated, match="upgrade annotary"):
+            store.get(Project, "p")
+        with pytest.raises(Outdated, match="upgrade annotary"), store.database.raw() as cursor:
+            cursor.execute("SELECT 1")
+    with pytest.raises(Outdated, match="upgrade annotary"):
+        Store.open(store_url)
+
+
+@pytest.mark.postgres
+def test_a_migration_gives_way_to_who_holds_the_tables(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Store.open(postgres_url).close()
+    database = opened(postgres_url)
+    with database.transaction() as connection:
+        connection.execute(text("ALTER TABLE alembic_version DROP COLUMN oldest"))
+        migrations.mark(connection, "0004")
+    monkeypatch.setattr(upgrading, "LOCK_SECONDS", 1)
+    monkeypatch.setattr(upgrading, "PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr(upgrading, "BUSY_SECONDS", 0)
+    assert not standing(postgres_url).beside
+    with database.transaction() as connection:
+        connection.execute(text("LOCK TABLE alembic_version IN ACCESS SHARE MODE"))
+        with pytest.raises(Unavailable, match="is in use: something has held its tables"):
+            Store.open(postgres_url, migrate=True)
+    migrated(postgres_url)
+    assert standing(postgres_url).schema == migrations.HEAD
+    database.close()
+
+
+def test_a_place_without_a_store_has_no_schema(tmp_path: Path) -> None:
+    for place in (tmp_path / "nothing", tmp_path):
+        for ask in (migrated, standing):
+            with pytest.raises(NotFound, match="no store at"):
+                ask(str(place))
+    assert not (tmp_path / "nothing").exists()
