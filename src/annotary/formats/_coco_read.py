@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Raw
+from msgspec import Meta, Raw
 
 from annotary.formats import Reading, Source
 from annotary.formats._disk import Joined
@@ -21,14 +21,18 @@ from annotary.model.image import BOX, MASK, NOTHING, POLYGON, TEST, TRAIN, VAL, 
 _ARRAYS = frozenset(("images", "annotations", "categories"))
 
 
+ImageId = Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)] | str
+"""What an image may be called: larger numbers are none for databases."""
+
+
 class _Ref(msgspec.Struct, gc=False):
-    image_id: int | str
+    image_id: ImageId
 
 
 class Picture(msgspec.Struct, gc=False):
     """An element of `images`; `split` is annotary's own."""
 
-    id: int | str
+    id: ImageId
     file_name: str
     width: int = 0
     height: int = 0
