@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import annotary
@@ -108,14 +109,14 @@ def test_the_text_of_many_numbers_is_that_of_each() -> None:
     luck = random.Random(2)
     ends = [(round(luck.uniform(-90, 5000), 2), round(luck.uniform(-90, 5000), 9)) for _ in range(3000)]
     ends += [(0.0, -0.0), (-1.0, 0.1 + 0.2), (1 / 3, 0.0001), (99999.123456789, 12.0)]
-    low, high = _decimals.np.array(ends).T
+    low, high = np.array(ends).T
     wanted = [text for one in ends for text in _decimals.ends(*one, 1)]
     assert _decimals.all_ends(low, high, 1) == wanted
 
 
 @pytest.mark.parametrize("number", [0.00001, 1e6, 1.0000000005, float("inf")])
 def test_a_number_whose_shortest_text_may_be_another_is_left_to_others(number: float) -> None:
-    assert _decimals.all_ends(_decimals.np.array([number]), _decimals.np.array([number]), 0) is None
+    assert _decimals.all_ends(np.array([number]), np.array([number]), 0) is None
 
 
 @pytest.mark.parametrize("to", ["yolo", "coco-panoptic"])
