@@ -13,6 +13,8 @@ import pytest
 
 import annotary
 from annotary.formats import _around, _coco_read, _decimals, voc, yolo
+from annotary.formats._voc_boxes import objects
+from annotary.formats._yolo_boxes import lines_of
 
 Json = dict[str, Any]
 UNUSUAL: dict[str, Json] = {
@@ -89,8 +91,8 @@ def test_images_say_together_what_they_say_one_by_one(
 
     for name, options in (("yolo", {}), ("yolo", {"split": (0.5, 0.5)}), ("voc", {})):
         with monkeypatch.context() as patched:
-            patched.setattr(yolo, "lines_of", counted(yolo.lines_of))
-            patched.setattr(voc, "objects", counted(voc.objects))
+            patched.setattr(yolo, "lines_of", counted(lines_of))
+            patched.setattr(voc, "objects", counted(objects))
             together = written(source, tmp_path / f"{name} {len(options)}", name, options)
         with monkeypatch.context() as patched:
             patched.setattr(yolo, "lines_of", lambda *given: None)
