@@ -93,7 +93,11 @@ def _run(program: str, to: str, source: Path, folder: Path) -> Run:
         command = [str(PEERS), str(ROOT / "bench" / "peers.py"), program, to, str(source), str(folder)]
     else:
         command = [sys.executable, "-m", "bench.child", f"convert_{program}", to, str(source), str(folder)]
-    child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # Packages that are installed are compiled; ours out of a checkout is so after its first run.
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    child = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     peak = 0
     while True:
         ended, status, usage = os.wait4(child.pid, os.WNOHANG)

@@ -43,3 +43,27 @@ def test_what_is_written_later_comes_out_as_it_went_in(monkeypatch: Any, sizes: 
         later.add(piece)
     assert later.empty == (not sizes)
     assert b"".join(later.chunks()) == b"".join(pieces)
+
+
+def test_bytes_by_key_come_in_the_order_in_which_keys_are_wanted() -> None:
+    joined = _disk.Joined()
+    joined.add([1, "1", 7, 1], [b"a", b"b", b"c", b"d"])
+    joined.want(["1", 3, None, 1], [b"text", b"three", b"", b"one"])
+    joined.add([1, 9, 7], [b"e", b"f", b"g"])
+    joined.want([1], [b"again"])
+    assert list(joined.all()) == [
+        (0, b"text", [b"b"]),
+        (1, b"three", []),
+        (2, b"", []),
+        (3, b"one", [b"a", b"d", b"e"]),
+        (4, b"again", [b"a", b"d", b"e"]),
+    ]
+    assert [(key, list(some)) for key, some in joined.others()] == [(7, [b"c", b"g"]), (9, [b"f"])]
+    joined.close()
+
+
+def test_nothing_at_all_is_joined() -> None:
+    joined = _disk.Joined()
+    assert list(joined.all()) == []
+    assert list(joined.others()) == []
+    joined.close()

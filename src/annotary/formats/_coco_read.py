@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Raw
+from msgspec import Meta, Raw
 
 from annotary.formats import Reading, Source
 from annotary.formats._disk import Joined
@@ -21,14 +21,18 @@ from annotary.model.image import BOX, MASK, NOTHING, POLYGON, TEST, TRAIN, VAL, 
 _ARRAYS = frozenset(("images", "annotations", "categories"))
 
 
+ImageId = Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)] | str
+"""What an image may be called: larger numbers are none for databases."""
+
+
 class _Ref(msgspec.Struct, gc=False):
-    image_id: int | str
+    image_id: ImageId
 
 
 class Picture(msgspec.Struct, gc=False):
     """An element of `images`; `split` is annotary's own."""
 
-    id: int | str
+    id: ImageId
     file_name: str
     width: int = 0
     height: int = 0
@@ -53,7 +57,12 @@ class Annotation(msgspec.Struct, gc=False):
     bbox: list[float] | None = None
     segmentation: Raw = NOTHING
     area: Raw = NOTHING
+    iscrowd: Any = None
     score: float | None = None
+
+
+class _Plain(Annotation, gc=False, forbid_unknown_fields=True):
+    """An annotation that says nothing else."""
 
 
 _AHEAD = 64
@@ -65,6 +74,7 @@ _refs = msgspec.json.Decoder(list[_Ref]).decode
 _ref = msgspec.json.Decoder(_Ref).decode
 _pictures = msgspec.json.Decoder(list[Picture]).decode
 _picture = msgspec.json.Decoder(Picture).decode
+_plain = msgspec.json.Decoder(list[_Plain]).decode
 _annotations = msgspec.json.Decoder(list[Annotation]).decode
 _annotation = msgspec.json.Decoder(Annotation).decode
 _category = msgspec.json.Decoder(Category).decode
@@ -196,10 +206,7 @@ def _sound(part: Slice, raws: list[Raw], reading: Reading) -> tuple[list[Raw], l
 def _images(reading: Reading, index: Joined, names: dict[int, str]) -> Iterator[Image]:
     for some in _together(index.all()):
         texts = [text for *_, texts in some for text in texts]
-        try:
-            read = iter(_annotations(b"[%b]" % b",".join(texts)))
-        except msgspec.DecodeError:
-            read = None
+        read = _read_together(b"[%b]" % b",".join(texts))
         for number, data, own in some:
             place = f"$.images[{number}]"
             try:
@@ -222,6 +229,18 @@ def _images(reading: Reading, index: Joined, names: dict[int, str]) -> Iterator[
                 place=place,
                 local=one.file_name,
             )
+
+
+def _read_together(text: bytes) -> Iterator[Annotation] | None:
+    """Annotations, Plain if none says more; None where one is none."""
+    try:
+        return iter(_plain(text))
+    except msgspec.DecodeError:
+        pass
+    try:
+        return iter(_annotations(text))
+    except msgspec.DecodeError:
+        return None
 
 
 def _together(found: Iterator[_Listed]) -> Iterator[list[_Listed]]:
@@ -280,14 +299,23 @@ def _mark(one: Annotation, raw: Raw, names: dict[int, str], reading: Reading, im
         # A results file names no categories.
         name = str(one.category_id)
         reading.classes.add(name, category={"id": one.category_id})
+    made = _drawn(one, reading, image)
+    if made is None:
+        return None
+    made.name, made.coco, made.confidence, made.id = name, raw, one.score, str(one.id)
+    if isinstance(one, _Plain):
+        made.crowd = one.iscrowd in (1, True)
+    return made
+
+
+def _drawn(one: Annotation, reading: Reading, image: str) -> Mark | None:
+    """A mark as far as it is drawn."""
     text = bytes(one.segmentation)
     parts = text.count(b"[") - 1
     if parts > 1 or text.startswith(b"{"):
-        extent = _extent(one)
-        return Mark(kind=MASK, name=name, coco=raw, confidence=one.score, id=str(one.id), extent=extent)
+        return Mark(kind=MASK, extent=_extent(one))
     if parts == 1 and (commas := text.count(b",")) >= 5 and commas % 2:
-        ring = Raw(text[text.index(b"[", 1) : text.index(b"]") + 1])
-        return Mark(kind=POLYGON, name=name, polygon=ring, coco=raw, confidence=one.score, id=str(one.id))
+        return Mark(kind=POLYGON, polygon=Raw(text[text.index(b"[", 1) : text.index(b"]") + 1]))
     box = one.bbox
     if box is None or len(box) != 4 or box[2] < 0 or box[3] < 0:
         reason = "neither a box of x, y, width, height nor a polygon of 3 points"
@@ -296,10 +324,7 @@ def _mark(one: Annotation, raw: Raw, names: dict[int, str], reading: Reading, im
     if text not in _NO_SHAPE:
         reason = "what is no polygon of 3 points or more became its box"
         reading.ledger.changed("repaired", "box", reason, f"{image}: annotation {one.id}")
-    bounding_box = Box(left=box[0], top=box[1], width=box[2], height=box[3])
-    return Mark(
-        kind=BOX, name=name, bounding_box=bounding_box, coco=raw, confidence=one.score, id=str(one.id)
-    )
+    return Mark(kind=BOX, bounding_box=Box(left=box[0], top=box[1], width=box[2], height=box[3]))
 
 
 def _extent(one: Annotation) -> tuple[float, float, float, float, float] | None:

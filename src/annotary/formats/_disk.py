@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, groupby
 from operator import itemgetter
-from os import pread
 from typing import IO, Any
 
 import numpy as np
@@ -79,6 +78,8 @@ class Joined:
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile(buffering=_HELD)  # noqa: SIM115 -- goes with this object
+        # What is read lies anywhere: a buffer would be filled in vain.
+        self._raw: IO[bytes] = self._file.raw  # type: ignore[attr-defined] # it is buffered
         self._size = 0
         self._database = _database()
         for table in ("wanted", "held"):
@@ -107,11 +108,10 @@ class Joined:
             "SELECT wanted.n, wanted.place, wanted.size, held.place, held.size"
             " FROM wanted LEFT JOIN held ON held.key = wanted.key ORDER BY wanted.n, held.n"
         )
-        file = self._file.fileno()
-        # Read, not mapped: what is mapped looks as if it were memory that is used.
+        read = self._read
         for (n, place, size), some in groupby(found, key=_OWN):
-            held = [pread(file, size, place) for *_, place, size in some if size is not None]
-            yield n - 1, pread(file, size, place), held
+            held = [read(place, size) for *_, place, size in some if size is not None]
+            yield n - 1, read(place, size), held
 
     def others(self) -> Iterator[tuple[int | str, Iterator[bytes]]]:
         """The keys that nobody wants, in order of their first bytes, with their bytes."""
@@ -122,9 +122,13 @@ class Joined:
             " (SELECT 1 FROM wanted WHERE wanted.key = held.key) GROUP BY key) AS firsts"
             " JOIN held ON held.key = firsts.key ORDER BY firsts.first, held.n"
         )
-        file = self._file.fileno()
         for key, some in groupby(found, key=_KEY):
-            yield key, (pread(file, size, place) for _, place, size in some)
+            yield key, (self._read(place, size) for _, place, size in some)
+
+    def _read(self, place: int, size: int) -> bytes:
+        # Read, not mapped: what is mapped looks as if it were memory that is used.
+        self._raw.seek(place)
+        return self._raw.read(size)
 
     def _settle(self) -> None:
         """Everything is added before anything is read."""

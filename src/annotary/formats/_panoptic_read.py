@@ -13,7 +13,7 @@ from msgspec import Raw
 
 from annotary.formats import Options, Reading, Source
 from annotary.formats import _label_png as pictures
-from annotary.formats._coco_read import Picture
+from annotary.formats._coco_read import ImageId, Picture
 from annotary.formats._disk import Groups
 from annotary.formats._json import Broken, shown
 from annotary.formats._members import members
@@ -40,7 +40,7 @@ class _Segment(msgspec.Struct, gc=False):
 
 
 class _Annotation(msgspec.Struct, gc=False):
-    image_id: int | str
+    image_id: ImageId
     file_name: str
     segments_info: list[Raw] = []
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from typing import Any
 
 import msgspec
-import numpy as np
 from msgspec import Raw
-from numpy.typing import NDArray
 
 
 class _Told(msgspec.Struct, gc=False):
@@ -33,24 +30,6 @@ _NOTHING = _Told()
 @cache
 def _any_of(keys: tuple[bytes, ...]) -> re.Pattern[bytes]:
     return re.compile(b"|".join(map(re.escape, keys)))
-
-
-class _Plain(msgspec.Struct, gc=False):
-    attributes: None = None
-    voc: None = None
-    iscrowd: Any = None
-
-
-_plain = msgspec.json.Decoder(list[_Plain]).decode
-
-
-def crowds(raws: Sequence[Raw]) -> NDArray[np.bool_] | None:
-    """Which annotations are crowds; None where one carries anything else that VOC has elements for."""
-    try:
-        found = _plain(b"[%b]" % b",".join([raw or b"{}" for raw in raws]))
-    except (msgspec.DecodeError, RecursionError):
-        return None
-    return np.array([one.iscrowd in _TRUE for one in found], np.bool_)
 
 
 class Told:

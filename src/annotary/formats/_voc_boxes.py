@@ -9,8 +9,7 @@ import numpy as np
 
 from annotary.formats._around import Extents, extents
 from annotary.formats._decimals import all_ends, are_short
-from annotary.formats._told import crowds
-from annotary.model.image import WORDS, Image, ImageSet
+from annotary.model.image import NOTHING, WORDS, Image, ImageSet
 
 CROWD = "a crowd is marked difficult"
 
@@ -46,10 +45,13 @@ def objects(found: ImageSet, images: list[Image], spelt: Callable[[str], str]) -
     made = extents(images)
     if made is None:
         return None
-    numbers = _numbers(made)
-    difficult = crowds([mark.coco for mark in made.marks])
-    if numbers is None or difficult is None:
+    # Of what else an annotation may say, VOC has elements for some.
+    if any([mark.crowd is None and mark.coco is not NOTHING for mark in made.marks]):
         return None
+    numbers = _numbers(made)
+    if numbers is None:
+        return None
+    difficult = np.array([mark.crowd is True for mark in made.marks], np.bool_)
     names = {name: spelt(name) for name in dict.fromkeys([mark.name for mark in made.marks])}
     flags = difficult.astype(np.int8).tolist()
     texts = [

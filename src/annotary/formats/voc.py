@@ -239,12 +239,14 @@ class _Writer:
         else:
             left, top, right, bottom = marks.corners(mark, image, self.found.pixels)
         if self.options.whole:
-            numbers = (floor(left) + 1, floor(top) + 1, ceil(right), ceil(bottom))
-            covered = (numbers[2] - numbers[0] + 1) * (numbers[3] - numbers[1] + 1)
+            try:
+                low_x, low_y, high_x, high_y = floor(left) + 1, floor(top) + 1, ceil(right), ceil(bottom)
+                covered = float((high_x - low_x + 1) * (high_y - low_y + 1))
+            except OverflowError:
+                raise ValueError("its corners are too far away for whole numbers") from None
             if covered and (before := (right - left) * (bottom - top)) != covered:
                 reason = "coordinates became whole numbers"
                 self.ledger.approximated(mark.word, reason, mark_id(image, mark), before / covered)
-            low_x, low_y, high_x, high_y = numbers
             return box_lines(map(str, (low_x, high_x, low_y, high_y)))
         if box is not None:
             return box_lines((*span(box.left, box.width, 1), *span(box.top, box.height, 1)))

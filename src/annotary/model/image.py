@@ -60,7 +60,8 @@ class Mark(msgspec.Struct, gc=False, kw_only=True):
     store and through Labelbox files. What is only in memory: `id`, what its file calls it; `ring`, the
     numbers of a polygon or polyline; the pixels of a mask that comes out of a file as `png`, as `rle` (an
     Rle), or as `parts` (the rings of a COCO polygon, whose union counts); `extent`, the left, top, right,
-    bottom and area of a polygon that was measured with others, or of a mask as its file says.
+    bottom and area of a polygon that was measured with others, or of a mask as its file says; `crowd`,
+    where `coco` says no more than that, what is drawn, and whose it is.
     """
 
     kind: str = msgspec.field(name="annotation_kind")
@@ -84,6 +85,7 @@ class Mark(msgspec.Struct, gc=False, kw_only=True):
     rle: Any = None
     png: bytes | None = None
     extent: tuple[float, float, float, float, float] | None = None
+    crowd: bool | None = None
 
     @property
     def word(self) -> str:
