@@ -5,14 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
+from annotary.engine.checking import check
+from annotary.engine.core import Engine
 from annotary.store import FILE_NAME, Store, migrations
 from annotary.store.database import Database
+from annotary.store.leftovers import collect
 from annotary.store.schema import metadata
+from tests.engine.world import Clock, World, mask
 
 
 def opened(url: str) -> Database:
@@ -64,3 +69,27 @@ def test_head_is_the_last_migration(store_url: str) -> None:
 def test_migrate_leaves_a_present_store_alone(store_url: str) -> None:
     Store.open(store_url).close()
     Store.open(store_url, migrate=True).close()
+
+
+def test_masks_beside_the_database_have_a_row_from_0005_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else they would belong to nothing, and go."""
+    monkeypatch.setattr("annotary.store.blobs.SMALL", 64)
+    monkeypatch.setattr("annotary.store.leftovers.UNFINISHED_SECONDS", -60)
+    store = Store.open(tmp_path)
+    world = World(Engine(store), Clock())
+    world.label(0, mask("road-0", seed=0), mask("road-1", seed=1))
+    with store.transaction() as connection:
+        unnamed = store.blobs.put(b"of an import that failed" * 10, connection)
+        named = set(store.blobs.names(connection)) - {unnamed}
+        connection.execute(text("DROP TABLE placed_blobs"))
+        migrations.mark(connection, "0004")
+    store.close()
+    store = Store.open(tmp_path, migrate=True)
+    with store.reading() as connection:
+        assert named and set(store.blobs.names(connection)) == named
+    assert collect(store) == 1
+    assert {one.name[-64:] for one in store.place.names("blobs/")} == named
+    assert check(store).wrong == 0
+    store.close()
