@@ -21,7 +21,10 @@ import httpx
 import pytest
 
 import annotary
+from annotary.engine.checking import check
 from annotary.sample.workload import workload
+from annotary.store import Store
+from annotary.store.bucket import Bucket
 from tests._server import SCRIPT, Server, make_key, quiet_environment, start
 
 ROWS = 600
@@ -281,6 +284,16 @@ def test_killed_a_few_times(tmp_path: Path) -> None:
 @pytest.mark.postgres
 def test_killed_a_few_times_with_two_workers(postgres_url: str, tmp_path: Path) -> None:
     crash(postgres_url, tmp_path, times=4, workers=2)
+
+
+@pytest.mark.postgres
+def test_killed_a_few_times_with_a_bucket(bucket: str, postgres_url: str, tmp_path: Path) -> None:
+    store = Store.open(postgres_url)
+    assert isinstance(store.place, Bucket)
+    crash(postgres_url, tmp_path, times=2, workers=2)
+    assert len(list(store.place.names("files/"))) >= 1
+    assert check(store).wrong == 0
+    store.close()
 
 
 @pytest.mark.soak

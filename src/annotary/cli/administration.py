@@ -115,7 +115,7 @@ def migrate(
 
     made = migrated(session.place, blobs)
     if session.json:
-        show_json(made)
+        show_json(made if blobs is not None else {"schema": made.schema})
         return
     show(f"{session.shown_place} has schema {made.schema}")
     if blobs is not None:
