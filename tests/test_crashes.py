@@ -19,8 +19,6 @@ import pytest
 import annotary
 from annotary.sample.workload import workload
 
-pytestmark = pytest.mark.bucket
-
 ROWS = 1200
 COMMAND = [sys.executable, "-c", "from annotary.cli import main; main()"]
 

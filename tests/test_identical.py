@@ -18,6 +18,7 @@ from annotary.engine.loading import import_sources
 from annotary.engine.sources import ValueSource
 from annotary.sample.workload import workload
 from annotary.store import Store
+from annotary.store.bucket import Bucket
 
 DETAILS = dict.fromkeys(
     (
@@ -68,6 +69,15 @@ def test_both_databases_and_every_run(tmp_path: Path, postgres_url: str) -> None
     assert all(embedded)
     assert exported(str(tmp_path / "store")) == embedded
     assert exported(filled(postgres_url)) == embedded
+
+
+@pytest.mark.postgres
+def test_with_a_bucket(bucket: str, postgres_url: str, tmp_path: Path) -> None:
+    embedded = exported(filled(str(tmp_path / "store")))
+    assert exported(filled(postgres_url)) == embedded
+    store = Store.open(postgres_url)
+    assert isinstance(store.place, Bucket)
+    store.close()
 
 
 def test_sqlite_dump_and_reload(tmp_path: Path) -> None:

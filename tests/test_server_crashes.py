@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from annotary.engine.checking import check
+from annotary.store import Store
+from annotary.store.bucket import Bucket
 from tests._traffic import Processes, suffer
 
 
@@ -16,6 +20,15 @@ def test_killed_a_few_times(tmp_path: Path) -> None:
 @pytest.mark.postgres
 def test_killed_a_few_times_with_two_workers(postgres_url: str, tmp_path: Path) -> None:
     suffer(postgres_url, tmp_path, Processes.kill_one, times=4, workers=2)
+
+
+@pytest.mark.postgres
+def test_killed_a_few_times_with_a_bucket(bucket: str, postgres_url: str, tmp_path: Path) -> None:
+    with closing(Store.open(postgres_url)) as store:
+        assert isinstance(store.place, Bucket)
+        suffer(postgres_url, tmp_path, Processes.kill_one, times=2, workers=2)
+        assert any(store.place.names("files/"))
+        assert check(store).wrong == 0
 
 
 @pytest.mark.soak

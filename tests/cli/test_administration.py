@@ -80,6 +80,23 @@ def test_migrate_says_the_schema(store: Path) -> None:
     assert not Path("annotary-data").exists()
 
 
+def test_migrate_moves_blobs_and_files(postgres_url: str, tmp_path: Path) -> None:
+    one, two = (tmp_path / "one").as_uri(), (tmp_path / "two").as_uri()
+    at = ("--at", postgres_url, "migrate", "--blobs")
+    assert f"it keeps large blobs and files in {one}\n" in done(
+        "--at", postgres_url, "migrate", "--blobs", one
+    )
+    assert document(*at, one) == {"schema": HEAD, "blobs": 0, "files": 0, "left": None}
+    said = typed(*at, two)
+    assert said.exit_code == 0 and f"what was in {one} is there still" in said.stderr
+    assert "give s3://BUCKET/PREFIX" in refused(*at, "elsewhere")
+    assert "not a bucket" in refused(*at, "s3://key:secret@bucket")
+
+
+def test_blobs_of_a_folder_stay_there(store: Path, tmp_path: Path) -> None:
+    assert "stores on PostgreSQL" in refused("--at", store, "migrate", "--blobs", tmp_path.as_uri())
+
+
 def test_a_store_of_a_newer_version(store: Path) -> None:
     with sqlite3.connect(store / "annotary.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999', oldest = '9999'")

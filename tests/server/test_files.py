@@ -367,7 +367,8 @@ def test_a_bucket_that_is_gone_is_one_clear_error(
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{probe.getsockname()[1]}")
     monkeypatch.setattr(bucket, "TRIES", 1)
     place = bucket.Bucket(server.service.engine.store.place.shown)  # type: ignore[attr-defined]
-    monkeypatch.setattr(server.service.engine.store.files, "_place", place)
+    # What the store of each request is made from.
+    monkeypatch.setattr(server.service.engine.store, "_place", place)
     by_key = {"Authorization": f"Bearer {server.key}"}
     answer = http.get(f"/files/{file.id}", headers=by_key)
     assert answer.status_code == 503

@@ -12,15 +12,19 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
+from annotary.engine.checking import check
 from annotary.engine.copying import copy_store
+from annotary.engine.core import Engine
 from annotary.engine.migrating import migrated, standing
 from annotary.errors import NotFound, Outdated, Unavailable
 from annotary.model.project import Project
 from annotary.store import FILE_NAME, Store, migrations
 from annotary.store.database import Database
+from annotary.store.leftovers import collect
 from annotary.store.migrations import upgrading
 from annotary.store.migrations.upgrading import oldest_beside, upgrade
 from annotary.store.schema import metadata
+from tests.engine.world import Clock, World, mask
 
 
 def opened(url: str) -> Database:
@@ -151,3 +155,27 @@ def test_a_place_without_a_store_has_no_schema(tmp_path: Path) -> None:
             with pytest.raises(NotFound, match="no store at"):
                 ask(str(place))
     assert not (tmp_path / "nothing").exists()
+
+
+def test_masks_beside_the_database_have_a_row_from_0006_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else they would belong to nothing, and go."""
+    monkeypatch.setattr("annotary.store.blobs.SMALL", 64)
+    monkeypatch.setattr("annotary.store.leftovers.UNFINISHED_SECONDS", -60)
+    store = Store.open(tmp_path)
+    world = World(Engine(store), Clock())
+    world.label(0, mask("road-0", seed=0), mask("road-1", seed=1))
+    with store.transaction() as connection:
+        unnamed = store.blobs.put(b"of an import that failed" * 10, connection)
+        named = set(store.blobs.names(connection)) - {unnamed}
+        connection.execute(text("DROP TABLE placed_blobs"))
+        migrations.mark(connection, "0005")
+    store.close()
+    store = Store.open(tmp_path, migrate=True)
+    with store.reading() as connection:
+        assert named and set(store.blobs.names(connection)) == named
+    assert collect(store) == 1
+    assert {one.name[-64:] for one in store.place.names("blobs/")} == named
+    assert check(store).wrong == 0
+    store.close()

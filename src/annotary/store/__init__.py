@@ -67,12 +67,9 @@ class KnownRow(NamedTuple):
 class Store:
     """An open store, seen as one organisation."""
 
-    def __init__(
-        self, database: Database, home: Path | None, place: Place | None, org: str = "default"
-    ) -> None:
+    def __init__(self, database: Database, home: Path | None, place: Place | None, org: str) -> None:
         self.database = database
-        self.home = home
-        """The folder of a store of one machine; None: several machines share it."""
+        self.home = home  # a folder where one machine has the store; None where several share it
         self.place: Place = place or Pieces(self)
         self.org = org
         self.running = Running(home and home / RUNNING)
@@ -95,8 +92,7 @@ class Store:
     ) -> Store:
         """The store at a folder or `postgresql://` URL; an empty place becomes one. `unfinished`: or a copy.
 
-        `blobs` is as in `choosing.place_of`. Raises Unavailable, and Outdated where the schema is of another
-        version.
+        `blobs`: as in `place_of`. Raises Unavailable, and Outdated where the schema is of another version.
         """
         place = str(target)
         if place.startswith(("postgresql://", "postgres://")):
@@ -107,13 +103,8 @@ class Store:
             home = Path(place.removeprefix("sqlite://")).expanduser()
             database = Database(migrations.prepare_folder(home) / FILE_NAME)
         migrations.ensure(database, migrate=migrate, unfinished=unfinished)
-        if home is not None:
-            return cls(database, home, Folder(home), org)
-        try:
-            return cls(database, None, choosing.place_of(cls(database, None, None, org), blobs), org)
-        except BaseException:
-            database.close()
-            raise
+        beside = Folder(home) if home else choosing.place_of(cls(database, None, None, org), blobs)
+        return cls(database, home, beside, org)
 
     def close(self) -> None:
         """Let go of the database."""

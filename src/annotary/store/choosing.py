@@ -37,8 +37,16 @@ def place_of(store: Store, asked: str | None = None) -> Place | None:
     """The place of a store on PostgreSQL; None where all lies in the database.
 
     `asked` (default: what the environment says) becomes the place of a store that keeps nothing yet. Raises
-    Invalid where another one is kept, Unavailable where it cannot be used.
+    Invalid where another one is kept, Unavailable where it cannot be used; the database is closed then.
     """
+    try:
+        return _place_of(store, asked)
+    except BaseException:
+        store.close()
+        raise
+
+
+def _place_of(store: Store, asked: str | None) -> Place | None:
     wanted = os.environ.get(VARIABLE, "") if asked is None else asked
     present = kept(store)
     if not wanted:
