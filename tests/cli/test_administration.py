@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from annotary.store.migrations import HEAD
+from annotary.store.migrations import HEAD, OLDEST
 from tests.cli.conftest import PROJECT, document, done, refused, typed
 
 
@@ -72,14 +72,17 @@ def test_a_hint_keeps_to_the_organisation(tmp_path: Path) -> None:
 
 def test_migrate_says_the_schema(store: Path) -> None:
     assert done("--at", store, "migrate") == f"{store} has schema {HEAD}\n"
-    assert document("--at", store, "migrate") == {"schema": HEAD}
+    there = {"schema": HEAD, "oldest": OLDEST, "program": HEAD, "beside": True}
+    assert document("--at", store, "migrate") == there
+    assert done("--at", store, "migrate", "--look") == f"{store} has schema {HEAD}\n"
+    assert document("--at", store, "migrate", "--look") == there
     assert refused("migrate").startswith("no store at annotary-data")
     assert not Path("annotary-data").exists()
 
 
 def test_a_store_of_a_newer_version(store: Path) -> None:
     with sqlite3.connect(store / "annotary.db") as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.execute("UPDATE alembic_version SET version_num = '9999', oldest = '9999'")
     connection.close()
     for words in (("projects",), ("migrate",), ("check",), ("show", PROJECT), ("import", store)):
         said = refused("--at", store, *words)
