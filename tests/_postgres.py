@@ -73,11 +73,10 @@ class Own:
 
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
-            try:
+            there = False
+            with contextlib.suppress(psycopg.OperationalError):
                 psycopg.connect(self.url, connect_timeout=5).close()
                 there = True
-            except psycopg.OperationalError:
-                there = False
             if there == answers:
                 return
             time.sleep(0.05)
@@ -224,8 +223,7 @@ class Cluster:
         for arguments in attempts:
             initdb = self._start("initdb", arguments)
             if initdb.wait() == 0:
-                with (self.data / "pg_hba.conf").open("a") as rules:
-                    rules.write("host all all samenet trust\n")
+                (self.data / "pg_hba.conf").write_text("local all all trust\nhost all all samenet trust\n")
                 return
         raise RuntimeError(f"initdb failed:\n{self.log.read_text()}")
 
@@ -249,12 +247,8 @@ class Cluster:
         raise RuntimeError(f"PostgreSQL did not start:\n{self.log.read_text()}")
 
     def _server_arguments(self, port: int, settings: Mapping[str, str]) -> list[str]:
-        fixed = {
-            "listen_addresses": self.host,
-            "port": str(port),
-            "unix_socket_directories": str(self.folder),
-        }
-        options = [f"--{name}={value}" for name, value in (fixed | dict(settings)).items()]
+        own = {"listen_addresses": self.host, "port": str(port), "unix_socket_directories": str(self.folder)}
+        options = [f"--{name}={value}" for name, value in (own | dict(settings)).items()]
         return ["-D", str(self.data), *options]
 
     def _start(self, program: str, arguments: list[str]) -> subprocess.Popen[bytes]:
@@ -287,8 +281,7 @@ class Cluster:
 def _free_port(host: str) -> int:
     with socket.socket() as probe:
         probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
+        return int(probe.getsockname()[1])
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
@@ -351,8 +344,8 @@ def _start_keeper(
 def _keep(owner: int, locale: str, host: str, settings: Mapping[str, str]) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     wanted = [True]
-    signal.signal(signal.SIGUSR1, lambda *_: wanted.__setitem__(0, False))
-    signal.signal(signal.SIGUSR2, lambda *_: wanted.__setitem__(0, True))
+    for number, value in ((signal.SIGUSR1, False), (signal.SIGUSR2, True)):
+        signal.signal(number, lambda *_, value=value: wanted.__setitem__(0, value))
     account = find_account()
     with _folder_for(account) as folder:
         cluster = Cluster(find_programs(), account, folder, host)
@@ -386,7 +379,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Keep a temporary PostgreSQL server for another process.")
     parser.add_argument("--find", action="store_true", help="only tell whether a server could be started")
     parser.add_argument("--owner", type=int, metavar="PID", help="the process to keep it for")
-    parser.add_argument("--host", default=HOST, help="the address to listen on")
+    parser.add_argument("--host", default=HOST, help="where it listens")
     parser.add_argument("--locale", default="", help="ICU locale; without it text sorts by code point")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a server setting")
     given = parser.parse_args()

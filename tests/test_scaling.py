@@ -12,7 +12,6 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -172,14 +171,6 @@ def worker_of(target: str, task: str) -> int:
     return int(name.split()[1])
 
 
-@contextmanager
-def told(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[str], None]]:
-    lines: list[str] = []
-    yield lines.append
-    with capsys.disabled():
-        print("", *lines, sep="\n")
-
-
 @pytest.mark.soak
 @pytest.mark.postgres
 @pytest.mark.parametrize("format", FORMATS)
@@ -189,7 +180,15 @@ def test_the_same_bytes_by_one_process_by_two_and_by_a_cluster(
     def pool(process: int) -> list[int]:
         return children(process, POOL)
 
-    with told(capsys) as tell, cluster_of(2) as address:
+    found: dict[str, Run] = {}
+
+    def note(name: str, run: Run) -> None:
+        found[name] = run
+        peaks = ", ".join(f"{kind} {most} MB" for kind, most in sorted(run.peaks.items()))
+        with capsys.disabled():
+            print(f"  {name:28} {run.seconds:7.2f} s   {peaks}", flush=True)
+
+    with cluster_of(2) as address:
         nannies = children(os.getpid(), "dask_worker")
 
         def far(process: int) -> list[int]:
@@ -200,20 +199,16 @@ def test_the_same_bytes_by_one_process_by_two_and_by_a_cluster(
             "2 processes": (("--workers", "2"), pool),
             "Dask, 2 workers": (("--scheduler", address), far),
         }
-        tell(f"{ROWS:,} rows as {format}, PostgreSQL, {os.cpu_count()} processors")
-        found: dict[str, Run] = {}
+        with capsys.disabled():
+            print(f"\n{ROWS:,} rows as {format}, PostgreSQL, {os.cpu_count()} processors", flush=True)
         for name, (words, others) in ways.items():
             words = ("--format", format, *words)
-            undisturbed = exported(street, tmp_path, words, others, None)
-            found[name] = undisturbed
-            if len(found) > 1:
-                half = undisturbed.seconds / 2
-                found[f"{name}, one killed"] = exported(street, tmp_path, words, others, half)
+            note(name, exported(street, tmp_path, words, others, None))
+            half = found[name].seconds / 2
+            if name != "one process":
+                note(f"{name}, one killed", exported(street, tmp_path, words, others, half))
         half = found["one process"].seconds / 2
-        found["a task"] = as_task(street, tmp_path, format, None)
-        found["a task, its worker killed"] = as_task(street, tmp_path, format, half)
-        for name, run in found.items():
-            peaks = ", ".join(f"{kind} {most} MB" for kind, most in sorted(run.peaks.items()))
-            tell(f"  {name:28} {run.seconds:7.2f} s   {peaks}")
+        note("a task", as_task(street, tmp_path, format, None))
+        note("a task, its worker killed", as_task(street, tmp_path, format, half))
     assert len({run.digest for run in found.values()}) == 1, found
     assert all(most < BOUND for run in found.values() for most in run.peaks.values()), found

@@ -76,6 +76,7 @@ def test_migrate_says_the_schema(store: Path) -> None:
     assert document("--at", store, "migrate", "--look") == stands
     assert document("--at", store, "migrate") == {**stands, "blobs": 0, "files": 0, "left": None}
     assert "leave --blobs out" in refused("--at", store, "migrate", "--look", "--blobs", "s3://b", status=2)
+    assert done("--at", store, "migrate", "--look") == f"{store} has schema {HEAD}\n"
     assert refused("migrate").startswith("no store at annotary-data")
     assert not Path("annotary-data").exists()
 
