@@ -135,6 +135,7 @@ def test_a_migration_gives_way_to_who_holds_the_tables(
     database = opened(postgres_url)
     with database.transaction() as connection:
         connection.execute(text("ALTER TABLE alembic_version DROP COLUMN oldest"))
+        connection.execute(text("DROP TABLE placed_blobs"))
         migrations.mark(connection, "0004")
     monkeypatch.setattr(upgrading, "LOCK_SECONDS", 1)
     monkeypatch.setattr(upgrading, "PAUSE_SECONDS", 0.1)
