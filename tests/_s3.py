@@ -34,8 +34,8 @@ _OPEN = 4
 _POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
 _NODE = """
 const S3rver = require("s3rver");
-const [port, directory, name] = process.argv.slice(1);
-const options = {address: "127.0.0.1", port, directory, silent: true, configureBuckets: [{name}]};
+const [address, port, directory, name] = process.argv.slice(1);
+const options = {address, port, directory, silent: true, configureBuckets: [{name}]};
 new S3rver(options).run().then(() => console.log("ready"));
 """
 
@@ -44,7 +44,7 @@ class Unavailable(Exception):
     """This machine cannot run such a server; the message says why."""
 
 
-def shared_s3(kind: str, folder: Path, *, owner: int) -> Mapping[str, str]:
+def shared_s3(kind: str, folder: Path, *, owner: int, host: str = HOST) -> Mapping[str, str]:
     """The environment that reaches the one server of a kind of all processes that name the same `folder`."""
     import fcntl
 
@@ -52,12 +52,12 @@ def shared_s3(kind: str, folder: Path, *, owner: int) -> Mapping[str, str]:
     with (folder / f"{kind}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not noted.exists():
-            _start(kind, owner, noted)
+            _start(kind, owner, noted, host)
     found: dict[str, str] = json.loads(noted.read_text())
     return found
 
 
-def _start(kind: str, owner: int, noted: Path) -> None:
+def _start(kind: str, owner: int, noted: Path, host: str) -> None:
     if kind == "s3rver":
         if not shutil.which("node"):
             raise Unavailable("s3rver needs Node.js, and there is no node on PATH")
@@ -67,7 +67,7 @@ def _start(kind: str, owner: int, noted: Path) -> None:
     written = (os.O_WRONLY | os.O_CREAT, 0o600)
     keeper = os.posix_spawn(
         sys.executable,
-        [sys.executable, "-W", "ignore", str(Path(__file__).resolve()), kind, str(owner), str(noted)],
+        [sys.executable, "-W", "ignore", str(Path(__file__).resolve()), kind, str(owner), str(noted), host],
         os.environ,
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -100,9 +100,9 @@ def temporary_bucket(environment: Mapping[str, str], url: str = f"s3://{BUCKET}"
 # -- the keeper ------------------------------------------------------------------------------------
 
 
-def _keep(kind: str, owner: int, noted: Path) -> None:
+def _keep(kind: str, owner: int, noted: Path, host: str) -> None:
     with tempfile.TemporaryDirectory(prefix="annotary-s3-") as folder:
-        environment, stop = _KINDS[kind](folder)
+        environment, stop = _KINDS[kind](folder, host)
         half = noted.with_suffix(".half")
         half.write_text(json.dumps(environment | {"AWS_REGION": "us-east-1"}))
         half.replace(noted)
@@ -119,18 +119,18 @@ def _is_alive(process: int) -> bool:
     return True
 
 
-def _strict(folder: str) -> tuple[dict[str, str], Callable[[], object]]:
+def _strict(folder: str, host: str) -> tuple[dict[str, str], Callable[[], object]]:
     os.environ["INITIAL_NO_AUTH_ACTION_COUNT"] = str(_OPEN)
-    return _moto(folder)
+    return _moto(folder, host)
 
 
-def _moto(folder: str) -> tuple[dict[str, str], Callable[[], object]]:
+def _moto(folder: str, host: str) -> tuple[dict[str, str], Callable[[], object]]:
     import boto3
     from moto.server import ThreadedMotoServer
 
-    server = ThreadedMotoServer(ip_address=HOST, port=_free_port(), verbose=False)
+    server = ThreadedMotoServer(ip_address=host, port=_free_port(host), verbose=False)
     server.start()
-    host, port = server.get_host_and_port()
+    _, port = server.get_host_and_port()
     address = f"http://{host}:{port}"
     anybody = {"endpoint_url": address, "region_name": "us-east-1"}
     anybody |= {"aws_access_key_id": "anybody", "aws_secret_access_key": "anybody"}
@@ -142,10 +142,10 @@ def _moto(folder: str) -> tuple[dict[str, str], Callable[[], object]]:
     return _reached(address, key["AccessKeyId"], key["SecretAccessKey"]), server.stop
 
 
-def _s3rver(folder: str) -> tuple[dict[str, str], Callable[[], object]]:
-    port = _free_port()
+def _s3rver(folder: str, host: str) -> tuple[dict[str, str], Callable[[], object]]:
+    port = _free_port(host)
     server = subprocess.Popen(
-        ["node", "-e", _NODE, str(port), folder, BUCKET],
+        ["node", "-e", _NODE, host, str(port), folder, BUCKET],
         cwd=S3RVER,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -157,10 +157,10 @@ def _s3rver(folder: str) -> tuple[dict[str, str], Callable[[], object]]:
     if server.stdout.readline() != "ready\n":
         raise RuntimeError("s3rver did not start")
     watch.cancel()
-    return _reached(f"http://{HOST}:{port}", "S3RVER", "S3RVER"), server.kill
+    return _reached(f"http://{host}:{port}", "S3RVER", "S3RVER"), server.kill
 
 
-_KINDS: dict[str, Callable[[str], tuple[dict[str, str], Callable[[], object]]]] = {
+_KINDS: dict[str, Callable[[str, str], tuple[dict[str, str], Callable[[], object]]]] = {
     "moto": _strict,
     "open": _moto,
     "s3rver": _s3rver,
@@ -171,9 +171,9 @@ def _reached(address: str, key: str, secret: str) -> dict[str, str]:
     return {"AWS_ENDPOINT_URL": address, "AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret}
 
 
-def _free_port() -> int:
+def _free_port(host: str) -> int:
     with socket.socket() as probe:
-        probe.bind((HOST, 0))
+        probe.bind((host, 0))
         port: int = probe.getsockname()[1]
         return port
 
@@ -183,4 +183,5 @@ if __name__ == "__main__":
     parser.add_argument("kind", choices=_KINDS)
     parser.add_argument("owner", type=int)
     parser.add_argument("noted", type=Path, help="where what reaches the server is to be written")
+    parser.add_argument("host", help="the address to listen on")
     _keep(**vars(parser.parse_args()))

@@ -34,8 +34,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The official SDK comes first: it sleeps while other tests work, and nobody waits for it at the end.
 
     On PostgreSQL with a bucket run those that are marked so: they are about what lies beside the rows.
+    The others run there, too, where there is time for long tests.
     """
-    items[:] = [one for one in items if not _on_bucket(one) or one.get_closest_marker("bucket")]
+    for item in items:
+        if _on_bucket(item) and not item.get_closest_marker("bucket"):
+            item.add_marker("soak")
     items.sort(key=lambda item: "sdk" not in item.path.parts)
 
 

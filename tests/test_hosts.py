@@ -1,8 +1,9 @@
-"""Servers, workers and a database on hosts of their own: one is cut off at work and brought back."""
+"""Servers, workers, a database and a bucket on hosts of their own: one is cut off, and brought back."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import subprocess
 import threading
@@ -17,11 +18,12 @@ import httpx
 import psycopg
 import pytest
 
-from tests import _hosts
+from tests import _hosts, _s3
 from tests._hosts import Hosts, hosts
 from tests._postgres import Unavailable, own_postgres
 from tests._processes import children
-from tests._server import Server, end, make_key, start, start_worker
+from tests._s3 import shared_s3
+from tests._server import SCRIPT, Server, end, make_key, quiet_environment, start, start_worker
 from tests._traffic import (
     STEPS,
     Caller,
@@ -38,7 +40,8 @@ from tests._traffic import (
 )
 
 pytestmark = pytest.mark.postgres
-DATABASE, SERVERS, WORKERS, OUTSIDE = "database", ("server1", "server2"), ("worker1", "worker2"), "outside"
+SERVERS, WORKERS = ("server1", "server2"), ("worker1", "worker2")
+DATABASE, BUCKET, OUTSIDE = "database", "bucket", "outside"
 LARGE = 20_000
 """Rows of an import that takes some seconds."""
 SECONDS = 60.0
@@ -81,17 +84,26 @@ class Site:
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Two servers, two workers and a database, seen from outside, where this thread is meanwhile."""
+    """Two servers, two workers, a database, a bucket, seen from outside, where this thread is meanwhile."""
     folder = tmp_path_factory.mktemp("site")
     with contextlib.ExitStack() as stack:
         try:
-            made = stack.enter_context(hosts(DATABASE, *SERVERS, *WORKERS, OUTSIDE))
+            made = stack.enter_context(hosts(DATABASE, BUCKET, *SERVERS, *WORKERS, OUTSIDE))
             with made.inside(DATABASE):
                 address = made.addresses[DATABASE]
                 own = stack.enter_context(own_postgres(host=address))
+            with made.inside(BUCKET):
+                reached = shared_s3("moto", folder, owner=os.getpid(), host=made.addresses[BUCKET])
         except (_hosts.Unavailable, Unavailable) as error:
             pytest.skip(str(error))
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        for name, value in reached.items():
+            patch.setenv(name, value)
         stack.enter_context(made.inside(OUTSIDE))
+        # By a process of its own: the threads in which this one asks a bucket may be on no host.
+        first = [SCRIPT, "--at", own.url, "projects", "--quiet"]
+        place = {"ANNOTARY_BLOBS": f"s3://{_s3.BUCKET}/site"}
+        subprocess.run(first, env=quiet_environment() | place, check=True, capture_output=True)
         here = Site(made, own.url, folder)
         stack.callback(lambda: end(*(one.process for one in here.servers.values()), *here.workers.values()))
         for name in SERVERS:
@@ -124,6 +136,7 @@ def test_a_host_that_is_cut_off_at_work_costs_nothing(here: Site) -> None:
     check_all(here, work, key)
 
 
+@pytest.mark.soak
 def test_a_database_that_is_cut_off_is_noticed_in_seconds(here: Site) -> None:
     work = prepared(here.target, here.folder)
     key = make_key(here.target, "member")
@@ -144,6 +157,26 @@ def test_a_database_that_is_cut_off_is_noticed_in_seconds(here: Site) -> None:
         assert {answer.json()["error"]["code"] for answer in answers} == {"unreachable"}
         assert time.monotonic() - begun < NOTICED_SECONDS
     check_all(here, work, key)
+
+
+@pytest.mark.soak
+def test_a_bucket_that_is_cut_off_for_a_while_is_waited_for(here: Site) -> None:
+    work = prepared(here.target, here.folder)
+    key = make_key(here.target, "member")
+    with Caller(here.servers["server1"].url, key) as caller:
+        import_once(caller, work, random.Random(3))
+        export_once(caller, work, random.Random(3))
+        here.hosts.cut(BUCKET)
+        threads = burst(here.servers["server2"].url, key, work, random.Random(4))
+        try:
+            time.sleep(8)
+            assert caller.http.get("/api/v1/projects").status_code == 200
+        finally:
+            here.hosts.mend(BUCKET)
+        for thread in threads:
+            thread.join()
+    check_all(here, work, key)
+    assert here.asked("SELECT count(*) FROM file_pieces") == [(0,)]
 
 
 def taken(here: Site, task: str) -> str:
@@ -197,7 +230,7 @@ def test_any_host_is_cut_off_again_and_again(here: Site) -> None:
             threads += burst(server.url, key, work, luck)
         time.sleep(luck.uniform(0, 1.5))
         # The database in turn, and for longer than a lease now and then.
-        lost = luck.choice((DATABASE, *SERVERS, *WORKERS)) if number % 4 else DATABASE
+        lost = luck.choice((DATABASE, BUCKET, *SERVERS, *WORKERS)) if number % 4 else DATABASE
         here.hosts.cut(lost)
         time.sleep(luck.uniform(0.5, 45))
         here.hosts.mend(lost)

@@ -21,7 +21,7 @@ import pytest
 
 import annotary
 from annotary.engine.core import Engine
-from annotary.model.export import ExportParams, ExportQuery, ProjectScope
+from annotary.model.export import DETAILS, ExportParams, ExportQuery, ProjectScope
 from annotary.model.project import Project
 from annotary.operations.exports import StartExport
 from annotary.sample.workload import workload
@@ -36,7 +36,7 @@ POOL, DASK = "annotary.engine.processes", "distributed"
 SECONDS = 3600
 BOUND = 600
 """MB that no process may pass, whatever the number of rows."""
-DETAILS = ExportParams(data_row_details=True, label_details=True, project_details=True)
+EVERYTHING = ExportParams(**dict.fromkeys(DETAILS, True))
 FORMATS = ("labelbox-v2", "labelbox-v1", "coco")
 
 
@@ -144,7 +144,7 @@ def as_task(target: str, folder: Path, format: str, kill_after: float | None) ->
     workers = [start_worker(target, folder / "worker.log") for _ in range(2)]
     try:
         (project,) = engine.store.find(Project)
-        query = ExportQuery(scope=ProjectScope(id=project.id), params=DETAILS)
+        query = ExportQuery(scope=ProjectScope(id=project.id), params=EVERYTHING)
         begun, taken = time.monotonic(), 0.0
         task = engine.call(StartExport(query=query, format=format, workers=1))
         with Memory(lambda: {one.pid: "worker" for one in workers}) as memory:
@@ -210,8 +210,9 @@ def test_the_same_bytes_by_one_process_by_two_and_by_a_cluster(
         half = found["one process"].seconds / 2
         note("a task", as_task(street, tmp_path, format, None))
         note("a task, its worker killed", as_task(street, tmp_path, format, half))
-    # A task signs links to masks, and shows the details that are asked for here: its bytes are its own.
     tasks = {run.digest for name, run in found.items() if name.startswith("a task")}
     typed = {run.digest for name, run in found.items() if not name.startswith("a task")}
     assert len(tasks) == len(typed) == 1, found
+    # A task signs the links to masks that v1 has for every shape.
+    assert (tasks == typed) == (format != "labelbox-v1"), found
     assert all(most < BOUND for run in found.values() for most in run.peaks.values()), found

@@ -22,8 +22,9 @@ def test_killed_a_few_times_with_two_workers(postgres_url: str, tmp_path: Path) 
     suffer(postgres_url, tmp_path, Processes.kill_one, times=4, workers=2)
 
 
+@pytest.mark.soak
 @pytest.mark.postgres
-def test_killed_a_few_times_with_a_bucket(bucket: str, postgres_url: str, tmp_path: Path) -> None:
+def test_killed_with_a_bucket(bucket: str, postgres_url: str, tmp_path: Path) -> None:
     with closing(Store.open(postgres_url)) as store:
         assert isinstance(store.place, Bucket)
         suffer(postgres_url, tmp_path, Processes.kill_one, times=2, workers=2)

@@ -25,8 +25,6 @@ from annotary.operations.model_runs import CreateModel, CreateModelRun
 from annotary.operations.tasks import GetTask
 from tests.engine.world import World, exported, lines
 
-pytestmark = pytest.mark.bucket
-
 
 @pytest.fixture
 def queued(world: World) -> Engine:

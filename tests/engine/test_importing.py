@@ -21,8 +21,6 @@ from annotary.sample.workload import workload
 from annotary.store import Store
 from tests.engine.world import exported
 
-pytestmark = pytest.mark.bucket
-
 
 def box(id: str) -> dict[str, Any]:
     shape = {"top": 1, "left": 2, "height": 3, "width": 4}

@@ -23,8 +23,6 @@ from annotary.operations.ontologies import CreateOntology
 from annotary.operations.projects import ChangeProject, CreateBatch, CreateProject, GetProject, MoveRows
 from tests.engine.world import START, World, annotated, box, exported, mask, parked, png, take_rows
 
-pytestmark = pytest.mark.bucket
-
 LABELING, REVIEW, REWORK = "Initial labeling task", "Initial review task", "Rework (all rejected)"
 NOW = START.isoformat(timespec="milliseconds")
 

@@ -40,8 +40,6 @@ from tests._processes import children
 from tests.engine.histories import RUN, edit, run
 from tests.engine.world import ALL_DETAILS, World, add_rows
 
-pytestmark = pytest.mark.bucket
-
 MODULE = "annotary.engine.processes"
 
 STREETS = ProjectScope(id="streets")
