@@ -126,6 +126,7 @@ def test_connections_that_are_ended_cost_nothing(postgres_url: str, tmp_path: Pa
     none_failed(suffer(postgres_url, tmp_path, cut_connections, times=4, workers=2))
 
 
+@pytest.mark.soak
 def test_a_database_that_is_restarted_costs_nothing(own: Own, tmp_path: Path) -> None:
     def restart(running: Processes, luck: random.Random) -> None:
         own.stop()

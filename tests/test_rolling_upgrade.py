@@ -231,7 +231,13 @@ def check(target: str, work: Work, key: str, *urls: str) -> None:
     check_store(target)
 
 
-@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.mark.parametrize(
+    "database",
+    [
+        pytest.param("sqlite", marks=pytest.mark.soak),
+        pytest.param("postgres", marks=pytest.mark.postgres),
+    ],
+)
 def test_programs_that_are_too_old_say_so_and_do_nothing_any_more(
     database: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
