@@ -98,12 +98,8 @@ def spread(
         step = max(STEP, min(LONGEST, rows // (SHARES * count) // STEP * STEP))
     else:
         step = FAR_STEP
-    folder = Path(tempfile.mkdtemp(prefix=".annotary-", suffix=".parts", dir=near()))
-    try:
-        with _begun(engine, order, counts, count, step, folder, executor) as spread:
-            yield from spread.parts()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with _begun(engine, order, counts, count, step, near(), executor) as spread:
+        yield from spread.parts()
 
 
 def spread_files(
@@ -112,12 +108,8 @@ def spread_files(
     """The same, but that each writes its stretches to the place at an address, which all of them reach: the
     names they have there, in order. Those of stretches without a row are of no file.
     """
-    folder = Path(tempfile.mkdtemp(prefix=".annotary-", suffix=".parts"))
-    try:
-        with _begun(engine, order, counts, count, FILE_STEP, folder, executor, place) as spread:
-            yield from spread.files()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with _begun(engine, order, counts, count, FILE_STEP, None, executor, place) as spread:
+        yield from spread.files()
 
 
 @contextmanager
@@ -127,11 +119,13 @@ def _begun(
     counts: Counts,
     count: int,
     step: int,
-    folder: Path,
+    near: Path | None,
     executor: Executor | None,
     place: str | None = None,
 ) -> Iterator[_Spread]:
     with ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix=".annotary-", suffix=".parts", dir=near))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
         cut = stack.enter_context(closing(stretches(engine.store.database, order.selection.at, step)))
         others = executor or stack.enter_context(Processes(count - 1, folder))
         far = executor is not None
@@ -265,7 +259,8 @@ class _Spread:
         if isinstance(goal, Goal):
             self.held[number] = to_place(parts, goal, written)
         else:
-            self.held[number] = to_file(parts, goal or str(self._file(number)), written)
+            # Not over the network, even where the others send theirs.
+            self.held[number] = to_file(parts, str(self._file(number)), written)
 
     def _goal(self, number: int) -> str | Goal | None:
         """Where a stretch goes: into the place, over the network, or to a file."""
@@ -286,11 +281,8 @@ class _Spread:
     def _await(self) -> None:
         """Wait for the next stretch; it is written here where nothing came of it."""
         stretch, future = self.given[self.next]
-        try:
-            written = future.result()
-        except Exception as error:
-            if not self._is_broken(error):
-                raise
+        written = self._answer(future)
+        if written is None:
             self._keep(self.next, stretch)
         else:
             self.held[self.next] = written
@@ -300,11 +292,8 @@ class _Spread:
     def _result(self) -> Iterator[Part]:
         """The next stretch from whom it was given to; written here where nothing came of that."""
         stretch, future = self.given[self.next]
-        try:
-            written = future.result()
-        except Exception as error:
-            if not self._is_broken(error):
-                raise
+        written = self._answer(future)
+        if written is None:
             yield from self._here(stretch)
         else:
             with self.lock:
@@ -313,6 +302,15 @@ class _Spread:
         with self.lock:
             del self.given[self.next]
             self.counted.discard(self.next)
+
+    def _answer(self, future: Future[Written]) -> Written | None:
+        """What was written elsewhere; None where whoever had it did not come to its end."""
+        try:
+            return future.result()
+        except Exception as error:
+            if not self._is_broken(error):
+                raise
+            return None
 
     def _is_broken(self, error: Exception) -> bool:
         """Whether it was not the stretch that failed but who had it; each executor has errors of its own.

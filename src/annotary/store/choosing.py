@@ -89,7 +89,7 @@ def opened(address: str) -> Place:
         return Bucket(address)
     folder = Folder(_folder(address))
     if not folder.root.is_dir():
-        raise Unavailable(f"the folder of blobs {folder.root} is not there; is it mounted?")
+        raise Unavailable(f"the folder {folder.root} is not there; is it mounted?")
     return folder
 
 
