@@ -53,8 +53,10 @@ AHEAD = 6
 FAR_STEP, FAR_AHEAD = 2 * STEP, 2
 """The same for who has no folder in common with this process, and sends stretches, to be held in memory."""
 FAR_MOST = 1024
-FILE_STEP = 64 * STEP
-"""So many rows are a file of their own, where those are wanted: a second's work or more."""
+FILES, FILE_STEP = 16, 64 * STEP
+"""Where files of some rows each are wanted: so many at least, of as many rows at most, but of no fewer than a
+stretch has at most. How many does not depend on who writes them.
+"""
 ENDING = ".ndjson"
 
 
@@ -108,7 +110,9 @@ def spread_files(
     """The same, but that each writes its stretches to the place at an address, which all of them reach: the
     names they have there, in order. Those of stretches without a row are of no file.
     """
-    with _begun(engine, order, counts, count, FILE_STEP, None, executor, place) as spread:
+    rows = engine.store.count(order.selection.at, ExportFilters())
+    step = min(FILE_STEP, max(LONGEST, rows // FILES // STEP * STEP))
+    with _begun(engine, order, counts, count, step, None, executor, place) as spread:
         yield from spread.files()
 
 
