@@ -29,7 +29,8 @@ FEW = 20_000
 """Up to so many keys are held at once."""
 _ALL = 2**63 - 1
 """The LIMIT of a statement that has none: SQLite takes no OFFSET without it."""
-
+_KEPT = 8 << 20
+"""So many bytes that were freed the process keeps, in place of having others cleared for the next page."""
 
 Grouped = dict[int, list[tuple[Any, ...]]]
 
@@ -53,6 +54,9 @@ def pages(
     between: Stretch | None = None,
 ) -> Iterator[Page]:
     """The pages of one project or run, or of a stretch of it; `lean` ones have only what was asked for."""
+    # The GNU C library takes the largest block that has been freed as the measure of what to keep. This one
+    # is never touched, and so costs nothing; without it, faults on fresh memory are a seventh of an export.
+    bytes(_KEPT)
     with database.raw() as cursor:
         run = _Run(database, cursor, at, params, predictions, lean=lean, between=between)
         chosen = list(filters_of(at, filters, arrays=not database.is_sqlite))
