@@ -85,5 +85,5 @@ def test_what_is_odd_about_rows_is_read_only_where_some_are(
     with annotary.Client(store_url) as client:
         loaded(client, "p", [1] * span + [1, 1, 1, 1, 0] + [1] * (span - 5) + [1] * (2 * span))
         assert len(list(client.get_project("p").export().stream())) == 4 * span
-    # The second span is begun as if all were plain; the third has the column still, and says that none are odd.
+    # The second span is begun as if all were plain; the third has the column, and says that none are odd.
     assert asked == [False, False, True, True, False]

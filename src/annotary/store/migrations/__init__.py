@@ -11,7 +11,7 @@ from annotary.errors import Outdated, Unavailable
 from annotary.store.database import Database, Guard
 from annotary.store.schema import metadata
 
-HEAD = "0006"
+HEAD = "0007"
 OLDEST = "0006"
 """The oldest schema whose programs may use a store of HEAD: what the migrations up to it say."""
 _LOCK = 7_305_801_144
@@ -144,7 +144,7 @@ def _create(connection: Connection, database: Database) -> None:
     metadata.create_all(connection)
     if not database.is_sqlite:
         for table, column in _LARGE:
-            # Sections are read whole and often; lz4 unpacks several times faster than the default.
+            # These are written and read whole and often; lz4 is several times faster than the default.
             connection.execute(text(f"ALTER TABLE {table} ALTER COLUMN {column} SET COMPRESSION lz4"))
     connection.execute(
         text(
@@ -164,6 +164,7 @@ _LARGE = (
     ("rows", "extra"),
     ("data_row_versions", "head"),
     ("data_row_versions", "metadata"),
+    ("file_pieces", "data"),
 )
 
 
