@@ -6,7 +6,6 @@ snapshot is held.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -180,9 +179,8 @@ def to_place(parts: Iterable[Part], goal: Goal, written: Written) -> Written:
         path = folder / "part"
         to_file(parts, str(path), written)
         if written.size:
-            with path.open("rb+") as file:
+            with path.open("rb") as file:
                 written.sha256 = file_digest(file, "sha256").hexdigest()
-                os.fsync(file.fileno())
             place.take(goal.name, path, {})
     return written
 

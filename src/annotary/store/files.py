@@ -92,12 +92,11 @@ class Files:
 
         `once` gives the file of the same name and bytes that is here already, where there is one.
         """
-        with path.open("rb+") as file:
+        with path.open("rb") as file:
             digest = sha256()
             while block := file.read(BLOCK):
                 digest.update(block)
             size = file.tell()
-            os.fsync(file.fileno())
         made = StoredFile(
             id=derived_id(self._home.org, "file", name, digest.hexdigest()) if once else new_id(),
             name=name,
@@ -125,8 +124,6 @@ class Files:
                 for piece in pieces:
                     digest.update(piece)
                     out.write(piece)
-                out.flush()
-                os.fsync(out.fileno())
             if digest.hexdigest() != file.sha256:
                 raise Unavailable(
                     f"file {file.id!r} ({file.name}) is damaged: delete its task, or restore it"

@@ -70,21 +70,19 @@ class Folder:
         """Keep some bytes: they are on disk when this returns."""
         with writing(self) as folder:
             path = folder / "blob"
-            with path.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+            path.write_bytes(data)
             self.take(name, path, {})
 
     def take(self, name: str, path: Path, headers: Mapping[str, str]) -> None:
-        """Move a finished file here."""
+        """Move a finished file here: it is on disk when this returns."""
         target = self.root / name
         with self._used():
+            _on_disk(path)
             if not target.parent.is_dir():
                 target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                _settle(target.parent.parent)
+                _on_disk(target.parent.parent)
             path.replace(target)
-            _settle(target.parent)
+            _on_disk(target.parent)
 
     def read(self, name: str, start: int, end: int) -> Iterator[bytes]:
         """Bytes from `start` to `end` (not included), in blocks; raises NotFound."""
@@ -140,9 +138,9 @@ def writing(place: Place) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _settle(folder: Path) -> None:
-    """Make sure that a new name in a folder survives a loss of power."""
-    handle = os.open(folder, os.O_RDONLY)
+def _on_disk(path: Path) -> None:
+    """Make sure that a file, or a new name in a folder, survives a loss of power."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
