@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -15,7 +15,11 @@ from annotary.errors import Denied, Invalid
 from annotary.model import moment
 from annotary.model.project import Role, User
 from annotary.operations import Operation
-from annotary.store import Store
+from annotary.store.opening import Unopened
+from annotary.store.reader import Reader
+
+if TYPE_CHECKING:
+    from annotary.store import Store
 
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -83,7 +87,7 @@ class Engine:
 
     def __init__(
         self,
-        store: Store,
+        store: Store | Unopened,
         *,
         user: User = LOCAL,
         role: Role = "admin",
@@ -91,12 +95,22 @@ class Engine:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         queued: bool = False,
     ) -> None:
-        self.store = store
+        self._kept = store
         self.user = user
         self.role: Role = role
         self.base_url = base_url.rstrip("/")
         self.clock = clock
         self.queued = queued
+
+    @property
+    def store(self) -> Store:
+        """The store; an unopened one is opened now."""
+        return self._kept.store if isinstance(self._kept, Unopened) else self._kept
+
+    @property
+    def reader(self) -> Reader:
+        """What reads the store's rows, for which it need not be open."""
+        return self._kept.reader if isinstance(self._kept, Unopened) else self._kept.database
 
     def acting_as(self, org: str, role: Role, user: User) -> Engine:
         """The same engine for somebody else: sees only their organisation, does only what the role allows."""
@@ -134,4 +148,4 @@ class Engine:
 
     def close(self) -> None:
         """Let go of the store."""
-        self.store.close()
+        self._kept.close()

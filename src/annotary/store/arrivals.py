@@ -8,8 +8,8 @@ import msgspec
 
 from annotary.store.changes import Change, feature_entries
 from annotary.store.database import insert_rows
+from annotary.store.filters import FOREVER
 from annotary.store.numbers import Numbers
-from annotary.store.schema import FOREVER
 from annotary.store.signatures import signature_of
 
 

@@ -17,8 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from pyroaring import BitMap
 
-from annotary.store.filters import At, Condition
-from annotary.store.schema import FOREVER
+from annotary.store.filters import FOREVER, At, Condition
 from annotary.store.signatures import Thing
 
 LIMIT = 16

@@ -15,8 +15,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from annotary.model.base import to_json
 from annotary.store.database import driver_cursor, insert_rows
+from annotary.store.filters import FOREVER
 from annotary.store.schema import (
-    FOREVER,
     FRONT,
     collection_versions,
     collections,
