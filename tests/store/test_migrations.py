@@ -23,7 +23,7 @@ from annotary.store.database import Database
 from annotary.store.leftovers import collect
 from annotary.store.migrations import fitting, tables, upgrading
 from annotary.store.migrations.upgrading import oldest_beside, upgrade
-from annotary.store.opening import FILE_NAME
+from annotary.store.opening import FILE_NAME, Unopened
 from annotary.store.schema import metadata
 from tests.engine.world import Clock, World, mask
 
@@ -110,6 +110,26 @@ def test_a_newer_schema_that_leaves_room_for_this_program_is_used(store_url: str
     # What this program does not know of it would not come along.
     with pytest.raises(Outdated, match=r"has schema 9999, of which .* upgrade annotary"):
         copy_store(store_url, str(tmp_path / "copy"))
+
+
+def test_who_only_reads_looks_at_the_schema_too(store_url: str) -> None:
+    Store.open(store_url).close()
+    with closing(Unopened(store_url, "default")) as store, store.reader.raw(snapshot=True) as cursor:
+        cursor.execute("SELECT count(*) FROM entities")
+        assert cursor.fetchall() == [(0,)]
+    stated(store_url, "9999", migrations.HEAD)
+    with closing(Unopened(store_url, "default")) as store, store.reader.raw() as cursor:
+        cursor.execute("SELECT 1")
+    for version, reason in (
+        ("9999", "upgrade annotary"),
+        ("0005", "annotary migrate"),
+        ("copy of", "a copy"),
+    ):
+        stated(store_url, version, version)
+        with closing(Unopened(store_url, "default")) as store:
+            for _ in range(2):
+                with pytest.raises((Outdated, Unavailable), match=reason), store.reader.raw():
+                    pass
 
 
 def test_a_program_at_work_notices_that_it_has_become_too_old(store_url: str) -> None:
