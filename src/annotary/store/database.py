@@ -16,8 +16,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from annotary.errors import AnnotaryError
 from annotary.store import drivers, engines
-from annotary.store.bitmaps import Bitmaps
 from annotary.store.drivers import Cursor
+from annotary.store.kept_bitmaps import Bitmaps
 from annotary.store.reader import Reader
 from annotary.store.reasons import crowded, lost, translated
 

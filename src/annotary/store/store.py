@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -22,7 +22,6 @@ from annotary.store.deliveries import Deliveries
 from annotary.store.files import Files
 from annotary.store.filters import FOREVER, At
 from annotary.store.heads import external_id
-from annotary.store.looking import Looking, look
 from annotary.store.migrations import fitting
 from annotary.store.numbers import Numbers
 from annotary.store.opening import FILE_NAME, located
@@ -38,6 +37,9 @@ from annotary.store.schema import (
     entities,
 )
 from annotary.store.tasks import Tasks
+
+if TYPE_CHECKING:
+    from annotary.store.looking import Looking
 
 V = TypeVar("V", bound=Value)
 _ALONE = 0x616E6E6F
@@ -304,6 +306,9 @@ class Store:
 
     def looking(self, at: At) -> AbstractContextManager[Looking]:
         """A look at the present state of a project or run."""
+        # Brings numpy and bitmaps, of which only who looks has need.
+        from annotary.store.looking import look
+
         return look(self.database, at)
 
     # Data rows
