@@ -17,7 +17,6 @@ from msgspec.structs import replace
 from annotary.engine import label_rules, tasks
 from annotary.engine.core import Engine, handles
 from annotary.engine.corpora import catalog, corpus_of, selection
-from annotary.engine.corpus_images import in_sheets, of_corpus
 from annotary.engine.findings import Findings, refuse_losses
 from annotary.engine.partitions import Order, Written, chosen, rows
 from annotary.engine.sheet_parts import joined
@@ -191,6 +190,9 @@ def _write(
     form = export.format
     assert form.write is not None
     if isinstance(options, TrainingOptions):
+        # Brings numpy, which other formats can do without.
+        from annotary.engine.corpus_images import of_corpus
+
         together = (
             partial(_sheets, engine, export, order, share) if order and share and form.by_sheet else None
         )
@@ -205,6 +207,7 @@ def _write(
 
 def _sheets(engine: Engine, export: Export, order: Order, share: Share) -> Iterator[Sheet | Prepared | Image]:
     """The rows of a training export that several processes read."""
+    from annotary.engine.corpus_images import in_sheets
 
     def read(stretch: Stretch, is_counted: bool) -> Iterator[Sheet | Image]:
         return in_sheets(rows(engine, order, stretch, export if is_counted else Written()))
