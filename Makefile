@@ -22,13 +22,13 @@ setup: .venv/ready ## make .venv inside this folder, with annotary and all it ne
 demo: setup ## load the sample project, export it, say what was made and where
 	@$(BIN)/annotary demo
 
-test: setup ## run the whole test suite, on SQLite, PostgreSQL and S3, with the official SDKs, other programs and a browser
+test: setup ## run the test suite (the documentation's code is `make check`'s), on SQLite, PostgreSQL and S3, with the official SDKs, other programs and a browser
 	@sh scripts/postgres.sh
 	@sh scripts/s3rver.sh
 	@sh scripts/sdk.sh
 	@sh scripts/peers.sh
 	@sh scripts/chromium.sh
-	$(RUN) pytest -n auto
+	$(RUN) pytest -n auto --ignore=tests/test_docs.py
 
 check: setup ## formatter, linter, types, import contracts, docs
 	$(BIN)/ruff format --check .
@@ -37,7 +37,7 @@ check: setup ## formatter, linter, types, import contracts, docs
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 	$(BIN)/python scripts/generate_docs.py --check
-	$(RUN) pytest -q tests/test_docs.py
+	$(RUN) pytest -n auto -q tests/test_docs.py
 
 format: setup ## format the code and mend what the linter can mend
 	$(BIN)/ruff format .

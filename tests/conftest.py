@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
+import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -12,6 +15,7 @@ import pytest
 import annotary
 from tests import _s3
 from tests._postgres import Unavailable, shared_postgres, temporary_database
+from tests._server import SCRIPT, quiet_environment
 
 ROOT = Path(__file__).parent.parent
 
@@ -127,6 +131,31 @@ def client(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[annotary.
 
     with live(str(target)) as server, annotary.Client(server.url, api_key=server.key) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the demo, to be read only; made by the first of the processes that tests run in."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "annotary-demo"
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "exports").exists():
+            command = [SCRIPT, "demo", folder]
+            made = subprocess.run(command, capture_output=True, text=True, env=quiet_environment())
+            assert made.returncode == 0, made.stderr
+            shutil.copytree(folder, _store_of(folder), ignore=shutil.ignore_patterns("exports"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def demo_store(demo: Path) -> Path:
+    """A folder with the demo's store and pictures that nobody opens: to be copied."""
+    return _store_of(demo)
+
+
+def _store_of(demo: Path) -> Path:
+    return demo.with_name(f"{demo.name}-store")
 
 
 @pytest.fixture(scope="session")

@@ -112,7 +112,7 @@ def crash(store: str, folder: Path, times: int) -> None:
 def test_killed_a_few_times(store_url: str, tmp_path: Path) -> None:
     folder = tmp_path / "files"
     folder.mkdir()
-    crash(store_url, folder, 6)
+    crash(store_url, folder, 3)
 
 
 @pytest.mark.soak

@@ -38,6 +38,7 @@ from tests._traffic import (
     prepared,
     settled,
 )
+from tests.conftest import DATABASES
 
 NEXT = f"{int(migrations.HEAD) + 1:04}"
 SECONDS = 60.0
@@ -231,13 +232,8 @@ def check(target: str, work: Work, key: str, *urls: str) -> None:
     check_store(target)
 
 
-@pytest.mark.parametrize(
-    "database",
-    [
-        pytest.param("sqlite", marks=pytest.mark.soak),
-        pytest.param("postgres", marks=pytest.mark.postgres),
-    ],
-)
+@pytest.mark.soak
+@pytest.mark.parametrize("database", DATABASES)
 def test_programs_that_are_too_old_say_so_and_do_nothing_any_more(
     database: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -14,12 +14,12 @@ from tests._traffic import Processes, suffer
 
 
 def test_killed_a_few_times(tmp_path: Path) -> None:
-    suffer(str(tmp_path / "store"), tmp_path, Processes.kill_one, times=4, workers=0)
+    suffer(str(tmp_path / "store"), tmp_path, Processes.kill_one, times=2, workers=0)
 
 
 @pytest.mark.postgres
 def test_killed_a_few_times_with_two_workers(postgres_url: str, tmp_path: Path) -> None:
-    suffer(postgres_url, tmp_path, Processes.kill_one, times=4, workers=2)
+    suffer(postgres_url, tmp_path, Processes.kill_one, times=2, workers=2)
 
 
 @pytest.mark.soak

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,6 @@ from annotary.engine.sessions import open_local_session
 from annotary.model.project import ModelRun, Project
 from annotary.server.cookies import COOKIE
 from tests._live import Live, live
-from tests._server import SCRIPT, quiet_environment
 
 SIZE = {"width": 1280, "height": 720}
 
@@ -87,15 +85,6 @@ def browser() -> Iterator[Browser]:
         opened = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield opened
         opened.close()
-
-
-@pytest.fixture(scope="session")
-def demo_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo's store, made once; to be copied, not changed."""
-    folder = tmp_path_factory.mktemp("demo") / "store"
-    made = subprocess.run([SCRIPT, "demo", folder], capture_output=True, text=True, env=quiet_environment())
-    assert made.returncode == 0, made.stderr
-    return folder
 
 
 @pytest.fixture(scope="module")

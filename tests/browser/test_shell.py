@@ -48,9 +48,7 @@ def test_who_is_not_logged_in_logs_in_by_key_and_goes_where_they_wanted(
     expect(page.get_by_label("API key")).to_be_visible()
 
 
-def test_the_address_that_serve_prints_opens_the_page_logged_in(
-    browser: Browser, demo_store: Path, tmp_path: Path
-) -> None:
+def test_the_address_that_serve_prints_opens_the_page_logged_in(browser: Browser, tmp_path: Path) -> None:
     with serving(str(tmp_path / "store"), tmp_path / "log") as server:
         way_in = re.search(r"http://\S+/login\?once=\w+", server.said())
         assert way_in

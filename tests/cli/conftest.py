@@ -1,8 +1,7 @@
-"""The demo, made once for all tests of the command line, and ways to type commands."""
+"""Copies of the demo's store, and ways to type commands."""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -58,25 +57,9 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the demo, to be read only; made by the first of the processes that tests run in."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "annotary-demo"
-    with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "exports").exists():
-            done("demo", folder)
-    return folder
-
-
 @pytest.fixture
-def store(demo: Path, tmp_path: Path) -> Path:
+def store(demo_store: Path, tmp_path: Path) -> Path:
     """A copy of the demo's store, to be changed."""
     copy = tmp_path / "store"
-    copy.mkdir()
-    for path in demo.glob("annotary.db*"):
-        shutil.copy(path, copy)
-    if (demo / "blobs").exists():
-        shutil.copytree(demo / "blobs", copy / "blobs")
+    shutil.copytree(demo_store, copy, ignore=shutil.ignore_patterns("images"))
     return copy

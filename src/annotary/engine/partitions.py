@@ -104,9 +104,10 @@ def counted(pages: Iterable[Page], counts: Counts, params: ExportParams, *, in_f
     for page in pages:
         counts.done += len(page.rows)
         # Rows of a lean page that have one label have no number.
-        counts.labels += [row[0] for row in page.rows].count(None) + len(page.flat)
+        single = page.rows if page.plain else [row for row in page.rows if row[0] is None]
+        counts.labels += len(single) + len(page.flat)
         if in_full:
-            counts.annotations += sum(_objects(row[lean_annotations]) for row in page.rows if row[0] is None)
+            counts.annotations += sum(_objects(row[lean_annotations]) for row in single)
             counts.annotations += sum(_objects(label[-1]) for label in page.flat)
         for part in page.parts:
             counts.labels += sum(map(len, part.labels.values()))

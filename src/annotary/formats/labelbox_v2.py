@@ -6,7 +6,7 @@ the keys of the vendor's first published samples (February 2023).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress
 from typing import Annotated, Any, Literal
 
@@ -128,15 +128,12 @@ def _project(corpus: Corpus) -> Iterator[bytes]:
     width = 2 * len(plain)
     lines: list[bytes] = []
 
-    def woven(rows: list[tuple[Any, ...]]) -> bytes | None:
-        """The text of rows of which each has one label, as most have; else None.
+    def woven(rows: list[tuple[Any, ...]], columns: Sequence[tuple[Any, ...]]) -> bytes:
+        """The text of rows of which each has one label, as most have.
 
         The columns are woven without a loop over rows, which takes a fifth off the time of an export.
         """
         nonlocal lines
-        odd, *columns = zip(*rows, strict=True)
-        if odd != (None,) * len(rows):
-            return None
         size = width * len(rows)
         if len(lines) < size:
             lines = [piece for text in plain for piece in (text, b"")] * len(rows)
@@ -147,8 +144,12 @@ def _project(corpus: Corpus) -> Iterator[bytes]:
         return b"".join(pieces)
 
     for page in corpus.pages if corpus.lean else _leaned(corpus.pages, params):
-        text = woven(page.rows)
-        if text is None:
+        columns = list(zip(*page.rows, strict=True))
+        if page.plain:
+            text = woven(page.rows, columns)
+        elif columns[0] == (None,) * len(page.rows):
+            text = woven(page.rows, columns[1:])
+        else:
             text = b"".join(_pieces(page, before, drawn, after, middle, there))
         # The next page is read into the same memory, which is in the processor's cache.
         page.rows.clear()

@@ -28,7 +28,10 @@ SPAN_PAGES = 24
 """So many pages are read by one statement, which holds nothing back for longer."""
 FEW = 20_000
 """Up to so many keys are held at once."""
-
+_ALL = 2**63 - 1
+"""The LIMIT of a statement that has none: SQLite takes no OFFSET without it."""
+_KEPT = 8 << 20
+"""So many bytes that were freed the process keeps, in place of having others cleared for the next page."""
 
 Grouped = dict[int, list[tuple[Any, ...]]]
 
@@ -52,6 +55,9 @@ def pages(
     between: Stretch | None = None,
 ) -> Iterator[Page]:
     """The pages of one project or run, or of a stretch of it; `lean` ones have only what was asked for."""
+    # The GNU C library takes the largest block that has been freed as the measure of what to keep. This one
+    # is never touched, and so costs nothing; without it, faults on fresh memory are a seventh of an export.
+    bytes(_KEPT)
     with reader.raw() as cursor:
         run = _Run(reader, cursor, at, params, predictions, lean=lean, between=between)
         chosen = list(filters_of(at, filters, arrays=not reader.is_sqlite))
@@ -242,20 +248,45 @@ class _Run:
             if not self.params.data_row_details:
                 front = f"CASE WHEN {deleted} = 1 THEN v.head ELSE r.front END"
                 parameters = [*parameters, *parameters]
-        columns = lean_columns(self.params, front)
+        found = lean_columns(self.params, front)
+        columns, head = ", ".join(found), found.index("l.head")
         versions = " JOIN data_row_versions v ON v.n = r.version" if "v." in columns else ""
-        head = (
-            f"SELECT CASE {odd} END, {columns} FROM rows r{versions}"
-            f" LEFT JOIN labels l ON l.n = r.label WHERE {where} AND "
-        )
+        source = f"FROM rows r{versions} LEFT JOIN labels l ON l.n = r.label WHERE {where} AND "
+        is_plain = deleted is None
         for span in spans:
+            rest = f"{source}{span.rows} ORDER BY r.data_row"
+            read: int | None = 0
+            if is_plain:
+                read = yield from self._read_plain(f"SELECT {columns} {rest}", parameters, head)
+            if read is None:
+                continue
+            is_plain = deleted is None
             with ExitStack() as stack:
-                for some in self.stream(stack, f"{head}{span.rows} ORDER BY r.data_row", parameters):
+                odder = f"SELECT CASE {odd} END, {columns} {rest} LIMIT {_ALL} OFFSET {read}"
+                for some in self.stream(stack, odder, parameters):
                     odd_ones = [str(row[0]) for row in some if row[0] is not None and row[0] > 0]
                     if odd_ones:
+                        is_plain = False
                         yield Page(some, (), self.fetch(self.labels_in(f"IN ({','.join(odd_ones)})", 0)))
                     else:
                         yield Page(some, ())
+
+    def _read_plain(
+        self, sql: str, parameters: Sequence[Any], head: int
+    ) -> Generator[Page, None, int | None]:
+        """Pages up to one in which a row has no label or several, which has no `head`.
+
+        Gives how many rows there were before; None where there was no such page. What is odd about a row is
+        one more column: to read none of it takes a twentieth off the time of an export.
+        """
+        read = 0
+        with ExitStack() as stack:
+            for some in self.stream(stack, sql, parameters):
+                if None in [row[head] for row in some]:
+                    return read
+                read += len(some)
+                yield Page(some, (), plain=True)
+        return None
 
     def part(self, span: str) -> Part:
         """The labels (and predictions) of some rows."""
@@ -358,7 +389,7 @@ def row_columns(params: ExportParams) -> str:
     return _columns(shown)
 
 
-def lean_columns(params: ExportParams, front: str) -> str:
+def lean_columns(params: ExportParams, front: str) -> list[str]:
     """The columns of a row of a lean page after the first; `front` is shown where no details are."""
     full = params.data_row_details
     shown = (
@@ -376,7 +407,7 @@ def lean_columns(params: ExportParams, front: str) -> str:
         ("r.tail", True),
         ("r.extra", params.project_details),
     )
-    return _columns(shown, lean=True)
+    return [column for column, asked in shown if asked]
 
 
 def label_columns(params: ExportParams, *, lean: bool = False) -> str:
