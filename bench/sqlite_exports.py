@@ -15,7 +15,7 @@ from annotary.formats import names
 from annotary.model.export import ExportParams
 from annotary.model.sections import plain
 from annotary.sample.workload import workload
-from annotary.store import FILE_NAME
+from annotary.store.opening import FILE_NAME
 from bench import reference
 from bench.measure import median, ratios, rounds
 from bench.targets import Result

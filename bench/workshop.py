@@ -19,7 +19,8 @@ from annotary.model.export import DETAILS, ExportFilters, ExportParams, ExportQu
 from annotary.model.project import Project
 from annotary.operations.exports import StartExport
 from annotary.sample.workload import workload
-from annotary.store import FILE_NAME, Store
+from annotary.store import Store
+from annotary.store.opening import FILE_NAME
 from bench import reference
 from bench.child import watched
 from bench.measure import say

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from annotary.store import FILE_NAME
+from annotary.store.opening import FILE_NAME
 from bench.measure import median, say
 from bench.targets import Result
 from bench.workshop import ON, Workshop, pieces

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,17 +27,31 @@ if TYPE_CHECKING:
     from annotary.client import Client
     from annotary.engine.conversion import Conversion
 
-__version__ = version("annotary")
+    __version__: str
 
 
 def __getattr__(name: str) -> Any:
-    # The client takes a quarter of a second to import, and neither commands nor conversions need all of it.
-    if name != "Client":
+    # The client takes a quarter of a second to import, and neither commands nor conversions need all of it; a
+    # process that writes a stretch of an export needs not even the version.
+    if name not in _LATE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = _LATE[name]()
+    return globals()[name]
+
+
+def _client() -> type[Client]:
     from annotary.client import Client
 
-    globals()[name] = Client
     return Client
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("annotary")
+
+
+_LATE: dict[str, Callable[[], Any]] = {"Client": _client, "__version__": _version}
 
 
 def convert(source: str | Path, destination: str | Path, *, to: str, **options: Any) -> Conversion:

@@ -11,8 +11,8 @@ from sqlalchemy import text
 from annotary.engine.checking import check
 from annotary.errors import Outdated
 from annotary.model.export import ExportParams
-from annotary.store import migrations
-from annotary.store.schema import FOREVER
+from annotary.store.filters import FOREVER
+from annotary.store.migrations import fitting
 from tests.engine.histories import EDITS, RUN, edit, run
 from tests.engine.world import ALL_DETAILS, World, exported, lines
 
@@ -117,8 +117,8 @@ def test_a_store_of_the_first_release_is_led_to_the_same_bytes(world: World) -> 
         for statement in BACK:
             connection.execute(text(statement))
     with pytest.raises(Outdated, match="run: annotary migrate"):
-        migrations.ensure(database)
-    migrations.ensure(database, migrate=True)
+        fitting.ensure(database)
+    fitting.ensure(database, migrate=True)
     with database.connection() as connection:
         assert [connection.execute(query).all() for query in derived] == known
     assert check(world.engine.store).findings == ()

@@ -24,7 +24,7 @@ from annotary.errors import Invalid, Unavailable
 from annotary.model.task import Artifact
 from annotary.sample.workload import workload
 from annotary.store import Store
-from annotary.store.choosing import opened
+from annotary.store.addresses import opened
 from annotary.store.places import Folder
 from tests._dask import cluster_of
 from tests._processes import children

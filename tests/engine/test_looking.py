@@ -31,6 +31,7 @@ from annotary.operations.projects import MoveRows
 from annotary.store import Store, bitmaps
 from annotary.store.database import Database
 from annotary.store.filters import At
+from annotary.store.kept_bitmaps import Bitmaps
 from annotary.store.signatures import ANSWERS, shown_in, signature_of, things_of
 from tests.engine.histories import edit
 from tests.engine.world import World
@@ -239,7 +240,7 @@ def test_many_signatures_and_few_give_the_same_bitmaps(
     for alone, together in ((1, 1), (10_000, 3), (5, 40)):
         monkeypatch.setattr(bitmaps, "_ALONE", alone)
         monkeypatch.setattr(bitmaps, "_TOGETHER", together)
-        engine.store.database.bitmaps = bitmaps.Bitmaps()
+        engine.store.database.bitmaps = Bitmaps()
         assert engine.call(FindFacets(scope=SCOPE)) == wanted
 
 

@@ -24,6 +24,7 @@ from annotary.operations.projects import (
     SetPriority,
     Summarize,
 )
+from annotary.store.rows import pages as pages_of
 from tests.engine.world import World, add_rows, exported, mask, take_rows
 
 LABELING, REVIEW, REWORK = "Initial labeling task", "Initial review task", "Rework (all rejected)"
@@ -129,7 +130,7 @@ def test_an_export_that_reads_a_project_while_it_is_removed_comes_to_its_end(wor
     world.label(0)
     whole, _ = exported(world.engine, "streets")
     at, _, _ = world.engine.store.at("project", "streets")
-    pages = world.engine.store.rows(at, ExportParams())
+    pages = pages_of(world.engine.reader, at, ExportParams(), ExportFilters())
     world.call(DeleteProject(project_id="streets"))
     assert sum(len(page.rows) for page in pages) == 6 == len(whole.splitlines())
 
@@ -351,5 +352,5 @@ def test_a_filter_is_read_at_the_exports_state_even_if_it_changes_meanwhile(worl
     moved(world, 0, None)
     filters = ExportFilters(workflow_status="TO_LABEL")
     assert filters.batch_ids is UNSET
-    pages = store.rows(at, ExportParams(), filters)
+    pages = pages_of(store.database, at, ExportParams(), filters)
     assert sum(len(page.rows) for page in pages) == 6

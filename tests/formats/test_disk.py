@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from annotary.formats import _disk
+from annotary.formats import _disk, _seen
 
 
 def test_a_set_knows_what_it_put_on_disk(monkeypatch: Any) -> None:
-    monkeypatch.setattr(_disk, "_RECENT", 10)
-    seen = _disk.Seen()
+    monkeypatch.setattr(_seen, "_RECENT", 10)
+    seen = _seen.Seen()
     keys: list[int | str] = [*range(25), *(f"name {at}" for at in range(25)), "7"]
     assert all(seen.add(key) for key in keys)
     assert not any(seen.add(key) for key in keys)
@@ -20,10 +20,10 @@ def test_a_set_knows_what_it_put_on_disk(monkeypatch: Any) -> None:
 
 
 def test_a_set_is_exact_where_the_marks_of_its_keys_are_full(monkeypatch: Any) -> None:
-    monkeypatch.setattr(_disk, "_RECENT", 5)
-    monkeypatch.setattr(_disk, "_BITS", 4)
-    monkeypatch.setattr(_disk, "_PLACES", 15)
-    seen, known = _disk.Seen(), set()
+    monkeypatch.setattr(_seen, "_RECENT", 5)
+    monkeypatch.setattr(_seen, "_BITS", 4)
+    monkeypatch.setattr(_seen, "_PLACES", 15)
+    seen, known = _seen.Seen(), set()
     luck = random.Random(3)
     for _ in range(2000):
         key: int | str = luck.randrange(-300, 300)

@@ -23,8 +23,8 @@ from annotary.engine.findings import Findings
 from annotary.engine.loading import import_sources
 from annotary.engine.sources import ValueSource
 from annotary.formats import _columns as columns
-from annotary.formats import _disk, load
 from annotary.formats import _marks as marks
+from annotary.formats import _seen, load
 from annotary.model.export import ExportQuery, ProjectScope
 from annotary.model.image import POLYGON, Mark
 from annotary.model.project import Project
@@ -329,9 +329,9 @@ def same_of_nothing(engine: Engine, name: str) -> int:
 
 
 def test_ids_beyond_memory_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_disk, "_RECENT", 50)
-    monkeypatch.setattr(_disk, "_BITS", 8)
-    monkeypatch.setattr(_disk, "_PLACES", 255)
+    monkeypatch.setattr(_seen, "_RECENT", 50)
+    monkeypatch.setattr(_seen, "_BITS", 8)
+    monkeypatch.setattr(_seen, "_PLACES", 255)
     engine = store_of(tmp_path / "store", ["carried", "two_labels"], 0.02, seed=3)
     try:
         assert same(engine, "coco", {}) > 0

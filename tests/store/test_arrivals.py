@@ -8,8 +8,9 @@ from msgspec.structs import asdict
 from sqlalchemy import text
 
 from annotary.store import Store
-from annotary.store.arrivals import NewLabel, NewRow, put_new
-from annotary.store.changes import feature_entries
+from annotary.store.arrivals import put_new
+from annotary.store.feature_index import feature_entries
+from annotary.store.new_rows import NewLabel, NewRow
 from annotary.store.schema import front_of
 from annotary.store.signatures import shown_in
 

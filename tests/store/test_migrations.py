@@ -18,11 +18,12 @@ from annotary.engine.core import Engine
 from annotary.engine.migrating import migrated, standing
 from annotary.errors import NotFound, Outdated, Unavailable
 from annotary.model.project import Project
-from annotary.store import FILE_NAME, Store, migrations
+from annotary.store import Store, migrations
 from annotary.store.database import Database
 from annotary.store.leftovers import collect
-from annotary.store.migrations import upgrading
+from annotary.store.migrations import fitting, tables, upgrading
 from annotary.store.migrations.upgrading import oldest_beside, upgrade
+from annotary.store.opening import FILE_NAME, Unopened
 from annotary.store.schema import metadata
 from tests.engine.world import Clock, World, mask
 
@@ -51,7 +52,7 @@ def shape(database: Database) -> Any:
 
 def test_a_migrated_store_is_a_new_store(store_url: str, tmp_path: Path, request: Any) -> None:
     new = opened(store_url)
-    migrations.ensure(new)
+    fitting.ensure(new)
     wanted = shape(new)
     with new.transaction() as connection:
         metadata.drop_all(connection)
@@ -70,7 +71,7 @@ def test_a_migrated_store_is_a_new_store(store_url: str, tmp_path: Path, request
 def test_head_is_the_last_migration(store_url: str) -> None:
     database = opened(store_url)
     with database.connection() as connection:
-        script = ScriptDirectory.from_config(migrations.configuration(connection))
+        script = ScriptDirectory.from_config(tables.configuration(connection))
         assert oldest_beside(connection) == migrations.OLDEST
     assert script.get_current_head() == migrations.HEAD
     database.close()
@@ -111,6 +112,26 @@ def test_a_newer_schema_that_leaves_room_for_this_program_is_used(store_url: str
         copy_store(store_url, str(tmp_path / "copy"))
 
 
+def test_who_only_reads_looks_at_the_schema_too(store_url: str) -> None:
+    Store.open(store_url).close()
+    with closing(Unopened(store_url, "default")) as store, store.reader.raw(snapshot=True) as cursor:
+        cursor.execute("SELECT count(*) FROM entities")
+        assert cursor.fetchall() == [(0,)]
+    stated(store_url, "9999", migrations.HEAD)
+    with closing(Unopened(store_url, "default")) as store, store.reader.raw() as cursor:
+        cursor.execute("SELECT 1")
+    for version, reason in (
+        ("9999", "upgrade annotary"),
+        ("0005", "annotary migrate"),
+        ("copy of", "a copy"),
+    ):
+        stated(store_url, version, version)
+        with closing(Unopened(store_url, "default")) as store:
+            for _ in range(2):
+                with pytest.raises((Outdated, Unavailable), match=reason), store.reader.raw():
+                    pass
+
+
 def test_a_program_at_work_notices_that_it_has_become_too_old(store_url: str) -> None:
     with closing(Store.open(store_url)) as store:
         store.put(project("p", "before"))
@@ -136,7 +157,7 @@ def test_a_migration_gives_way_to_who_holds_the_tables(
     with database.transaction() as connection:
         connection.execute(text("ALTER TABLE alembic_version DROP COLUMN oldest"))
         connection.execute(text("DROP TABLE placed_blobs"))
-        migrations.mark(connection, "0004")
+        tables.mark(connection, "0004")
     monkeypatch.setattr(upgrading, "LOCK_SECONDS", 1)
     monkeypatch.setattr(upgrading, "PAUSE_SECONDS", 0.1)
     monkeypatch.setattr(upgrading, "BUSY_SECONDS", 0)
@@ -171,7 +192,7 @@ def test_masks_beside_the_database_have_a_row_from_0006_on(
         unnamed = store.blobs.put(b"of an import that failed" * 10, connection)
         named = set(store.blobs.names(connection)) - {unnamed}
         connection.execute(text("DROP TABLE placed_blobs"))
-        migrations.mark(connection, "0005")
+        tables.mark(connection, "0005")
     store.close()
     store = Store.open(tmp_path, migrate=True)
     with store.reading() as connection:

@@ -1,24 +1,24 @@
-"""The port to a store on this machine: no server, no socket."""
+"""The port to a store on this machine: no server, no socket.
+
+What one call alone has need of is imported by it: a command makes one or two calls, and soon ends.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from annotary.engine import image_places
 from annotary.engine.core import Engine
-from annotary.engine.evaluation import evaluate_file
 from annotary.engine.exporting import Export, open_export
-from annotary.engine.loading import Report, import_sources
-from annotary.engine.masks import shape_png
-from annotary.engine.recognising import opened
-from annotary.engine.sources import ValueSource
 from annotary.model.analysis import Evaluation
 from annotary.operations import Operation
 from annotary.operations.analyses import Measure
 from annotary.operations.exports import StartExport
+
+if TYPE_CHECKING:
+    from annotary.engine.loading import Report
 
 R = TypeVar("R")
 
@@ -54,6 +54,11 @@ class Embedded:
         **options: Any,
     ) -> Report:
         """Import paths, or values as they would stand in a file."""
+        from annotary.engine import image_places
+        from annotary.engine.loading import import_sources
+        from annotary.engine.recognising import opened
+        from annotary.engine.sources import ValueSource
+
         given = list(given) if isinstance(given, list | tuple) else given
         if isinstance(given, list) and all(isinstance(one, str | Path) for one in given):
             paths = [Path(one) for one in given]
@@ -69,10 +74,14 @@ class Embedded:
         self, path: str | Path, measure: Measure, *, project_id: str, format: str | None = None
     ) -> Evaluation:
         """Measure predictions out of a file against a project's labels."""
+        from annotary.engine.evaluation import evaluate_file
+
         return evaluate_file(self.engine, path, measure, project_id=project_id, format=format)
 
     def mask(self, feature_id: str) -> bytes:
         """The PNG of a mask, or of another object's filled shape."""
+        from annotary.engine.masks import shape_png
+
         return shape_png(self.engine, feature_id)
 
     def close(self) -> None:

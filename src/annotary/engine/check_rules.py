@@ -6,7 +6,8 @@ that neither database has to sort a whole table.
 
 from __future__ import annotations
 
-from annotary.store.schema import FOREVER, FRONT
+from annotary.store.filters import FOREVER
+from annotary.store.schema import FRONT
 
 _NOW = f"until = {FOREVER}"
 

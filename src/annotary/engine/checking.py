@@ -20,8 +20,10 @@ from annotary.model.carried import typed
 from annotary.model.corpus import Notice, Problem
 from annotary.model.ontology import FeatureSchema, Normalized, Ontology
 from annotary.model.webhook import Webhook, WebhookSecret
-from annotary.store import FILE_NAME, Store
-from annotary.store.schema import FOREVER, entities, features, shown
+from annotary.store import Store
+from annotary.store.filters import FOREVER
+from annotary.store.opening import FILE_NAME
+from annotary.store.schema import entities, features, shown
 
 PAGE = 500
 _KINDS: dict[str, type[Value]] = {

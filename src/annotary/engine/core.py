@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import pkgutil
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from annotary import operations
 from annotary.errors import Denied, Invalid
 from annotary.model import moment
 from annotary.model.project import Role, User
 from annotary.operations import Operation
-from annotary.store import Store
+from annotary.store.opening import Unopened
+from annotary.store.reader import Reader
+
+if TYPE_CHECKING:
+    from annotary.store import Store
 
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -25,32 +31,13 @@ DEFAULT_BASE_URL = "http://127.0.0.1:8100"
 
 _handlers: dict[type[Operation[Any]], Callable[[Engine, Any], Any]] = {}
 _lock = threading.Lock()
-_HOUSES = (
-    "projects",
-    "batches",
-    "datasets",
-    "data_rows",
-    "metadata_schemas",
-    "global_keys",
-    "ontologies",
-    "feature_schemas",
-    "labels",
-    "model_runs",
-    "annotation_imports",
-    "sending",
-    "slices",
-    "tags",
-    "exporting",
-    "looking",
-    "loading",
-    "tasks",
-    "users",
-    "sessions",
-    "statistics",
-    "evaluation",
-    "suspects",
-    "webhooks",
-)
+_HOUSES = {
+    "analyses": ("statistics", "evaluation", "suspects"),
+    "exports": ("exporting",),
+    "imports": ("loading",),
+    "users": ("users", "sessions"),
+}
+"""Who carries out the operations of a module, where that is not the module of the same name."""
 
 
 def handles(operation: type[Operation[Any]]) -> Callable[[F], F]:
@@ -64,15 +51,38 @@ def handles(operation: type[Operation[Any]]) -> Callable[[F], F]:
 
 
 @cache
+def _known() -> tuple[str, ...]:
+    """The modules of operations, each of which is known to msgspec."""
+    found = tuple(one.name for one in pkgutil.iter_modules(operations.__path__))
+    with _lock:
+        for name in found:
+            for one in vars(import_module(f"{operations.__name__}.{name}")).values():
+                if isinstance(one, type) and issubclass(one, Operation):
+                    # It works a type out when it first meets it, and two threads that meet it at once crash.
+                    msgspec.json.Decoder(one)
+    return found
+
+
+def _settle(name: str) -> None:
+    """Import who carries out the operations of a module."""
+    for house in _HOUSES.get(name, (name,)):
+        import_module(f"annotary.engine.{house}")
+
+
+@cache
 def handlers() -> dict[type[Operation[Any]], Callable[[Engine, Any], Any]]:
     """Every operation with its handler."""
-    for house in _HOUSES:
-        import_module(f"annotary.engine.{house}")
-    with _lock:
-        for operation in _handlers:
-            # msgspec works a type out when it first meets it, and two threads that meet it at once crash.
-            msgspec.json.Decoder(operation)
+    for name in _known():
+        _settle(name)
     return _handlers
+
+
+def _handler(operation: type[Operation[Any]]) -> Callable[[Engine, Any], Any] | None:
+    """Who carries an operation out; a program that asks for little imports no more than that needs."""
+    name = operation.__module__.rpartition(".")[2]
+    if name in _known() and operation not in _handlers:
+        _settle(name)
+    return _handlers.get(operation)
 
 
 class Engine:
@@ -83,7 +93,7 @@ class Engine:
 
     def __init__(
         self,
-        store: Store,
+        store: Store | Unopened,
         *,
         user: User = LOCAL,
         role: Role = "admin",
@@ -91,12 +101,22 @@ class Engine:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         queued: bool = False,
     ) -> None:
-        self.store = store
+        self._kept = store
         self.user = user
         self.role: Role = role
         self.base_url = base_url.rstrip("/")
         self.clock = clock
         self.queued = queued
+
+    @property
+    def store(self) -> Store:
+        """The store; an unopened one is opened now."""
+        return self._kept.store if isinstance(self._kept, Unopened) else self._kept
+
+    @property
+    def reader(self) -> Reader:
+        """What reads the store's rows, for which it need not be open."""
+        return self._kept.reader if isinstance(self._kept, Unopened) else self._kept.database
 
     def acting_as(self, org: str, role: Role, user: User) -> Engine:
         """The same engine for somebody else: sees only their organisation, does only what the role allows."""
@@ -117,7 +137,7 @@ class Engine:
     def call(self, operation: Operation[R]) -> R:
         """Carry an operation out; raises the errors of `annotary.errors`."""
         self.require(operation.needs, type(operation).__name__)
-        handler = handlers().get(type(operation))
+        handler = _handler(type(operation))
         if handler is None:
             raise Invalid(f"no handler for {type(operation).__name__}")
         try:
@@ -134,4 +154,4 @@ class Engine:
 
     def close(self) -> None:
         """Let go of the store."""
-        self.store.close()
+        self._kept.close()

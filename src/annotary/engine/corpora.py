@@ -26,9 +26,9 @@ from annotary.model.export import (
 )
 from annotary.model.ontology import Normalized, Ontology
 from annotary.model.project import Dataset, Model, ModelRun, Project, Slice
-from annotary.store.filters import At, Condition
+from annotary.store import rows
+from annotary.store.filters import FOREVER, At, Condition
 from annotary.store.rows import Stretch
-from annotary.store.schema import FOREVER
 
 
 class Selection(NamedTuple):
@@ -43,7 +43,8 @@ class Selection(NamedTuple):
 
     def corpus(self, engine: Engine, *, counted: bool = False, between: Stretch | None = None) -> Corpus:
         """The rows, or those of a stretch."""
-        pages = engine.store.rows(
+        pages = rows.pages(
+            engine.reader,
             self.at,
             self.params,
             self.filters,
@@ -58,7 +59,7 @@ class Selection(NamedTuple):
             params=self.params,
             pages=pages,
             base_url=engine.base_url,
-            rows=engine.store.count(self.at, self.filters, self.since) if counted else None,
+            rows=rows.count(engine.reader, self.at, self.filters, self.since) if counted else None,
             lean=self.lean,
         )
 
@@ -139,7 +140,9 @@ def catalog(engine: Engine, query: ExportQuery) -> Corpus:
         shown=tuple(shown),
         single=False,
         params=query.params,
-        pages=engine.store.catalog(where, ats, query.params, predictions=query.params.predictions),
+        pages=rows.catalog_pages(
+            engine.reader, where, ats, query.params, predictions=query.params.predictions
+        ),
         base_url=engine.base_url,
     )
 

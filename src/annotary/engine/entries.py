@@ -13,7 +13,6 @@ from annotary.engine.features import Unfit
 from annotary.engine.metadata import merged
 from annotary.engine.places import Place
 from annotary.engine.resolve import Resolver
-from annotary.formats._png import decode_mask, encode_mask
 from annotary.model import moment, sections
 from annotary.model.annotation import TOOLS, Annotations, MaskObject
 from annotary.model.base import derived_id, feature_hash, to_json
@@ -325,6 +324,9 @@ def _with_masks(
 
 
 def _checked_mask(png: bytes, media: MediaAttributes, index: int) -> bytes:
+    # Takes as long to import as all that rows without pixels need.
+    from annotary.formats._png import decode_mask, encode_mask
+
     try:
         mask = decode_mask(png)
     except ValueError as error:

@@ -17,9 +17,7 @@ from msgspec.structs import replace
 from annotary.engine import label_rules, tasks
 from annotary.engine.core import Engine, handles
 from annotary.engine.corpora import catalog, corpus_of, selection
-from annotary.engine.corpus_images import in_sheets, of_corpus
 from annotary.engine.findings import Findings, refuse_losses
-from annotary.engine.masks import blob
 from annotary.engine.partitions import Order, Written, chosen, rows
 from annotary.engine.sheet_parts import joined
 from annotary.engine.splitting import checked
@@ -149,7 +147,7 @@ def open_export(
         return pages if query.labels == "all" else label_rules.chosen(pages, query.labels, query.params)
 
     corpus = chosen(corpus, export, query.labels, query.params, in_full=counted)
-    corpus = corpus._replace(again=again, pixels=lambda name: blob(engine, name))
+    corpus = corpus._replace(again=again, pixels=engine.store.blob)
     order = None
     if selected is not None and among is None and options.in_stretches():
         order = Order(selected, request.format, options, query.labels, query.params, counted)
@@ -192,6 +190,9 @@ def _write(
     form = export.format
     assert form.write is not None
     if isinstance(options, TrainingOptions):
+        # Brings numpy, which other formats can do without.
+        from annotary.engine.corpus_images import of_corpus
+
         together = (
             partial(_sheets, engine, export, order, share) if order and share and form.by_sheet else None
         )
@@ -206,6 +207,7 @@ def _write(
 
 def _sheets(engine: Engine, export: Export, order: Order, share: Share) -> Iterator[Sheet | Prepared | Image]:
     """The rows of a training export that several processes read."""
+    from annotary.engine.corpus_images import in_sheets
 
     def read(stretch: Stretch, is_counted: bool) -> Iterator[Sheet | Image]:
         return in_sheets(rows(engine, order, stretch, export if is_counted else Written()))
@@ -237,7 +239,7 @@ def open_corpus(engine: Engine, query: ExportQuery) -> Corpus:
     pages = corpus.pages
     if query.labels != "all":
         pages = label_rules.chosen(pages, query.labels, query.params)
-    return corpus._replace(pages=pages, pixels=lambda name: blob(engine, name))
+    return corpus._replace(pages=pages, pixels=engine.store.blob)
 
 
 def _allowed(query: ExportQuery) -> ExportQuery:

@@ -24,7 +24,6 @@ from annotary.model.export import ProjectScope
 from annotary.model.project import ImageArchive, ImageFolder
 from annotary.model.task import StoredFile
 from annotary.operations.looking import FindRows
-from annotary.store.database import Database
 
 FOLDERS = 64
 """In so many folders below one that was given, images are looked for by their names."""
@@ -309,14 +308,13 @@ def _opened(path: Path) -> ZipSource | None:
 
 def _stored(engine: Engine, id: str) -> ZipSource | None:
     files = engine.store.files
-    database: Database = engine.store.database
 
     def read() -> ZipSource:
         file = files.get(id)
         stream: IO[bytes] | None = None if files.path(file) is not None else files.opened(file)
         return ZipSource(files.path(file) or Path(id), name=file.name, file=stream)
 
-    return _once((database, id, 0), read)
+    return _once((engine.store.database, id, 0), read)
 
 
 def _once(key: tuple[object, str, int], read: Callable[[], ZipSource]) -> ZipSource | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -66,10 +66,6 @@ def _no_pixels(name: str) -> bytes:
     raise KeyError(name)
 
 
-def _no_picture(image: Image, path: str) -> tuple[Part, ...]:
-    return ()
-
-
 def image_set(
     name: str,
     read: Callable[[], Iterator[Image]],
@@ -114,7 +110,7 @@ def image_set(
         classes,
         ledger,
         pixels,
-        partial(pictures.parts, how=options.images) if pictures.asked(options.images) else _no_picture,
+        partial(pictures.parts, how=options.images),
         carried,
         predictions,
         # To stratify, all marks of an image are looked at.
@@ -136,13 +132,14 @@ class Pictures:
         self._anywhere = anywhere
         self._notify = notify
 
-    def asked(self, how: str) -> bool:
-        """Whether anything is to be said or given of an image; looked up once, not for each."""
-        return how == "copy" or (how == "link" and self._anywhere())
+    @cached_property
+    def _found_anywhere(self) -> bool:
+        # Asked when the first image is written: who only works out what images show needs no place.
+        return self._anywhere()
 
     def parts(self, image: Image, path: str, how: str) -> Iterator[Part]:
         """The parts that put it at a path; none where it is not to be had, which is told."""
-        if how == "skip":
+        if how == "skip" or (how == "link" and not self._found_anywhere):
             return
         found = self._find(image)
         if found is None:

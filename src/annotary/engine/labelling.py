@@ -21,7 +21,7 @@ from annotary.model.base import new_id
 from annotary.model.carried import Extras, decode, typed
 from annotary.model.row import Label, LabelDetails, MediaAttributes, Performance
 from annotary.operations.labels import SaveLabel
-from annotary.store.changes import feature_entries
+from annotary.store.feature_index import feature_entries
 
 
 def label_of(columns: Mapping[str, Any], base_url: str) -> Label:

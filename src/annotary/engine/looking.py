@@ -15,7 +15,6 @@ from annotary.engine.cards import card
 from annotary.engine.core import Engine, handles
 from annotary.engine.corpora import corpus_of
 from annotary.engine.exporting import open_export
-from annotary.engine.masks import blob
 from annotary.engine.pictures import told, weighed
 from annotary.errors import AnnotaryError, NotFound
 from annotary.formats import load, options_of
@@ -156,14 +155,10 @@ def _cards(engine: Engine, scope: Looked, ids: tuple[str, ...]) -> Iterator[Any]
     params = ExportParams(project_details=True, predictions=isinstance(scope, RunScope))
     query = ExportQuery(scope=scope, filters=ExportFilters(data_row_ids=ids), params=params)
     corpus = corpus_of(engine, query)
-
-    def pixels(name: str) -> bytes:
-        return blob(engine, name)
-
     for page in corpus.pages:
         (part,) = page.parts
         for row in page.rows:
-            yield card(row, part.labels.get(row[0], []), part.predictions.get(row[0], []), pixels)
+            yield card(row, part.labels.get(row[0], []), part.predictions.get(row[0], []), engine.store.blob)
 
 
 @handles(CountMatching)

@@ -20,7 +20,8 @@ from annotary.model.base import feature_hash
 from annotary.model.carried import decode
 from annotary.model.project import ModelRun
 from annotary.model.row import MediaAttributes
-from annotary.store.schema import FOREVER, collections, data_row_versions, labels, rows
+from annotary.store.filters import FOREVER
+from annotary.store.schema import collections, data_row_versions, labels, rows
 
 POINT = 6
 """A point is drawn as a disc of so many pixels across."""
@@ -35,12 +36,6 @@ class _Label(NamedTuple):
     id: str
     annotations: str
     masks: str | None
-
-
-def blob(engine: Engine, name: str) -> bytes:
-    """Stored bytes by their hash; raises NotFound."""
-    with engine.store.reading() as connection:
-        return engine.store.blobs.get(name, connection)
 
 
 def mask_png(engine: Engine, feature_id: str, *, place: tuple[str, str] | None = None) -> bytes:

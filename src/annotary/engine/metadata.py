@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import UNSET
@@ -15,7 +15,9 @@ from annotary.model import moment
 from annotary.model.base import derived_id, new_id, to_json
 from annotary.model.project import MetadataOption, MetadataSchema
 from annotary.model.row import MetadataField
-from annotary.store import Store
+
+if TYPE_CHECKING:
+    from annotary.store import Store
 
 NAME_LIMIT = 100
 TEXT_LIMIT = 4096

@@ -9,10 +9,12 @@ import msgspec
 from annotary.engine.checking import there
 from annotary.errors import NotFound
 from annotary.model.base import Value
-from annotary.store import FILE_NAME, Store, migrations
+from annotary.store import Store, migrations
 from annotary.store.database import Database
+from annotary.store.migrations import tables
 from annotary.store.migrations.upgrading import oldest_beside
 from annotary.store.moving import Moved, move
+from annotary.store.opening import FILE_NAME
 
 
 class Standing(Value):
@@ -41,7 +43,7 @@ def standing(target: str) -> Standing:
     database = Database(target if "://" in target else Path(target).expanduser() / FILE_NAME)
     try:
         with database.connection() as connection:
-            schema = migrations.schema_of(connection)
+            schema = tables.schema_of(connection)
             if schema is None:
                 raise NotFound(f"no store at {database.shown_place}; give another place with --at")
             oldest = schema.oldest

@@ -15,15 +15,14 @@ from typing import NamedTuple, Protocol
 from annotary.engine import label_rules
 from annotary.engine.core import Engine
 from annotary.engine.corpora import Selection
-from annotary.engine.corpus_images import of_corpus
 from annotary.engine.findings import Findings
 from annotary.engine.sheet_parts import UNREAD, apart
 from annotary.engine.sinks import put
 from annotary.formats import BySheet, Options, Part, TrainingOptions, load
 from annotary.model.corpus import Corpus, Page, Section
 from annotary.model.export import ExportParams, LabelRule
-from annotary.store import Store
-from annotary.store.choosing import opened
+from annotary.store.addresses import opened
+from annotary.store.opening import Unopened
 from annotary.store.places import Folder, Place, writing
 from annotary.store.rows import Stretch
 
@@ -146,6 +145,9 @@ def _of_sheets(
     engine: Engine, order: Order, stretch: Stretch, counts: Counts, by_sheet: BySheet
 ) -> Iterator[Part]:
     """What a training format makes of a stretch by itself, whose rows count where they were read."""
+    # Brings numpy, which other formats can do without.
+    from annotary.engine.corpus_images import of_corpus
+
     counted = Written()
     corpus = rows(engine, order, stretch, counted)
     assert isinstance(order.options, TrainingOptions)
@@ -193,7 +195,7 @@ def parts_place(address: str) -> Place:
 
 @lru_cache(1)
 def _engine(store: str, org: str, base_url: str) -> Engine:
-    return Engine(Store.open(store, org), base_url=base_url)
+    return Engine(Unopened(store, org), base_url=base_url)
 
 
 def write_stretch(job: Job) -> Written:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -13,8 +13,10 @@ from annotary.errors import NotFound
 from annotary.model.base import derived_id, derived_uuid, to_json
 from annotary.model.ontology import Normalized, Ontology
 from annotary.model.project import DONE, Batch, Dataset, Model, ModelRun, Project, WorkflowTask
-from annotary.store import Store
-from annotary.store.changes import Change
+
+if TYPE_CHECKING:
+    from annotary.store import Store
+    from annotary.store.changes import Change
 
 EMPTY = to_json(Normalized())
 DEFAULT_DATASET = "imported"

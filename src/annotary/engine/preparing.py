@@ -33,7 +33,7 @@ from annotary.formats import load
 from annotary.formats._json import Broken, Document, documents
 from annotary.model.corpus import Parsed, Problem
 from annotary.model.project import Dataset
-from annotary.store.arrivals import NewRow
+from annotary.store.new_rows import NewRow
 
 TOGETHER = 16
 """So many documents are sent at once."""

@@ -21,8 +21,9 @@ from annotary.model.image import NOTHING, Classes, Image
 from annotary.model.ledger import Ledger
 from annotary.model.ontology import Normalized
 from annotary.model.project import Dataset
-from annotary.store.filters import Condition
-from annotary.store.schema import FOREVER, collection_versions
+from annotary.store.filters import FOREVER, Condition
+from annotary.store.rows import catalog_pages
+from annotary.store.schema import collection_versions
 
 
 class _Coco(msgspec.Struct, gc=False):
@@ -106,7 +107,9 @@ class Results:
             ids = {one.id for one in store.find(Dataset, name=self._target.dataset)} | {self._target.dataset}
             marks = ",".join("?" * len(ids))
             where = Condition(f"{where.sql} AND d.dataset IN ({marks})", (store.org, *sorted(ids)))
-        for image in of_pages(store.catalog(where, [], ExportParams(), predictions=False)):
+        for image in of_pages(
+            catalog_pages(self._engine.reader, where, [], ExportParams(), predictions=False)
+        ):
             known = msgspec.json.encode(_Known(image.number, image.id, image.width, image.height))
             id = _coco(image.coco).id if image.coco else None
             if isinstance(id, int | str):

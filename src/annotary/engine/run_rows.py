@@ -15,7 +15,8 @@ from annotary.model.base import derived_uuid, feature_hash, to_json
 from annotary.model.ontology import Ontology
 from annotary.model.project import Model, ModelRun, Project
 from annotary.store import KnownRow, states
-from annotary.store.changes import LABEL_FIELDS, feature_entries
+from annotary.store.changes import LABEL_FIELDS
+from annotary.store.feature_index import feature_entries
 from annotary.store.filters import At
 
 

@@ -34,7 +34,7 @@ from annotary.engine.sheet_parts import unread
 from annotary.errors import AnnotaryError, Invalid, Unreachable
 from annotary.formats import Part, load
 from annotary.model.export import ExportFilters
-from annotary.store import Store
+from annotary.store import Store, rows
 from annotary.store.rows import PAGE_ROWS, SPAN_PAGES, Stretch, stretches
 
 LEAST = 50_000
@@ -96,8 +96,7 @@ def spread(
     does what the others have to do, in place of processes of this machine, and answers with the stretches.
     """
     if executor is None:
-        rows = engine.store.count(order.selection.at, ExportFilters())
-        step = max(STEP, min(LONGEST, rows // (SHARES * count) // STEP * STEP))
+        step = max(STEP, min(LONGEST, _size(engine, order) // (SHARES * count) // STEP * STEP))
     else:
         step = FAR_STEP
     with _begun(engine, order, counts, count, step, near(), executor) as spread:
@@ -110,8 +109,7 @@ def spread_files(
     """The same, but that each writes its stretches to the place at an address, which all of them reach: the
     names they have there, in order. Those of stretches without a row are of no file.
     """
-    rows = engine.store.count(order.selection.at, ExportFilters())
-    step = min(FILE_STEP, max(LONGEST, rows // FILES // STEP * STEP))
+    step = min(FILE_STEP, max(LONGEST, _size(engine, order) // FILES // STEP * STEP))
     with _begun(engine, order, counts, count, step, None, executor, place) as spread:
         yield from spread.files()
 
@@ -130,7 +128,7 @@ def _begun(
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix=".annotary-", suffix=".parts", dir=near))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        cut = stack.enter_context(closing(stretches(engine.store.database, order.selection.at, step)))
+        cut = stack.enter_context(closing(stretches(engine.reader, order.selection.at, step)))
         others = executor or stack.enter_context(Processes(count - 1, folder))
         far = executor is not None
         spread = _Spread(engine, order, counts, cut, folder, others, count - 1, far=far, place=place)
@@ -349,6 +347,11 @@ class _Spread:
 
     def _file(self, number: int) -> Path:
         return self.folder / str(number)
+
+
+def _size(engine: Engine, order: Order) -> int:
+    """The rows of the whole project or run."""
+    return rows.count(engine.reader, order.selection.at, ExportFilters(), None)
 
 
 def _named(number: int) -> str:

@@ -28,8 +28,8 @@ from annotary.model.carried import decode
 from annotary.model.project import Dataset
 from annotary.model.row import MediaAttributes, ProjectDetails, RunPart
 from annotary.model.sections import plain
-from annotary.store.arrivals import NewLabel, NewRow
-from annotary.store.changes import feature_entries
+from annotary.store.feature_index import feature_entries
+from annotary.store.new_rows import NewLabel, NewRow
 
 KEY_LIMIT = 200
 """Characters of a global key (the vendor's documented limit)."""

@@ -13,7 +13,6 @@ from msgspec.structs import replace
 
 from annotary.engine.core import Engine
 from annotary.engine.corpora import corpus_of
-from annotary.engine.statistics import Tally
 from annotary.errors import AnnotaryError, NotFound, Unavailable
 from annotary.model.export import ExportFilters, ExportParams, ExportQuery, ProjectScope, RunScope
 from annotary.model.project import KeptSummary, Summary
@@ -147,6 +146,9 @@ def _counted(
     *,
     among: tuple[str, ...] | None = None,
 ) -> Summary:
+    # Brings numpy; what was counted once is kept, and seldom counted anew.
+    from annotary.engine.statistics import Tally
+
     scope = ProjectScope(id=id) if kind == "project" else RunScope(id=id)
     filters = ExportFilters() if among is None else ExportFilters(data_row_ids=among)
     query = ExportQuery(

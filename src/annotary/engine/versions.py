@@ -7,13 +7,15 @@ their number, then data rows.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from annotary.engine.core import Engine
 from annotary.errors import NotFound
 from annotary.model.project import ModelRun, Project
-from annotary.store import KnownRow, Store
-from annotary.store.changes import Change
+
+if TYPE_CHECKING:
+    from annotary.store import KnownRow, Store
+    from annotary.store.changes import Change
 
 PAGE = 500
 """So many rows are worked on at once."""

@@ -11,8 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from typing import Annotated, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Meta
@@ -22,6 +21,9 @@ from annotary.model.corpus import Notify, Parsed, Report
 from annotary.model.image import Classes
 from annotary.model.ledger import Ledger
 from annotary.model.ontology import Normalized
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "annotary.formats"
 
@@ -191,31 +193,38 @@ class Format(NamedTuple):
 
 
 @cache
+def _own() -> frozenset[str]:
+    """The names of the formats of this folder."""
+    return frozenset(
+        module.name.replace("_", "-")
+        for module in pkgutil.iter_modules(__path__)
+        if not module.name.startswith("_")
+    )
+
+
+@cache
 def _added() -> dict[str, EntryPoint]:
     """Formats of other packages by their names; to ask for them, all packages' metadata is read."""
+    from importlib.metadata import entry_points
+
     return {entry.name: entry for entry in entry_points(group=GROUP)}
 
 
 @cache
 def names() -> tuple[str, ...]:
     """The names of all formats, in alphabetical order."""
-    own = {
-        module.name.replace("_", "-")
-        for module in pkgutil.iter_modules(__path__)
-        if not module.name.startswith("_")
-    }
-    return tuple(sorted(own | _added().keys()))
+    return tuple(sorted(_own() | _added().keys()))
 
 
 @cache
 def load(name: str) -> Format:
     """A format by its name; raises Invalid."""
     name = name.replace("_", "-")
+    if name in _own():
+        return _checked(name, import_module(f"{__name__}.{name.replace('-', '_')}").FORMAT)
     if name in _added():
         return _checked(name, _added()[name].load())
-    if name not in names():
-        raise Invalid(f"unknown format {name!r}; known: {', '.join(names())}")
-    return _checked(name, import_module(f"{__name__}.{name.replace('-', '_')}").FORMAT)
+    raise Invalid(f"unknown format {name!r}; known: {', '.join(names())}")
 
 
 def options_of(name: str, given: dict[str, Any]) -> Options:

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from msgspec import Raw
 
-from annotary.formats._disk import Seen
+from annotary.formats._seen import Seen
 from annotary.model.base import to_json
 from annotary.model.image import Class, Classes, Image, ImageSet
 

@@ -17,9 +17,9 @@ from annotary.formats import _geometry as geometry
 from annotary.formats import _rle as rle
 from annotary.formats._cvat_answers import answers_of, label_of, tags_as_answer
 from annotary.formats._decimals import FAR, number, parsed
-from annotary.formats._disk import Seen
 from annotary.formats._json import Broken, shown
 from annotary.formats._runs import Window, mask_of_window
+from annotary.formats._seen import Seen
 from annotary.formats._xml import Element, children
 from annotary.model.corpus import Problem
 from annotary.model.geometry import Box, Cuboid, Face, Point, cuboid_gap

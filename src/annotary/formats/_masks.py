@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from annotary.formats import Part
-from annotary.formats._png import composite, decode_mask, render_mask_8bit
 from annotary.model.base import to_json
 from annotary.model.corpus import Page
 from annotary.model.corpus import Part as Share
@@ -67,6 +66,9 @@ def _label(label: tuple[Any, ...], how: str) -> tuple[Any, ...]:
 
 def pictures(pages: Iterable[Page], how: str, pixels: Pixels) -> Iterator[Part]:
     """The pictures themselves: 8-bit grey with 255 inside, or RGB on black with a colour a mask."""
+    # Takes as long to import as an export without pictures to begin.
+    from annotary.formats._png import composite, decode_mask, render_mask_8bit
+
     for page in pages:
         for share in page.parts:
             for label in _masked(share):

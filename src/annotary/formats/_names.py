@@ -10,7 +10,7 @@ import re
 from hashlib import blake2b
 from urllib.parse import unquote
 
-from annotary.formats._disk import Seen
+from annotary.formats._seen import Seen
 from annotary.model.ledger import Ledger
 
 _BAD = re.compile(r'[\x00-\x1f<>:"|?*\\\x7f]|%(?=[0-9A-Fa-f]{2})')

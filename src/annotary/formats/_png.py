@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
-from PIL import Image
 
 Mask = NDArray[np.bool_]
 Colour = tuple[int, int, int]
@@ -297,7 +296,10 @@ def _unfilter(raw: bytes, rows: int, step: int) -> NDArray[np.uint8]:
         return plain
     if filters.max() > 4:
         raise ValueError(f"damaged PNG: unknown line filter {filters.max()}")
-    # Pillow's zip decoder undoes the filters. It is told a mode with as many bytes a pixel; what they mean is
+    # What has boxes and polygons alone needs no Pillow.
+    from PIL import Image
+
+    # Its zip decoder undoes the filters. It is told a mode with as many bytes a pixel; what they mean is
     # not its business.
     packed, size = isal_zlib.compress(raw, 0), (plain.shape[1] // step, rows)
     if step <= 4:

@@ -17,18 +17,12 @@ from functools import partial
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from annotary.formats import _v1_render as render
 from annotary.model.base import to_json
 
 _LIMIT = 4096
 _SAFE = (string.ascii_letters + string.digits + "-_").encode()
-_COORDINATES = frozenset((b'"x', b'"y', b"op", b"ft", b"ht", b"th"))
-"""The ends of the keys of numbers in shapes: x, y, top, left, height, width."""
-_NUMERIC = b"-0123456789"
-_DIGITS = 20
-"""No number of a shape is longer that is usual; one that is stays as it was."""
 Step = tuple[str, str]
 """The text up to and with the next id's key, in v1, and what that id is of: the kind of an object or of a
 relationship among the objects, which v1 does not show there, or `question`, `link`, `end`."""
@@ -119,7 +113,10 @@ class Copier:
     def __init__(self, look: render.Look) -> None:
         self.pieces: list[str] = []
         self.ids: list[str] = []
-        self.marks = np.empty((2, 0), np.bool_)
+        # Only who writes needs numpy for it.
+        from annotary.formats._v1_numbers import WholeNumbers
+
+        self.whole_numbers = WholeNumbers()
         self.look = look
         self.objects = Memo(self._object_feature)
         self.questions: dict[str, Step] = {}
@@ -153,10 +150,7 @@ class Copier:
             raise Unusual
         text = "".join(self.pieces).encode("ascii")
         self.clear()
-        if len(text) > self.marks.shape[1]:
-            # Kept from page to page: fresh memory of this size costs more than what is done with it.
-            self.marks = np.empty((2, 2 * len(text)), np.bool_)
-        return _whole_numbers(text, self.marks)
+        return self.whole_numbers.of(text)
 
     def annotations(self, section: bytes) -> bool:
         """Add `Label`'s members of a section; False where there is nothing in it. Raises Unusual."""
@@ -350,28 +344,3 @@ def _opened(text: str, start: int, end: int) -> str:
 
 def _refuse() -> Any:
     raise Unusual
-
-
-def _whole_numbers(text: bytes, marks: np.ndarray) -> bytes:
-    """Lines with the numbers of shapes that are whole without a fraction: 977 for 977.0.
-
-    Looked for in all lines at once by numpy: to search them would cost as much as all the rest.
-    """
-    codes = np.frombuffer(text, np.uint8)
-    points, zeros = marks[:, : max(len(codes) - 2, 0)]
-    np.equal(codes[:-2], ord("."), out=points)
-    np.equal(codes[1:-1], ord("0"), out=zeros)
-    dots = np.flatnonzero(np.logical_and(points, zeros, out=points))
-    after = codes[dots + 2]
-    pieces = []
-    done = 0
-    for dot in dots[(after == ord(",")) | (after == ord("}"))].tolist():
-        # A quote within a string is escaped, so this can only be a member of an object and its number.
-        colon = text.rfind(b'":', dot - _DIGITS, dot)
-        if text[colon - 2 : colon] in _COORDINATES and text[colon + 2] in _NUMERIC:
-            pieces.append(text[done:dot])
-            done = dot + 2
-    if not pieces:
-        return text
-    pieces.append(text[done:])
-    return b"".join(pieces)

@@ -13,8 +13,9 @@ from msgspec import Raw
 
 from annotary.formats import Options, Reading, Source
 from annotary.formats._decimals import FAR, parsed
-from annotary.formats._disk import Groups, Seen
+from annotary.formats._disk import Groups
 from annotary.formats._json import Broken, shown
+from annotary.formats._seen import Seen
 from annotary.formats._voc_pixels import Found, Legend, legend_of, marks_of
 from annotary.formats._xml import Element, document
 from annotary.model.corpus import Problem

@@ -20,11 +20,12 @@ from msgspec import Raw
 
 from annotary.formats import Format, Part, Reading, Source, TrainingOptions
 from annotary.formats import _records as tables
-from annotary.formats._disk import Later, Seen
+from annotary.formats._disk import Later
 from annotary.formats._json import Broken, Document, documents, problem_of, shown
 from annotary.formats._names import Names
 from annotary.formats._record_text import take_text, text_of
 from annotary.formats._records import Record
+from annotary.formats._seen import Seen
 from annotary.model.corpus import Notice, Problem
 from annotary.model.image import NOTHING, TEST, TRAIN, VAL, Image, ImageSet, Mark
 

@@ -19,7 +19,6 @@ from annotary.formats import Apart, Format, Options, Part, Reading, Source
 from annotary.formats._json import Broken, Document, documents, problem_of, shown
 from annotary.formats._ndjson_lines import Line, Pixels, Reference, classification_of, object_of, plain_id
 from annotary.formats._ndjson_write import lines_of
-from annotary.formats._png import decode_colour, decode_mask, encode_mask
 from annotary.model.annotation import Annotations, Arrow, Bond, Classification, Object
 from annotary.model.base import derived_id, derived_uuid
 from annotary.model.carried import Extras, decode
@@ -178,7 +177,7 @@ class _Builder:
         """A mask's pixels as a canonical PNG, or its address. Nothing is fetched."""
         try:
             if isinstance(given.png, bytes):
-                return MaskLink(png=encode_mask(decode_mask(given.png)))
+                return MaskLink(png=_canonical(given.png))
             if isinstance(given.im_bytes, bytes):
                 return self._coloured(given.im_bytes, given.color_rgb)
         except ValueError as error:
@@ -196,7 +195,7 @@ class _Builder:
     def _coloured(self, picture: bytes, colour: Any) -> MaskLink:
         if not isinstance(colour, tuple):
             raise Wrong("nothing", "a coloured picture needs colorRGB", "mask")
-        return MaskLink(png=encode_mask(decode_colour(picture, colour)))
+        return MaskLink(png=_canonical(picture, colour))
 
     def _beside(self, path: str, picture: bytes | None, given: Pixels) -> MaskLink:
         if picture is None:
@@ -205,7 +204,7 @@ class _Builder:
         try:
             if isinstance(given.color_rgb, tuple):
                 return self._coloured(picture, given.color_rgb)
-            return MaskLink(png=encode_mask(decode_mask(picture)))
+            return MaskLink(png=_canonical(picture))
         except ValueError as error:
             raise Wrong(path, str(error), "mask.instanceURI") from None
 
@@ -240,6 +239,14 @@ class _Builder:
         )
         row = Row(data_row=data_row, projects={"": ProjectPart(labels=(label,))})
         return Parsed(row, self.extras, place, self.size)
+
+
+def _canonical(picture: bytes, colour: Any = None) -> bytes:
+    """A mask's pixels, or those of one colour, as a canonical PNG; raises ValueError."""
+    # Takes as long to import as all that labels without pixels need.
+    from annotary.formats._png import decode_colour, decode_mask, encode_mask
+
+    return encode_mask(decode_mask(picture) if colour is None else decode_colour(picture, colour))
 
 
 def write(corpus: Corpus, options: Options) -> Iterator[Part]:

@@ -4,44 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
-from annotary.store.changes import Change, feature_entries
+from annotary.store.changes import Change
 from annotary.store.database import insert_rows
+from annotary.store.feature_index import feature_entries
+from annotary.store.filters import FOREVER
+from annotary.store.new_rows import NewRow
 from annotary.store.numbers import Numbers
-from annotary.store.schema import FOREVER
 from annotary.store.signatures import signature_of
-
-
-class NewLabel(msgspec.Struct, array_like=True, gc=False):
-    """A label or prediction: columns of its table, what it shows, and the hashes of its features."""
-
-    prediction: int
-    position: int
-    id: str
-    created_at: str
-    head: str
-    details: str
-    performance: str
-    annotations: str
-    masks: str | None
-    v1: str | None
-    shows: str
-    hashes: list[int]
-
-
-class NewRow(msgspec.Struct, array_like=True, gc=False):
-    """A row of a project or run: columns of its table, and its labels in their order."""
-
-    collection: int
-    data_row: int
-    activity: str
-    status: str
-    batch: str
-    tail: str
-    extra: str
-    labels: list[NewLabel]
-
 
 _LABEL = (
     *("n", "collection", "since", "until", "data_row", "prediction", "position", "id", "created_at"),

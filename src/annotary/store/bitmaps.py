@@ -6,23 +6,17 @@ is then an intersection, and a count the size of one, whatever the number of row
 
 from __future__ import annotations
 
-import threading
 from array import array
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 from pyroaring import BitMap
 
-from annotary.store.filters import At, Condition
-from annotary.store.schema import FOREVER
+from annotary.store.filters import FOREVER, At, Condition
 from annotary.store.signatures import Thing
 
-LIMIT = 16
-"""So many collections' bitmaps are kept, those asked for last; a million rows take a few megabytes."""
 CONDITIONS = 16
 """So many other filters' rows are kept with a state."""
 _LEAST = 1000
@@ -53,34 +47,6 @@ class Rows(NamedTuple):
         """Remember what a condition leaves, as long as this state is the present one."""
         if len(self.found) < CONDITIONS:
             self.found[condition] = rows
-
-
-@dataclass
-class _Held:
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    rows: Rows | None = None
-
-
-class Bitmaps:
-    """The bitmaps of collections; each has a lock of its own, under which they are brought up to date."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._held: OrderedDict[int, _Held] = OrderedDict()
-
-    @contextmanager
-    def of(self, collection: int) -> Iterator[_Held]:
-        """What is known of a collection, for one at a time.
-
-        Who begins its snapshot in here sees no older state than the one before did.
-        """
-        with self._lock:
-            held = self._held.setdefault(collection, _Held())
-            self._held.move_to_end(collection)
-            while len(self._held) > LIMIT:
-                self._held.popitem(last=False)
-        with held.lock:
-            yield held
 
 
 def present(cursor: Cursor, at: At, known: Rows | None, *, is_sqlite: bool) -> Rows:

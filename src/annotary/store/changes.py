@@ -15,8 +15,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from annotary.model.base import to_json
 from annotary.store.database import driver_cursor, insert_rows
+from annotary.store.feature_index import HALF
+from annotary.store.filters import FOREVER
 from annotary.store.schema import (
-    FOREVER,
     FRONT,
     collection_versions,
     collections,
@@ -53,18 +54,9 @@ LABEL_FIELDS = (
     "v1",
     "signature",
 )
-_HALF = 1 << 31
 _ASKED = 500
 """So many rows or signatures are asked for by one statement."""
 Fields = Mapping[str, Any]
-
-
-def feature_entries(hashes: Iterable[int], data_row: int) -> list[int]:
-    """Features' hashes, each with the data row that has it: 32 bits each as one signed number of 64, in the
-    order of the index.
-    """
-    own = data_row - (_HALF << 32)
-    return [(hash << 32) + own for hash in hashes]
 
 
 class Change:
@@ -289,7 +281,7 @@ class Change:
         )
         driver_cursor(self.connection).execute(
             f"INSERT INTO {features.name} (hash, collection, data_row)"
-            f" SELECT (entry >> 32) + {_HALF}, {self.collection}, entry & {0xFFFFFFFF}"
+            f" SELECT (entry >> 32) + {HALF}, {self.collection}, entry & {0xFFFFFFFF}"
             f" FROM ({given}) AS found"
             " WHERE true ON CONFLICT DO NOTHING",
             (to_json(entries) if self._sqlite else list(entries),),

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import Connection, literal, select
 
 from annotary.errors import Conflict, Invalid, NotFound, Unavailable
 from annotary.model.base import new_id
 from annotary.model.project import Settings
-from annotary.store.bucket import SCHEME, Bucket
-from annotary.store.places import Folder, Place
+from annotary.store.addresses import folder, opened, plain
+from annotary.store.bucket import SCHEME
+from annotary.store.places import Place
 from annotary.store.schema import files
 
 if TYPE_CHECKING:
@@ -78,28 +77,13 @@ def note(store: Store, address: str) -> None:
     store.seen_as("").put(Settings(id=_PLACE, name=_PLACE, value=plain(address)))
 
 
-def plain(address: str) -> str:
-    """An address as it is noted down; raises Invalid."""
-    return address.rstrip("/") if address.startswith(SCHEME) else _folder(address).as_uri()
-
-
-def opened(address: str) -> Place:
-    """The place at an address; raises Invalid, Missing, Unavailable."""
-    if address.startswith(SCHEME):
-        return Bucket(address)
-    folder = Folder(_folder(address))
-    if not folder.root.is_dir():
-        raise Unavailable(f"the folder {folder.root} is not there; is it mounted?")
-    return folder
-
-
 def claimed(store: Store, address: str) -> Place:
     """The place at an address as a store's own; raises Invalid where it is another's, Unavailable."""
     if not address.startswith(SCHEME):
         try:
-            _folder(address).mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder(address).mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise Unavailable(f"the folder {_folder(address)} cannot be made: {error.strerror}") from error
+            raise Unavailable(f"the folder {folder(address)} cannot be made: {error.strerror}") from error
     place = opened(address)
     mine = identity(store).encode()
     if not _is_of(place, mine):
@@ -137,11 +121,3 @@ def identity(store: Store) -> str:
 
 def _holds_files(connection: Connection) -> bool:
     return connection.execute(select(literal(1)).select_from(files).limit(1)).first() is not None
-
-
-def _folder(address: str) -> Path:
-    parts = urlsplit(address)
-    path = Path(unquote(parts.path))
-    if parts.scheme != "file" or parts.netloc or not path.is_absolute():
-        raise Invalid(f"not a place of blobs: {address!r}; give s3://BUCKET/PREFIX or file:///FOLDER")
-    return path

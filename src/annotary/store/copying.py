@@ -30,6 +30,7 @@ from annotary.model.carried import typed
 from annotary.model.task import StoredFile
 from annotary.store import Store, migrations
 from annotary.store.database import insert_rows
+from annotary.store.migrations import tables
 from annotary.store.schema import blobs, collections, entities, file_pieces, files, metadata, placed_blobs
 
 ROWS = 2000
@@ -82,7 +83,7 @@ class Copy:
                         f"{self.destination.database.place} holds a store already"
                         f" (there are {filled[0].name.replace('_', ' ')}); give an empty place"
                     )
-                migrations.mark(connection, mark)
+                tables.mark(connection, mark)
             elif version != mark:
                 raise Conflict(
                     f"{self.destination.database.place} holds an unfinished copy of another store, or of this"
@@ -104,12 +105,12 @@ class Copy:
                 for table in metadata.sorted_tables:
                     if "n" in table.c:
                         connection.execute(text(_NEXT.format(table.name)))
-            migrations.mark(connection, migrations.HEAD)
+            tables.mark(connection, migrations.HEAD)
         return Copied(self._total // 3, held, kept)
 
     def _version(self, store: Store, connection: Connection) -> str:
         """A store's version; raises Outdated where it has what this program does not know."""
-        schema = migrations.schema_of(connection)
+        schema = tables.schema_of(connection)
         assert schema is not None, "it was opened"
         if schema.version > migrations.HEAD and not schema.is_copy:
             raise Outdated(

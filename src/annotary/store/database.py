@@ -1,75 +1,42 @@
-"""A database by its URL: connections with the right settings, transactions, and errors in our words."""
+"""A database by its URL, with transactions: everything but what is read as bytes goes through SQLAlchemy."""
 
 from __future__ import annotations
 
 import os
-import sqlite3
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from threading import Thread
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from annotary.errors import AnnotaryError, Missing
-from annotary.store import drivers
-from annotary.store.bitmaps import Bitmaps
-from annotary.store.reasons import safe, translated
+from annotary.errors import AnnotaryError
+from annotary.store import drivers, engines
+from annotary.store.drivers import Cursor
+from annotary.store.kept_bitmaps import Bitmaps
+from annotary.store.reader import Reader
+from annotary.store.reasons import crowded, lost, translated
 
 _LARGE_LOG = 32 << 20
 """SQLite's log is brought back and started anew when it is larger; in bytes."""
 _TURN_SECONDS = 1
 """So long is waited for all that read and write to be between two transactions, which they are often."""
-GUARD_SECONDS = 1.0
-"""Who reads looks after so long again whether the store's schema is still one that this program knows."""
-
-Guard = Callable[[Any], None]
-"""Looks, on a driver's connection, whether a store is still one for this program; raises where it is not."""
 
 
-class Cursor(Protocol):
-    """What both drivers' cursors have in common."""
-
-    rowcount: int
-
-    def execute(self, sql: str, parameters: Any = ..., /) -> Any:
-        """Run one statement."""
-
-    def executemany(self, sql: str, parameters: Any, /) -> Any:
-        """Run one statement for many rows of parameters."""
-
-    def fetchall(self) -> list[tuple[Any, ...]]:
-        """All rows of its result."""
-
-    def fetchmany(self, size: int, /) -> list[tuple[Any, ...]]:
-        """The next rows of its result."""
-
-
-class Database:
+class Database(Reader):
     """An open database; `connection()` reads, `transaction()` writes, `raw()` streams bytes."""
 
     def __init__(self, url: str | Path) -> None:
-        self.place = str(url)
-        self.is_sqlite = isinstance(url, Path)
-        self.errors: type[Exception] = sqlite3.Error
+        super().__init__(url)
+        self.engine = (engines.sqlite if self.is_sqlite else engines.postgres)(self.driver)
         self.bitmaps = Bitmaps()
         self._aside: Thread | None = None
-        self.guard: Guard | None = None
-        self._guarded = 0.0
         self.key_changes = 0
         """How often this process has changed an API key: who remembers keys looks them up anew."""
-        try:
-            if isinstance(url, Path):
-                self.engine = drivers.sqlite(url)
-            else:
-                self.engine, self.errors = drivers.postgres(url)
-        except ModuleNotFoundError as error:
-            raise Missing("PostgreSQL needs psycopg; install 'annotary[postgres]'") from error
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -78,7 +45,7 @@ class Database:
         with self._translated(), self.engine.connect() as connection:
             with connection.execution_options(writes=True).begin():
                 # Within the transaction, which keeps the schema as it is until its end.
-                self._look(connection, at_once=True)
+                self._look(connection.connection.driver_connection, at_once=True)
                 yield connection
                 if large := self._has_large_log():
                     driver_cursor(connection).execute("PRAGMA wal_autocheckpoint = 0")
@@ -96,63 +63,15 @@ class Database:
             self.engine.connect() as connection,
             connection.execution_options(writes=False, **options).begin(),
         ):
-            self._look(connection)
+            self._look(connection.connection.driver_connection)
             yield connection
 
     @contextmanager
-    def raw(self, *, snapshot: bool = False) -> Iterator[Cursor]:
-        """A driver cursor whose text comes as bytes: the fast way out of the store.
-
-        Each statement sees the store as it is then, so that a long export holds nothing back; with
-        `snapshot` all of them see the same state.
-        """
-        with self._translated(), self.engine.connect() as connection:
-            if self.is_sqlite:
-                driver: Any = connection.connection.driver_connection
-                self._look(connection)
-                driver.text_factory = bytes
-                try:
-                    cursor = driver.cursor()
-                    cursor.execute(f"PRAGMA cache_size = {drivers.READ_CACHE}")
-                    if snapshot:
-                        cursor.execute("BEGIN")
-                    yield cursor
-                finally:
-                    if driver.in_transaction:
-                        driver.rollback()
-                    driver.text_factory = str
-            else:
-                connection.execution_options(isolation_level="REPEATABLE READ" if snapshot else "AUTOCOMMIT")
-                driver = connection.connection.driver_connection
-                self._look(connection)
-                with drivers.binary_cursor(driver) as cursor:
-                    yield cursor
-
-    @contextmanager
-    def beside(self, cursor: Any) -> Iterator[Cursor]:
-        """Another raw cursor of the same connection, for two statements that are read in step."""
-        if self.is_sqlite:
-            with closing(cursor.connection.cursor()) as other:
-                yield other
-        else:
-            with drivers.binary_cursor(cursor.connection) as other:
-                yield other
-
-    @property
-    def shown_place(self) -> str:
-        """Its place without a password."""
-        return safe(self.place)
-
-    def _look(self, connection: Connection, *, at_once: bool = False) -> None:
-        """See whether the schema is still one that this program knows."""
-        now = time.monotonic()
-        if self.guard is not None and (at_once or now >= self._guarded):
-            self.guard(connection.connection.driver_connection)
-            self._guarded = now + GUARD_SECONDS
-
-    def sql(self, text: str) -> str:
-        """A statement with `?` for parameters, in the driver's own style."""
-        return text if self.is_sqlite else text.replace("?", "%s")
+    def _lent(self) -> Iterator[Any]:
+        with self.engine.connect() as connection:
+            if not self.is_sqlite:
+                connection.execution_options(isolation_level="AUTOCOMMIT")
+            yield connection.connection.driver_connection
 
     def checkpoint(self) -> None:
         """Bring SQLite's write-ahead log back into the database file; nothing for PostgreSQL.
@@ -204,10 +123,15 @@ class Database:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except (DBAPIError, PendingRollbackError, PoolTimeoutError, self.errors) as error:
-            raise translated(error, self.place) from error
+        with super()._translated():
+            try:
+                yield
+            except PoolTimeoutError as error:
+                raise crowded(self.place) from error
+            except PendingRollbackError as error:
+                raise lost(error, self.place) from error
+            except DBAPIError as error:
+                raise translated(error.orig or error, self.place) from error
 
 
 def driver_cursor(connection: Connection) -> Cursor:

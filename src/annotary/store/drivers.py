@@ -1,36 +1,66 @@
-"""The drivers of both databases: engines whose connections have the right settings, and cursors of bytes."""
+"""The drivers of both databases: connections with the right settings, and cursors of bytes."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.pool import QueuePool
+from annotary.errors import Missing
 
 BUSY_SECONDS = 60
 _PAGE = 16384
 
 
-def sqlite(path: Path) -> Engine:
-    """The engine of a file."""
-    engine = create_engine(
-        "sqlite://", creator=lambda: _connect(path), poolclass=QueuePool, pool_size=4, max_overflow=16
-    )
+class Cursor(Protocol):
+    """What both drivers' cursors have in common."""
 
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("writes", True)
-        driver: Any = connection.connection.driver_connection
-        driver.execute(f"PRAGMA cache_size = {WRITE_CACHE if writes else READ_CACHE}")
-        driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+    rowcount: int
 
-    return engine
+    def execute(self, sql: str, parameters: Any = ..., /) -> Any:
+        """Run one statement."""
 
+    def executemany(self, sql: str, parameters: Any, /) -> Any:
+        """Run one statement for many rows of parameters."""
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """All rows of its result."""
+
+    def fetchmany(self, size: int, /) -> list[tuple[Any, ...]]:
+        """The next rows of its result."""
+
+
+class Driver(Protocol):
+    """What reaches one database; `errors` is what it raises."""
+
+    errors: type[Exception]
+
+    def connect(self, *, autocommit: bool = False) -> Any:
+        """A connection with our settings; with `autocommit` each statement is a transaction of its own."""
+
+    def cursor(self, connection: Any, *, snapshot: bool) -> AbstractContextManager[Cursor]:
+        """A cursor of such a connection whose text comes as bytes; with `snapshot` it sees one state."""
+
+    def beside(self, cursor: Any) -> AbstractContextManager[Cursor]:
+        """Another one of the same connection."""
+
+
+def driver(url: str | Path) -> Driver:
+    """The driver of a file, or of a PostgreSQL database; raises Missing."""
+    if isinstance(url, Path):
+        return _Sqlite(url)
+    try:
+        return _Postgres(url)
+    except ModuleNotFoundError as error:
+        raise Missing("PostgreSQL needs psycopg; install 'annotary[postgres]'") from error
+
+
+# SQLite
 
 # Pages kept by SQLite itself, in KiB. A reader walks through the store and comes back to little; what is
 # beyond the two GiB that SQLite maps would fill a larger cache for nothing. A writer comes back often.
@@ -46,23 +76,49 @@ _PRAGMAS = (
 )
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    place: str | Path = path
-    if not _writable(path):
-        # SQLite's log needs files beside the database; where none can be made, nobody here writes either.
-        place = f"{path.absolute().as_uri()}?mode=ro" + ("" if _logged(path) else "&immutable=1")
-    connection = sqlite3.connect(
-        place, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS, uri=place is not path
-    )
-    try:
-        # First of all, so that the other settings wait for a lock too.
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
-        for pragma in _PRAGMAS if place is path else _PRAGMAS[3:5]:
-            connection.execute(f"PRAGMA {pragma}")
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
+class _Sqlite:
+    """Reaches a file. A transaction is begun by who wants one, whatever the connection."""
+
+    errors: type[Exception] = sqlite3.Error
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def connect(self, *, autocommit: bool = False) -> sqlite3.Connection:
+        path = self._path
+        place: str | Path = path
+        if not _writable(path):
+            # SQLite's log needs files beside the database; where none can be made, nobody here writes either.
+            place = f"{path.absolute().as_uri()}?mode=ro" + ("" if _logged(path) else "&immutable=1")
+        connection = sqlite3.connect(
+            place, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS, uri=place is not path
+        )
+        try:
+            # First of all, so that the other settings wait for a lock too.
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+            for pragma in _PRAGMAS if place is path else _PRAGMAS[3:5]:
+                connection.execute(f"PRAGMA {pragma}")
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    @contextmanager
+    def cursor(self, connection: Any, *, snapshot: bool) -> Iterator[Cursor]:
+        connection.text_factory = bytes
+        try:
+            cursor = connection.cursor()
+            cursor.execute(f"PRAGMA cache_size = {READ_CACHE}")
+            if snapshot:
+                cursor.execute("BEGIN")
+            yield cursor
+        finally:
+            if connection.in_transaction:
+                connection.rollback()
+            connection.text_factory = str
+
+    def beside(self, cursor: Any) -> AbstractContextManager[Cursor]:
+        return closing(cursor.connection.cursor())
 
 
 def _writable(path: Path) -> bool:
@@ -72,6 +128,8 @@ def _writable(path: Path) -> bool:
 def _logged(path: Path) -> bool:
     return path.with_name(f"{path.name}-wal").exists()
 
+
+# PostgreSQL
 
 _NOTICING = {
     "connect_timeout": 5,
@@ -96,6 +154,7 @@ _SETTINGS = {
     "tcp_user_timeout": "15000",
 }
 """What each connection says to PostgreSQL first."""
+_SET = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _SETTINGS.items())
 
 
 _LONG, _SILENT = 1.0, 2.0
@@ -119,49 +178,55 @@ class _Silence:
             raise type(self._error)(str(self._error))
 
 
-def postgres(url: str) -> tuple[Engine, type[Exception]]:
-    """The engine of a PostgreSQL database, and what its driver raises."""
-    import psycopg
+class _Postgres:
+    """Reaches a PostgreSQL database."""
 
-    _, _, rest = url.partition("://")
-    asked = parse_qs(urlsplit(url).query)
-    engine = create_engine(
-        f"postgresql+psycopg://{rest}",
-        paramstyle="format",
-        pool_pre_ping=True,
-        connect_args={name: value for name, value in _NOTICING.items() if name not in asked},
-    )
-    silence = _Silence()
+    def __init__(self, url: str) -> None:
+        import psycopg
 
-    @event.listens_for(engine, "do_connect")
-    def connect(dialect: Any, record: object, arguments: Any, keywords: Any) -> Any:
-        silence.check()
+        self.errors: type[Exception] = psycopg.Error
+        self._connect = psycopg.connect
+        self._url = url
+        asked = parse_qs(urlsplit(url).query)
+        self._noticing: dict[str, Any] = {
+            name: value for name, value in _NOTICING.items() if name not in asked
+        }
+        self._silence = _Silence()
+
+    def connect(self, *, autocommit: bool = False) -> Any:
+        self._silence.check()
         begun = time.monotonic()
         try:
-            return dialect.connect(*arguments, **keywords)
-        except psycopg.OperationalError as error:
+            connection = self._connect(self._url, autocommit=autocommit, **self._noticing)
+        except self.errors as error:
             if time.monotonic() - begun > _LONG:
-                silence.begin(error)
+                self._silence.begin(error)
             raise
+        try:
+            connection.execute(f"SELECT {_SET}")
+            connection.commit()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
-    settings = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _SETTINGS.items())
+    @contextmanager
+    def cursor(self, connection: Any, *, snapshot: bool) -> Iterator[Cursor]:
+        with _binary_cursor(connection) as cursor:
+            if snapshot:
+                cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+            try:
+                yield cursor
+            finally:
+                if snapshot and not connection.closed:
+                    connection.rollback()
 
-    @event.listens_for(engine, "connect")
-    def prepare(connection: Any, record: object) -> None:
-        connection.execute(f"SELECT {settings}")
-        connection.commit()
-
-    return engine, psycopg.Error
-
-
-def binary_cursor(connection: Any) -> Any:
-    """A cursor of PostgreSQL whose text comes as bytes."""
-    cursor = connection.cursor(binary=True)
-    cursor.adapters.register_loader("text", _bytes_loader())
-    return cursor
+    def beside(self, cursor: Any) -> AbstractContextManager[Cursor]:
+        return _binary_cursor(cursor.connection)
 
 
-def _bytes_loader() -> Any:
+def _binary_cursor(connection: Any) -> AbstractContextManager[Cursor]:
+    """A cursor whose text comes as bytes."""
     from psycopg.adapt import Loader
     from psycopg.pq import Format
 
@@ -173,4 +238,6 @@ def _bytes_loader() -> Any:
         def load(self, data: Any) -> bytes:
             return bytes(data)
 
-    return BytesLoader
+    cursor = connection.cursor(binary=True)
+    cursor.adapters.register_loader("text", BytesLoader)
+    return cursor  # type: ignore[no-any-return]

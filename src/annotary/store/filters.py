@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 
 from annotary.errors import Invalid
 from annotary.model.export import ExportFilters, Range
-from annotary.store.schema import FOREVER
 from annotary.store.signatures import ANSWERS
+
+FOREVER = 2**47 - 1
+"""`until` of what is valid now; small enough to take six bytes in SQLite."""
 
 
 class At(NamedTuple):

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, and_, false, func, or_, select
 
 from annotary.model.base import Value, to_json
+from annotary.store.filters import FOREVER
 from annotary.store.schema import (
-    FOREVER,
     collections,
     data_row_versions,
     data_rows,

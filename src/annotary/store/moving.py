@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, delete, func, select
 from annotary.errors import Invalid, Unavailable
 from annotary.model.carried import typed
 from annotary.model.task import StoredFile
-from annotary.store import Store, choosing
+from annotary.store import Store, addresses, choosing
 from annotary.store.blobs import SMALL, Blobs, key_of
 from annotary.store.files import FOLDER as FILES
 from annotary.store.files import headers_of
@@ -35,7 +35,7 @@ def move(store: Store, address: str) -> Moved:
     if store.home is not None:
         raise Invalid("--blobs is for stores on PostgreSQL; one in a folder keeps its blobs there")
     present = choosing.kept(store)
-    if present == choosing.plain(address):
+    if present == addresses.plain(address):
         return Moved(0, 0, None)
     new = choosing.claimed(store, address)
     with store.database.connection() as snapshot:

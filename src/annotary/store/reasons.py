@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from sqlalchemy.exc import PendingRollbackError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-
 from annotary.errors import Conflict, Unavailable, Unreachable
 from annotary.store.drivers import BUSY_SECONDS
 
 
-def translated(error: Exception, place: str) -> Exception:
+def translated(error: BaseException, place: str) -> Exception:
     """A driver's error as one of ours."""
-    said = getattr(error, "orig", None) or error
-    text = str(said).strip().partition("\n")[0]
-    violated = any(kind.__name__ == "IntegrityError" for kind in type(said).__mro__)
+    text = _first_line(error)
+    violated = any(kind.__name__ == "IntegrityError" for kind in type(error).__mro__)
     if violated and "UNIQUE" in text.upper():
         return Conflict(f"it is there already: {text}")
-    if isinstance(error, PoolTimeoutError):
-        return Unavailable(f"the store {safe(place)} has no connection free; ask again in a moment")
-    if isinstance(error, PendingRollbackError) or _is_lost(said):
-        return Unreachable(f"the database {safe(place)} cannot be reached: {text}")
-    return _unavailable(text, place)
+    return lost(error, place) if _is_lost(error) else _unavailable(text, place)
+
+
+def lost(error: BaseException, place: str) -> Unreachable:
+    """What is said where the connection is gone."""
+    return Unreachable(f"the database {safe(place)} cannot be reached: {_first_line(error)}")
+
+
+def crowded(place: str) -> Unavailable:
+    """What is said where all connections are taken."""
+    return Unavailable(f"the store {safe(place)} has no connection free; ask again in a moment")
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]
 
 
 def is_held(error: Exception) -> bool:
@@ -29,7 +35,7 @@ def is_held(error: Exception) -> bool:
     return getattr(getattr(said, "orig", said), "sqlstate", None) == "55P03"
 
 
-def _is_lost(error: Exception) -> bool:
+def _is_lost(error: BaseException) -> bool:
     """Whether PostgreSQL does not answer, or the connection was lost: the same may work a moment later."""
     if not any(kind.__name__ in ("OperationalError", "InterfaceError") for kind in type(error).__mro__):
         return False

@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 
 from annotary.model.corpus import Page, Part
 from annotary.model.export import ExportFilters, ExportParams
-from annotary.store.database import Cursor, Database
+from annotary.store.drivers import Cursor
 from annotary.store.filters import At, Condition, Filter, changed, filters_of
+from annotary.store.reader import Reader
 
 PAGE_ROWS = 80
 """So many rows are a page: few enough to stay in the processor's cache until they are written."""
@@ -43,7 +44,7 @@ class Stretch(NamedTuple):
 
 
 def pages(
-    database: Database,
+    reader: Reader,
     at: At,
     params: ExportParams,
     filters: ExportFilters,
@@ -57,19 +58,19 @@ def pages(
     # The GNU C library takes the largest block that has been freed as the measure of what to keep. This one
     # is never touched, and so costs nothing; without it, faults on fresh memory are a seventh of an export.
     bytes(_KEPT)
-    with database.raw() as cursor:
-        run = _Run(database, cursor, at, params, predictions, lean=lean, between=between)
-        chosen = list(filters_of(at, filters, arrays=not database.is_sqlite))
+    with reader.raw() as cursor:
+        run = _Run(reader, cursor, at, params, predictions, lean=lean, between=between)
+        chosen = list(filters_of(at, filters, arrays=not reader.is_sqlite))
         # With a cursor only the change decides: a row that has left the filter is reported as gone.
         found = run.few_keys(chosen if since is None else [changed(at, since)])
         spans = run.spans(found, bool(chosen) or (since is not None and found is None))
         yield from run.read(spans, [one.test for one in chosen], since)
 
 
-def count(database: Database, at: At, filters: ExportFilters, since: int | None) -> int:
+def count(reader: Reader, at: At, filters: ExportFilters, since: int | None) -> int:
     """How many rows an export will have, tombstones included."""
-    with database.raw() as cursor:
-        chosen = list(filters_of(at, filters, arrays=not database.is_sqlite))
+    with reader.raw() as cursor:
+        chosen = list(filters_of(at, filters, arrays=not reader.is_sqlite))
         sql = f"SELECT count(*) FROM rows r WHERE {at.of('r')}"
         parameters: tuple[Any, ...] = ()
         if since is not None:
@@ -79,14 +80,14 @@ def count(database: Database, at: At, filters: ExportFilters, since: int | None)
             for one in chosen:
                 sql += f" AND {one.test.sql}"
                 parameters += one.test.parameters
-        cursor.execute(database.sql(sql), parameters)
+        cursor.execute(reader.sql(sql), parameters)
         return int(cursor.fetchall()[0][0])
 
 
-def stretches(database: Database, at: At, rows: int) -> Generator[Stretch, None, None]:
+def stretches(reader: Reader, at: At, rows: int) -> Generator[Stretch, None, None]:
     """A project or run cut into stretches of so many versions of rows."""
-    with database.raw() as cursor:
-        yield from _Run(database, cursor, at, ExportParams(), predictions=False).steps(rows)
+    with reader.raw() as cursor:
+        yield from _Run(reader, cursor, at, ExportParams(), predictions=False).steps(rows)
 
 
 class Span(NamedTuple):
@@ -105,7 +106,7 @@ class _Run:
 
     def __init__(
         self,
-        database: Database,
+        reader: Reader,
         cursor: Cursor,
         at: At,
         params: ExportParams,
@@ -114,7 +115,7 @@ class _Run:
         lean: bool = False,
         between: Stretch | None = None,
     ) -> None:
-        self.database = database
+        self.reader = reader
         self.cursor = cursor
         self.at = at
         self.predictions = predictions
@@ -124,15 +125,15 @@ class _Run:
         self.label_columns = label_columns(params, lean=lean)
 
     def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        self.cursor.execute(self.database.sql(sql), tuple(parameters))
+        self.cursor.execute(self.reader.sql(sql), tuple(parameters))
         return self.cursor.fetchall()
 
     def stream(
         self, stack: ExitStack, sql: str, parameters: Sequence[Any] = ()
     ) -> Iterator[list[tuple[Any, ...]]]:
         """The result of a statement, a page at a time."""
-        cursor = stack.enter_context(self.database.beside(self.cursor))
-        cursor.execute(self.database.sql(sql), tuple(parameters))
+        cursor = stack.enter_context(self.reader.beside(self.cursor))
+        cursor.execute(self.reader.sql(sql), tuple(parameters))
         return iter(lambda: cursor.fetchmany(PAGE_ROWS), [])
 
     def few_keys(self, chosen: Iterable[Filter]) -> list[tuple[int, ...]] | None:
@@ -339,18 +340,18 @@ def _grouped(found: list[tuple[Any, ...]]) -> Grouped:
 
 
 def catalog_pages(
-    database: Database, where: Condition, shown: Sequence[At], params: ExportParams, *, predictions: bool
+    reader: Reader, where: Condition, shown: Sequence[At], params: ExportParams, *, predictions: bool
 ) -> Iterator[Page]:
     """Pages of data rows whatever projects they are in, with what each shown project or run has of them."""
-    with database.raw(snapshot=True) as cursor:
-        runs = [_Run(database, cursor, at, params, predictions) for at in shown]
+    with reader.raw(snapshot=True) as cursor:
+        runs = [_Run(reader, cursor, at, params, predictions) for at in shown]
         low = 0
         columns = row_columns(params)
         for old, new in (("r.activity", "''"), ("r.tail", "''"), ("r.extra", "''")):
             columns = columns.replace(old, new)
         while True:
             cursor.execute(
-                database.sql(
+                reader.sql(
                     f"SELECT d.n, 0, {columns} FROM data_rows d JOIN data_row_versions v ON v.n = d.version"
                     f" WHERE {where.sql} AND d.n > {low} ORDER BY d.n LIMIT {PAGE_ROWS}"
                 ),

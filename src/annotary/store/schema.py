@@ -24,6 +24,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.type_api import TypeEngine
 
+from annotary.store.filters import FOREVER
+
 FRONT = "v.head || '},' || v.media"
 """A row's `front`, by the version `v` of its data row."""
 
@@ -32,9 +34,6 @@ def front_of(head: str, media: str) -> str:
     """The same, by sections of its data row."""
     return f"{head}}},{media}"
 
-
-FOREVER = 2**47 - 1
-"""`until` of what is valid now; small enough to take six bytes in SQLite."""
 
 metadata = MetaData()
 

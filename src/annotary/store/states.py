@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, text
 
-from annotary.store.filters import At
-from annotary.store.schema import FOREVER, collections, labels, rows
+from annotary.store.filters import FOREVER, At
+from annotary.store.schema import collections, labels, rows
 
 
 def labels_at(

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, text
 
 from annotary.errors import Unavailable
 from annotary.store.database import Database
-from annotary.store.migrations import HEAD, configuration, schema_of, take_turns
+from annotary.store.migrations import HEAD
+from annotary.store.migrations.tables import configuration, schema_of, take_turns
 from annotary.store.reasons import is_held
 
 LOCK_SECONDS = 3
