@@ -353,12 +353,12 @@ def test_areas_and_bounds_are_those_of_single_polygons() -> None:
     sheet = Sheet([], [], [len(drawn)], drawn, [POLYGON] * len(drawn), list)
     shapes = columns.drawn(sheet)
     assert shapes is not None
-    found = shapes.polygons
+    found = shapes.rings
     singles = [Mark(kind=POLYGON, polygon=one.encode()) for one in sheet_marks]
     assert found.areas.tolist() == [marks.flat_area(one.flat()) for one in singles]
     assert list(zip(*found.bounds.tolist(), strict=True)) == [marks.corners(one) for one in singles]
     again = [Mark(kind=POLYGON, polygon=one.encode()) for one in sheet_marks]
-    assert [f"[{one}]".encode() for one in found.flat_texts()] == [one.flat_text() for one in again]
+    assert found.texts() == [one.flat_text() for one in again]
 
 
 @pytest.mark.parametrize("to", ["yolo", "voc"])

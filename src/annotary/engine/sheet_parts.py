@@ -9,12 +9,14 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from operator import attrgetter
 from typing import Any
 
+import msgspec
 from msgspec import Raw
 
 from annotary.formats import BySheet, Part
-from annotary.model.image import WORDS, Image, ImageSet
+from annotary.model.image import NOTHING, WORDS, Image, ImageSet
 from annotary.model.ledger import Notes
 from annotary.model.sheet import Prepared, Sheet
 from annotary.store.rows import Stretch
@@ -23,6 +25,10 @@ MADE, LEFT, UNREAD = "made", "left", "unread"
 """A sheet; rows that were read and counted, and are to be written mark by mark; rows nobody has read."""
 Read = Callable[[Stretch, bool], Iterator[Sheet | Image]]
 """The rows of a stretch, which are counted where that is asked for."""
+_head = attrgetter("number", "id", "global_key", "external_id", "row_data", "width", "height", "split")
+# To pickle hundreds of texts, each of which may be met again, takes ten times as long.
+_encode = msgspec.msgpack.Encoder().encode
+_heads = msgspec.msgpack.Decoder(list[tuple[int, str, str, str, str, int, int, str]]).decode
 
 
 def apart(found: ImageSet, by_sheet: BySheet, options: Any, stretch: Stretch) -> Iterator[Part]:
@@ -69,19 +75,15 @@ def joined(parts: Generator[Part, None, None], read: Read) -> Iterator[Sheet | P
 
 
 def _packed(sheet: Sheet, notes: Notes, made: Any) -> bytes:
-    images = [
-        (
-            *(one.number, one.id, one.global_key, one.external_id, one.row_data),
-            *(one.width, one.height, one.split, bytes(one.metadata)),
-        )
-        for one in sheet.images
-    ]
+    heads = _encode(list(map(_head, sheet.images)))
+    metadata = [bytes(one.metadata) for one in sheet.images]
     kinds = {kind: sheet.kinds.count(kind) for kind in WORDS if kind in sheet.kinds}
-    return pickle.dumps((images, kinds, sheet.answer_count(), notes.calls, made), pickle.HIGHEST_PROTOCOL)
+    told = (heads, metadata, kinds, sheet.answer_count(), notes.calls, made)
+    return pickle.dumps(told, pickle.HIGHEST_PROTOCOL)
 
 
 def _unpacked(told: Any, read: Read) -> Prepared:
-    heads, kinds, answers, calls, made = told
+    heads, metadata, kinds, answers, calls, made = told
     images = [
         Image(
             number=number,
@@ -92,9 +94,11 @@ def _unpacked(told: Any, read: Read) -> Prepared:
             width=width,
             height=height,
             split=split,
-            metadata=Raw(metadata),
+            metadata=Raw(said) if said else NOTHING,
         )
-        for number, id, global_key, external_id, row_data, width, height, split, metadata in heads
+        for (number, id, global_key, external_id, row_data, width, height, split), said in zip(
+            _heads(heads), metadata, strict=True
+        )
     ]
 
     def full() -> list[Image]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from annotary.formats import _columns as columns
 from annotary.formats import _marks as marks
-from annotary.formats._columns import Column, Polygons
+from annotary.formats._columns import Column, Rings
 from annotary.formats._losses import mark_id
 from annotary.formats._marks import Corners
 from annotary.model.image import (
@@ -26,6 +26,7 @@ from annotary.model.image import (
     Mark,
 )
 from annotary.model.ledger import Ledger
+from annotary.model.sheet import Drawn
 
 _REASONS = {
     POLYGON: "a polygon became the box around it",
@@ -85,8 +86,7 @@ def _measured(some: list[Image]) -> list[Image]:
     usual = drawn and not any([text.startswith(POINT_START) for text in texts])
     made = columns.rings(texts, again=False) if usual else None
     if made is not None:
-        bounds, areas, *_ = made
-        for mark, *extent in zip(drawn, *bounds.tolist(), areas.tolist(), strict=True):
+        for mark, *extent in zip(drawn, *made.bounds.tolist(), made.areas.tolist(), strict=True):
             mark.extent = tuple(extent)
     return some
 
@@ -163,9 +163,9 @@ def _shares(widths: Column, heights: Column, areas: Column) -> list[float | None
     return [share if area else None for share, area in zip(shares, whole.tolist(), strict=True)]
 
 
-def filled_boxes(ledger: Ledger, polygons: Polygons) -> None:
+def filled_boxes(ledger: Ledger, polygons: list[Drawn], rings: Rings) -> None:
     """Enter polygons as the boxes around them, as `around` does."""
-    left, top, right, bottom = polygons.bounds
-    ious = _shares(right - left, bottom - top, polygons.areas)
-    ids = (one.feature_id for one in polygons.marks)
+    left, top, right, bottom = rings.bounds
+    ious = _shares(right - left, bottom - top, rings.areas)
+    ids = (one.feature_id for one in polygons)
     ledger.approximated_all(WORDS[POLYGON], _REASONS[POLYGON], ids, ious)

@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
-from itertools import repeat
+from itertools import chain, compress, repeat
+from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
+from msgspec import Raw
 
 from annotary.formats import _columns as columns
-from annotary.formats._coco_ids import hashed, plain_element
+from annotary.formats._coco_ids import hashed, plain_elements
 from annotary.formats._columns import Column, Shapes
 from annotary.model.image import BOX, MASK, POLYGON
 from annotary.model.sheet import Sheet
 
-_encode = msgspec.json.Encoder().encode
-_KINDS = (BOX, POLYGON, MASK)
+_encode_lines = msgspec.json.Encoder().encode_lines
+_KINDS = frozenset((BOX, POLYGON, MASK))
+_name = attrgetter("name")
+
+
+class _Place(msgspec.Struct, gc=False, array_like=True):
+    """A `bbox`."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+class _Annotation(msgspec.Struct, gc=False):
+    id: int
+    image_id: int
+    category_id: int
+    segmentation: tuple[Raw, ...]
+    area: float
+    bbox: _Place
+    iscrowd: int = 0
 
 
 class Elements(NamedTuple):
@@ -32,64 +54,41 @@ def elements(sheet: Sheet, categories: dict[str, int]) -> Elements | None:
     """The elements of a sheet's images; None where it has something that is written mark by mark."""
     shapes = columns.drawn(sheet)
     # A category is given to a mask, too, before it turns out that its pixels are not there.
-    names = dict.fromkeys(
-        [one.name for one, kind in zip(sheet.marks, sheet.kinds, strict=True) if kind in _KINDS]
-    )
+    drawn = map(_KINDS.__contains__, sheet.kinds)
+    names = dict.fromkeys(compress(map(_name, sheet.marks), drawn))
     if shapes is None or not categories.keys() >= names.keys():
         return None
-    keys = [image.key.encode("utf-8", "surrogatepass") for image in sheet.images]
+    keys = [image.key.encode() for image in sheet.images]
     image_ids = hashed(keys)
     listed = image_ids.tolist()
+    counts = np.diff(shapes.ends).tolist()
     named = [key + b"\x1f" for key in keys]
-    of = [one for some in map(repeat, named, np.diff(shapes.ends).tolist()) for one in some]
-    ids = hashed(
-        [
-            key + one.feature_id.encode("utf-8", "surrogatepass")
-            for key, one in zip(of, shapes.marks, strict=True)
-        ]
-    )
-    images = [plain_element(image, id) + "}" for image, id in zip(sheet.images, listed, strict=True)]
+    of = chain.from_iterable(map(repeat, named, counts))
+    ids = hashed([key + one.feature_id.encode() for key, one in zip(of, shapes.marks, strict=True)])
+    of_images = chain.from_iterable(map(repeat, listed, counts))
+    numbers = map(categories.__getitem__, shapes.names)
+    made = map(_Annotation, ids.tolist(), of_images, numbers, *_geometry(shapes))
     return Elements(
-        ",\n".join(images).encode(),
-        _annotations(shapes, listed, ids, categories),
+        plain_elements(sheet.images, listed),
+        _encode_lines(list(made))[:-1].replace(b"\n", b",\n"),
         image_ids,
         ids,
         {name: categories[name] for name in names},
     )
 
 
-def _annotations(shapes: Shapes, image_ids: list[int], ids: Column, categories: dict[str, int]) -> bytes:
-    """The elements of boxes and polygons."""
-    counts = np.diff(shapes.ends).tolist()
-    count = len(shapes.marks)
-    if not count:
-        return b""
-    segmentations = np.full(count, "[]", object)
-    segmentations[~shapes.is_box] = [f"[[{one}]]" for one in shapes.polygons.flat_texts()]
-    places, areas = np.empty((count, 4)), np.empty(count)
-    left, top, right, bottom = shapes.polygons.bounds
+def _geometry(shapes: Shapes) -> tuple[list[tuple[Raw, ...]], list[float], list[_Place]]:
+    """`segmentation`, `area` and `bbox` of boxes and polygons."""
+    is_box, rings = shapes.is_box, shapes.rings
+    texts = iter(rings.texts())
+    segmentations: list[tuple[Raw, ...]]
+    segmentations = [() if box else (Raw(next(texts)),) for box in is_box.tolist()]
+    places, areas = np.empty((4, len(is_box))), np.empty(len(is_box))
+    left, top, right, bottom = rings.bounds
     # Coordinates may be as large as numbers are; so is what follows from them then.
     with np.errstate(all="ignore"):
-        places[shapes.is_box] = shapes.boxes.T
-        places[~shapes.is_box] = np.array([left, top, right - left, bottom - top]).T
-        areas[shapes.is_box] = shapes.boxes[2] * shapes.boxes[3]
-    areas[~shapes.is_box] = shapes.polygons.areas
-    return ",\n".join(
-        [
-            f'{{"id":{id},"image_id":{image},"category_id":{categories[name]},"segmentation":{segmentation},'
-            f'"area":{area},"bbox":[{place}],"iscrowd":0}}'
-            for id, image, name, segmentation, area, place in zip(
-                ids.tolist(),
-                [one for some in map(repeat, image_ids, counts) for one in some],
-                shapes.names,
-                segmentations.tolist(),
-                _text(areas)[1:-1].split(","),
-                _text(places)[2:-2].split("],["),
-                strict=True,
-            )
-        ]
-    ).encode()
-
-
-def _text(numbers: Column) -> str:
-    return _encode(numbers.tolist()).decode()
+        places[:, is_box] = shapes.boxes
+        places[:, ~is_box] = left, top, right - left, bottom - top
+        areas[is_box] = shapes.boxes[2] * shapes.boxes[3]
+    areas[~is_box] = rings.areas
+    return segmentations, areas.tolist(), list(map(_Place, *places.tolist()))

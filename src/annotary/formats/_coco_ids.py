@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from msgspec import Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from annotary.formats._seen import Seen
-from annotary.model.base import to_json
+from annotary.model.base import to_json, to_json_lines
 from annotary.model.image import Class, Classes, Image, ImageSet
 
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -119,17 +119,29 @@ def image_element(image: Image, ids: Ids, *, split: bool = False) -> tuple[int, 
         split = False
     if carried is not None and id == carried and not split:
         return id, bytes(image.coco)
-    head = plain_element(image, id, url="coco_url" not in said)
+    plain = _plain(image, id)
+    if "coco_url" in said:
+        plain.coco_url = UNSET
     rest = b"".join(
         b"," + to_json(key).encode() + b":" + bytes(one) for key, one in said.items() if key not in _IMAGE_OWN
     )
-    return id, head.encode() + rest + b"}"
+    return id, to_json(plain).encode()[:-1] + rest + b"}"
 
 
-def plain_element(image: Image, id: int, *, url: bool = True) -> str:
-    """The element of an image of which no COCO file has said anything, but for its last brace."""
-    size = f'"width":{image.width},"height":{image.height}'
-    head = f'{{"id":{id},"file_name":{to_json(image.name)},{size}'
-    if url and image.row_data.startswith(("http://", "https://")):
-        head += f',"coco_url":{to_json(image.row_data)}'
-    return head
+class _Image(msgspec.Struct, gc=False):
+    id: int
+    file_name: str
+    width: int
+    height: int
+    coco_url: str | UnsetType = UNSET
+
+
+def _plain(image: Image, id: int) -> _Image:
+    """The element of an image of which no COCO file has said anything."""
+    url = image.row_data if image.row_data.startswith(("http://", "https://")) else UNSET
+    return _Image(id, image.name, image.width, image.height, url)
+
+
+def plain_elements(images: list[Image], ids: list[int]) -> bytes:
+    """Such elements of several images."""
+    return to_json_lines(list(map(_plain, images, ids)))[:-1].replace("\n", ",\n").encode()

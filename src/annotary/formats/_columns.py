@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
+from msgspec import Raw
 
 from annotary.model.image import BOX, MASK, POINT, POINT_LETTERS, POINT_START, POLYGON, POLYLINE
 from annotary.model.sheet import Drawn, Place, Sheet
@@ -29,33 +30,42 @@ _PLACE = np.dtype(
     + [part for name in _NAMES for part in ((f"of {name}", f"V{len(name) + 2}"), (name, ">f8"))]
 )
 _CODES = {BOX: 1, POLYGON: 2, POLYLINE: 0, POINT: 0, MASK: 0}
-_LETTERS = POINT_LETTERS + b"[]"
-Rings = tuple[Column, Column, list[str], list[bool]]
-"""Of rings in order: left, top, right, bottom, 4 x n; areas; the numbers as JSON without brackets; whether
-the last point is the first one once more, and counts for nothing."""
+_START = np.frombuffer(POINT_START, np.uint8)
+_COMMA, _LINE, _SPACE, _CLOSE = b",\n ]"
 
 
-class Polygons(NamedTuple):
-    """Polygons of a sheet in order, and what is measured of them as Rings."""
+class Rings(NamedTuple):
+    """What is measured of rings in order: `bounds` are left, top, right, bottom, 4 x n.
 
-    marks: Sequence[Drawn]
+    `text` is the JSON of their numbers, a line each; `starts` and `ends` say where they begin and end in it.
+    Where the last point is the first one once more (`closed`), it counts for nothing and is after the end.
+    """
+
     bounds: Column
     areas: Column
-    texts: list[str]
-    closed: list[bool]
+    text: bytes
+    starts: Column
+    ends: Column
+    closed: Column
 
-    def flat_texts(self) -> list[str]:
-        """What `Mark.flat_text` gives, without brackets."""
-        return [
-            text[: text.rfind(",", 0, text.rfind(","))] if again else text
-            for text, again in zip(self.texts, self.closed, strict=True)
-        ]
+    def texts(self) -> list[bytes]:
+        """What `Mark.flat_text` gives of each."""
+        letters = np.frombuffer(self.text, np.uint8).copy()
+        # In place of the comma before what does not count.
+        letters[self.ends[self.closed]] = _CLOSE
+        whole = letters.tobytes()
+        places = zip(self.starts.tolist(), (self.ends + 1).tolist(), strict=True)
+        return [whole[start:end] for start, end in places]
+
+
+_NO_PLACES = np.empty(0, np.int64)
+_NO_RINGS = Rings(np.empty((4, 0)), np.empty(0), b"[]", _NO_PLACES, _NO_PLACES, np.empty(0, np.bool_))
 
 
 class Shapes(NamedTuple):
     """The boxes and polygons of a sheet in order: `ends` is where each image's begin, and all end.
 
-    `boxes` are left, top, width, height, 4 x n.
+    `boxes` are left, top, width, height, 4 x n, `rings` what is measured of the `polygons`.
     """
 
     marks: list[Drawn]
@@ -63,7 +73,8 @@ class Shapes(NamedTuple):
     is_box: Column
     ends: Column
     boxes: Column
-    polygons: Polygons
+    polygons: list[Drawn]
+    rings: Rings
 
 
 def drawn(sheet: Sheet) -> Shapes | None:
@@ -72,12 +83,13 @@ def drawn(sheet: Sheet) -> Shapes | None:
     there = codes > 0
     marks = list(compress(sheet.marks, there.tolist()))
     is_box = codes[there] == 1
+    polygons = list(compress(marks, (~is_box).tolist()))
     boxes = _boxes(list(compress(marks, is_box.tolist())))
-    polygons = _polygons(list(compress(marks, (~is_box).tolist())))
-    if boxes is None or polygons is None:
+    measured = rings([one.polygon for one in polygons], again=True) if polygons else _NO_RINGS
+    if boxes is None or measured is None:
         return None
     ends = np.concatenate(([0], np.cumsum(there)))[[0, *sheet.ends]]
-    return Shapes(marks, [one.name for one in marks], is_box, ends, boxes, polygons)
+    return Shapes(marks, [one.name for one in marks], is_box, ends, boxes, polygons, measured)
 
 
 def _head(count: int) -> int:
@@ -93,30 +105,29 @@ def _boxes(marks: list[Drawn]) -> Column | None:
     return np.array([found[name] for name in _NAMES], np.float64)
 
 
-def _polygons(marks: list[Drawn]) -> Polygons | None:
-    if not marks:
-        return Polygons((), np.empty((4, 0)), np.empty(0), [], [])
-    found = [bytes(one.polygon) for one in marks]
-    if not all([text.startswith(POINT_START) for text in found]):
-        return None
-    measured = rings(found, again=True)
-    return None if measured is None else Polygons(marks, *measured)
+def rings(found: Sequence[Raw | bytes], *, again: bool) -> Rings | None:
+    """What is measured of rings by their JSON: numbers in a row; with `again`, points as the store has them.
 
-
-def rings(found: list[bytes], *, again: bool) -> Rings | None:
-    """What is measured of rings by their JSON: points as the store has them, or numbers in a row.
-
-    `again` says that a last point which is the first one once more counts for nothing. None where one is not
-    laid out as usual, or has fewer than three points.
+    `again` says, too, that a last point which is the first one once more counts for nothing. None where one
+    is not laid out as usual, or has fewer than three points.
     """
-    text = b"\n".join(found).translate(None, _LETTERS)
+    text = b"\n".join(found)
+    if again:
+        if not _are_points(text):
+            return None
+        text = text.translate(None, POINT_LETTERS)
+    if not text.endswith(b"]"):
+        return None
+    letters = np.frombuffer(text, np.uint8)
+    commas, lines = np.flatnonzero(letters == _COMMA), np.flatnonzero(letters == _LINE)
     try:
-        values = _flat(b"[%b]" % text.replace(b"\n", b","))
+        values = _flat(_in_one(letters, lines).data)
     except msgspec.DecodeError:
         return None
-    texts = text.decode().split("\n")
-    counts = np.array([one.count(",") for one in texts]) + 1
-    if len(texts) != len(found) or (counts % 2).any() or len(values) != counts.sum():
+    stops = np.append(lines, len(text))
+    before = np.searchsorted(commas, stops)
+    counts = np.diff(before, prepend=0) + 1
+    if len(counts) != len(found) or (counts % 2).any() or len(values) != counts.sum():
         return None
     flat = np.frombuffer(_packed(values), _FLOAT, len(values), _head(len(values)))["value"]
     xs, ys = flat[::2].astype(np.float64), flat[1::2].astype(np.float64)
@@ -135,7 +146,26 @@ def rings(found: list[bytes], *, again: bool) -> Rings | None:
         points = points + ~closed
         ends = np.cumsum(points)
     with np.errstate(all="ignore"):
-        return bounds, _areas(xs, ys, points, ends), texts, closed.tolist()
+        areas = _areas(xs, ys, points, ends)
+    stops = np.where(closed, commas[before - 2], stops - 1)
+    return Rings(bounds, areas, text, np.append(0, lines + 1), stops, closed)
+
+
+def _in_one(letters: Column, lines: Column) -> Column:
+    """Arrays on lines as one array: to look for what stands between two of them takes ten times as long."""
+    one = letters.copy()
+    one[lines - 1] = _COMMA
+    one[lines] = one[lines + 1] = _SPACE
+    return one
+
+
+def _are_points(text: bytes) -> bool:
+    """Whether all lines begin as the JSON of points does."""
+    letters = np.frombuffer(text, np.uint8)
+    starts = np.append(0, np.flatnonzero(letters == _LINE) + 1)
+    if starts[-1] + len(_START) > len(letters):
+        return False
+    return bool((letters[starts[:, None] + np.arange(len(_START))] == _START).all())
 
 
 def _areas(xs: Column, ys: Column, points: Column, ends: Column) -> Column:

@@ -17,7 +17,7 @@ from annotary.model.image import Image
 
 INDEX = "images.csv"
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".jfif")
-_QUOTED = re.compile(r'["\r\n]')
+_QUOTED = re.compile(r'["\r]')
 _ENDINGS = (*PICTURES, *(one.upper() for one in PICTURES))
 _COLUMNS = ("file", "width", "height", "name", "key", "address")
 
@@ -39,16 +39,21 @@ class Index:
 
     def add(self, image: Image, path: str) -> None:
         """Enter an image by the path of its picture."""
-        width, height = str(image.width or ""), str(image.height or "")
-        row = (path, width, height, image.external_id, image.global_key, image.row_data)
-        text = ",".join(row)
-        if text.count(",") == len(row) - 1 and not _QUOTED.search(text):
-            # What the writer would say, a tenth of an export's time sooner.
-            text += "\n"
-        else:
-            line = io.StringIO()
-            csv.writer(line, lineterminator="\n").writerow(row)
-            text = line.getvalue()
+        self.add_all([image], [path])
+
+    def add_all(self, images: list[Image], paths: list[str]) -> None:
+        """The same of several."""
+        rows = [
+            (path, str(one.width or ""), str(one.height or ""), one.external_id, one.global_key, one.row_data)
+            for one, path in zip(images, paths, strict=True)
+        ]
+        text = "\n".join([*map(",".join, rows), ""])
+        commas = (len(_COLUMNS) - 1) * len(rows)
+        if text.count(",") != commas or text.count("\n") != len(rows) or _QUOTED.search(text):
+            # Else it is what the writer would say, a tenth of an export's time sooner.
+            lines = io.StringIO()
+            csv.writer(lines, lineterminator="\n").writerows(rows)
+            text = lines.getvalue()
         self._rows.add(text.encode("utf-8", "surrogatepass"))
 
     def parts(self) -> Iterator[Part]:

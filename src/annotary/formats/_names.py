@@ -19,6 +19,7 @@ _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|coni
 _USUAL = re.compile(
     r"(?!con|prn|aux|nul|com|lpt)[0-9a-z_-][0-9a-z_.-]{0,180}[0-9a-z_-]", re.IGNORECASE | re.ASCII
 )
+_USUAL_LINES = re.compile(rf"(?:{_USUAL.pattern}\n)+", _USUAL.flags)
 LONGEST = 200
 """Bytes of one part of a path; leaves room for an ending below the 255 of usual file systems."""
 DEEPEST = 30
@@ -90,6 +91,15 @@ class Names:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._seen = Seen()
+
+    def paths(self, names: list[str], ids: list[str], *, ending: str) -> list[str]:
+        """The paths for several names, which are looked at together where they are usual ones."""
+        lines = "\n".join([*names, ""])
+        if lines.count("\n") == len(names) and _USUAL_LINES.fullmatch(lines):
+            made = [(name.rpartition(".")[0] or name) + ending for name in names]
+            if self._seen.add_texts([path.lower() for path in made]):
+                return made
+        return [self.path(name, id, ending=ending) for name, id in zip(names, ids, strict=True)]
 
     def path(self, name: str, id: str = "", *, ending: str | None = None) -> str:
         """The path for a name (with another ending, such as `.txt`); a changed name goes into the ledger.

@@ -26,7 +26,8 @@ class Seen:
     """
 
     def __init__(self) -> None:
-        self._recent: set[int | str] = set()
+        self._numbers: set[int] = set()
+        self._others: set[int | str] = set()
         self._marked: Any = None
         self._database: sqlite3.Connection | None = None
         self._file: IO[bytes] | None = None
@@ -34,7 +35,7 @@ class Seen:
 
     def add(self, key: int | str) -> bool:
         """Add it; whether it was not there yet."""
-        recent = self._recent
+        recent: set[Any] = self._numbers if isinstance(key, int) and -_INT <= key < _INT else self._others
         if key in recent:
             return False
         if self._marked is not None:
@@ -48,31 +49,40 @@ class Seen:
             ):
                 return False
         recent.add(key)
-        if len(recent) >= _RECENT:
-            self._spill()
+        self._settle()
         return True
 
-    def add_all(self, numbers: Any) -> bool:
-        """Add different numbers (an array of int64) if none of them was there; whether that is so."""
-        if not self.are_new(numbers):
-            return False
-        self._recent.update(numbers.tolist())
-        if len(self._recent) >= _RECENT:
-            self._spill()
-        return True
+    def add_all(self, numbers: Any) -> None:
+        """Add numbers (an array of int64) of which none is there."""
+        self._numbers.update(numbers.tolist())
+        self._settle()
 
     def are_new(self, numbers: Any) -> bool:
         """Whether none of some numbers (an array of int64) is there."""
-        if not self._recent.isdisjoint(numbers.tolist()):
+        if not self._numbers.isdisjoint(numbers.tolist()):
+            return False
+        if self._marked is not None and len(perhaps := numbers[self._are_marked(numbers)]):
+            return not any(_among(run, perhaps) for run in self._runs)
+        return True
+
+    def add_texts(self, texts: list[str]) -> bool:
+        """Add texts if all are different and surely new; whether that is so."""
+        some = set(texts)
+        if len(some) != len(texts) or not self._others.isdisjoint(some):
             return False
         if self._marked is not None:
-            one, other = numbers & _PLACES, numbers >> _BITS & _PLACES
-            marked = self._marked
-            there = marked[one >> 3] >> (one & 7) & marked[other >> 3] >> (other & 7) & 1
-            if there.any():
-                perhaps = numbers[there.astype(np.bool_)]
-                return not any(_among(run, perhaps) for run in self._runs)
+            hashes = np.fromiter(map(hash, texts), np.int64, len(texts))
+            if self._are_marked(hashes).any():
+                return False
+        self._others.update(some)
+        self._settle()
         return True
+
+    def _are_marked(self, numbers: Any) -> Any:
+        """Which numbers have both their marks."""
+        one, other = numbers & _PLACES, numbers >> _BITS & _PLACES
+        marked = self._marked
+        return (marked[one >> 3] >> (one & 7) & marked[other >> 3] >> (other & 7) & 1).astype(np.bool_)
 
     def _on_disk(self, key: int | str) -> bool:
         if isinstance(key, int) and -_INT <= key < _INT:
@@ -80,30 +90,37 @@ class Seen:
         query = "SELECT 1 FROM seen WHERE key = ?"
         return self._database is not None and bool(self._database.execute(query, (str(key),)).fetchone())
 
-    def _spill(self) -> None:
+    def _settle(self) -> None:
+        """Keep no more in memory than that."""
+        if len(self._numbers) + len(self._others) < _RECENT:
+            return
         if self._marked is None:
             self._marked = np.zeros(1 << _BITS - 3, np.uint8)
-        numbers = [key for key in self._recent if isinstance(key, int) and -_INT <= key < _INT]
-        if numbers:
-            run = np.array(numbers, np.int64)
+        if self._numbers:
+            run = np.fromiter(self._numbers, np.int64, len(self._numbers))
             run.sort()
             self._mark(run)
             self._keep(run)
-        if len(numbers) < len(self._recent):
-            # In the order of the tree they go in many times faster.
-            others = [key for key in self._recent if not (isinstance(key, int) and -_INT <= key < _INT)]
-            hashes = [key if isinstance(key, int) else hash(key) for key in others]
+            self._numbers.clear()
+        if self._others:
+            hashes = [key if isinstance(key, int) else hash(key) for key in self._others]
             self._mark(np.array([(one & _PLACES) | (one >> _BITS & _PLACES) << _BITS for one in hashes]))
             if self._database is None:
                 self._database = new_database()
                 self._database.execute("CREATE TABLE seen (key PRIMARY KEY) WITHOUT ROWID")
-            texts = sorted(map(str, others))
+            # In the order of the tree they go in many times faster.
+            texts = sorted(map(str, self._others))
             self._database.executemany("INSERT INTO seen VALUES (?)", zip(texts, strict=True))
-        self._recent.clear()
+            self._others.clear()
 
     def _mark(self, numbers: Any) -> None:
         for places in (numbers & _PLACES, numbers >> _BITS & _PLACES):
-            np.bitwise_or.at(self._marked, places >> 3, (1 << (places & 7)).astype(np.uint8))
+            at, bits = places >> 3, (1 << (places & 7)).astype(np.uint8)
+            while len(at):
+                self._marked[at] |= bits
+                # Of several bits of one byte the last one is there: a few times that, and faster than `at`.
+                missing = self._marked[at] & bits == 0
+                at, bits = at[missing], bits[missing]
 
     def _keep(self, run: Any) -> None:
         if self._file is None:

@@ -42,13 +42,13 @@ def lines(found: ImageSet, sheet: Sheet, title: str) -> list[bytes] | None:
     # Coordinates may be as large as numbers are; so is what follows from them then.
     with np.errstate(all="ignore"):
         corners[:, made.is_box] = np.concatenate((made.boxes[:2], made.boxes[:2] + made.boxes[2:]))
-        corners[:, ~made.is_box] = made.polygons.bounds
+        corners[:, ~made.is_box] = made.rings.bounds
     written = _written(found, sheet.images, made.names, made.ends, corners)
     if written is None:
         return None
     texts, cut = written
     # From here on it is told of.
-    filled_boxes(found.ledger, made.polygons)
+    filled_boxes(found.ledger, made.polygons, made.rings)
     if cut.any():
         for kind, chosen in ((BOX, cut & made.is_box), (POLYGON, cut & ~made.is_box)):
             ids = [one.feature_id for one in compress(made.marks, chosen.tolist())]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from annotary.formats import Part, Reading, Source
@@ -54,14 +54,18 @@ def write_set(
     def text_of(image: Image) -> bytes:
         return _lines(found, image, numbers, title, confidence)
 
-    for image, text in _texts(found, text_of, together):
-        split = image.split or TRAIN
-        splits.add(split)
-        stem = names.path(image.name, image.id, ending="")
-        picture = f"images/{split}/{picture_name(image, stem)}"
-        index.add(image, picture)
-        yield Part(f"labels/{split}/{stem}.txt", text)
-        yield from found.picture(image, picture)
+    for images, texts in _texts(found, text_of, together):
+        stems = names.paths([image.name for image in images], [image.id for image in images], ending="")
+        of_splits = [image.split or TRAIN for image in images]
+        splits.update(of_splits)
+        pictures = [
+            f"images/{split}/{picture_name(image, stem)}"
+            for image, split, stem in zip(images, of_splits, stems, strict=True)
+        ]
+        index.add_all(images, pictures)
+        for image, text, split, stem, picture in zip(images, texts, of_splits, stems, pictures, strict=True):
+            yield Part(f"labels/{split}/{stem}.txt", text)
+            yield from found.picture(image, picture)
     yield from index.parts()
     # A detector's data.yaml is what it always was.
     yield data_yaml(found.classes, splits, **({} if task == DETECT else {"task": task}))
@@ -69,26 +73,26 @@ def write_set(
 
 def _texts(
     found: ImageSet, text_of: Callable[[Image], bytes], together: Together | None
-) -> Iterator[tuple[Image, bytes]]:
-    """Each image with the text of its file, in order."""
+) -> Iterator[tuple[list[Image], Iterable[bytes]]]:
+    """The images with the texts of their files, in order."""
     if together is None:
-        yield from ((image, text_of(image)) for image in found.images())
+        yield from (([image], [text_of(image)]) for image in found.images())
         return
     if found.sheets is None:
         for images in in_batches(found.images()):
             texts = together(found, images)
-            yield from zip(images, texts if texts is not None else map(text_of, images), strict=True)
+            yield images, texts if texts is not None else map(text_of, images)
         return
     for some in found.some():
         if isinstance(some, Image):
-            yield some, text_of(some)
+            yield [some], [text_of(some)]
         elif isinstance(some, Prepared):
             found.ledger.replay(some.calls)
-            yield from zip(some.images, some.made, strict=True)
+            yield some.images, some.made
         elif (texts := together(found, some)) is not None:
-            yield from zip(some.images, texts, strict=True)
+            yield some.images, texts
         else:
-            yield from ((image, text_of(image)) for image in some.again())
+            yield from (([image], [text_of(image)]) for image in some.again())
 
 
 def _lines(found: ImageSet, image: Image, numbers: Numbers, title: str, confidence: bool) -> bytes:

@@ -14,6 +14,7 @@ import msgspec
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _encode = msgspec.json.Encoder().encode
+_encode_lines = msgspec.json.Encoder().encode_lines
 _NON_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
@@ -84,7 +85,15 @@ def to_json(value: Any) -> str:
     >>> to_json({"name": "Äpfel"})
     '{"name":"\\u00c4pfel"}'
     """
-    data = _encode(value)
+    return _ascii(_encode(value))
+
+
+def to_json_lines(values: list[Any]) -> str:
+    """The same of several values, a line each."""
+    return _ascii(_encode_lines(values))
+
+
+def _ascii(data: bytes) -> str:
     try:
         return data.decode("ascii")
     except UnicodeDecodeError:
