@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import numpy as np
 import pytest
 
 from annotary.formats import _disk, _seen
@@ -31,6 +32,35 @@ def test_a_set_is_exact_where_the_marks_of_its_keys_are_full(monkeypatch: Any) -
             key = f"{key}"
         assert seen.add(key) == (key not in known)
         known.add(key)
+
+
+@pytest.mark.parametrize("bits", [4, 20])
+def test_a_set_takes_several_at_once_where_all_are_new(monkeypatch: Any, bits: int) -> None:
+    monkeypatch.setattr(_disk, "_RECENT", 60)
+    monkeypatch.setattr(_disk, "_BITS", bits)
+    monkeypatch.setattr(_disk, "_PLACES", (1 << bits) - 1)
+    seen, numbers, texts = _disk.Seen(), set[int](), set[str]()
+    luck = random.Random(4)
+    taken = 0
+    for _ in range(300):
+        some = luck.sample(range(-(1 << 40), 1 << 40), 7)
+        if numbers and luck.random() < 0.3:
+            some[3] = luck.choice(sorted(numbers))
+        assert seen.are_new(np.array(some)) == numbers.isdisjoint(some)
+        if numbers.isdisjoint(some):
+            seen.add_all(np.array(some))
+            numbers.update(some)
+        names = [f"name {one}" for one in some]
+        if luck.random() < 0.2:
+            names[0] = names[1]
+        if seen.add_texts(names):
+            assert len(set(names)) == len(names)
+            assert texts.isdisjoint(names)
+            texts.update(names)
+            taken += 1
+    # Where few places are marked, few are taken for what is there already.
+    assert taken > (100 if bits > 4 else 0)
+    assert not any(seen.add(one) for one in (*numbers, *texts))
 
 
 @pytest.mark.parametrize("sizes", [(), (3,), (9, 1), (10, 11, 5), (1,) * 50])
