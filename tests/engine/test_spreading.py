@@ -439,7 +439,8 @@ def test_the_formats_of_labelbox_are_written_in_stretches(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["coco", "yolo"])
 def test_training_formats_are_written_sheet_by_sheet(name: str) -> None:
-    assert load(name).by_sheet is not None
+    prepare = load(name).prepare
+    assert prepare is not None and prepare.sheets
 
 
 def test_every_port_takes_the_number_of_processes(client: annotary.Client, tmp_path: Path) -> None:

@@ -184,7 +184,7 @@ def written(
     chosen = form.options(**options)
     findings = Findings()
     corpus = open_corpus(engine, ExportQuery(scope=ProjectScope(id=project.id)))
-    found = of_corpus(engine, corpus, chosen, findings, None)
+    found = of_corpus(engine, corpus, chosen, findings, None, sheets=True)
     sheets = 0
 
     def counted() -> Any:

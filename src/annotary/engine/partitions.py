@@ -18,9 +18,10 @@ from annotary.engine.core import Engine
 from annotary.engine.corpora import Selection
 from annotary.engine.corpus_images import of_corpus
 from annotary.engine.findings import Findings
+from annotary.engine.masks import blob
 from annotary.engine.sheet_parts import UNREAD, apart
 from annotary.engine.sinks import put
-from annotary.formats import BySheet, Options, Part, TrainingOptions, load
+from annotary.formats import Options, Part, Prepare, TrainingOptions, load
 from annotary.model.corpus import Corpus, Page, Section
 from annotary.model.export import ExportParams, LabelRule
 from annotary.store import Store
@@ -129,8 +130,8 @@ _KIND, _RELATIONSHIPS = b'"annotation_kind":', b',"relationships":['
 def parts_of(engine: Engine, order: Order, stretch: Stretch, counts: Counts) -> Iterator[Part]:
     """The parts of a stretch."""
     form = load(order.format)
-    if form.by_sheet is not None:
-        yield from _of_sheets(engine, order, stretch, counts, form.by_sheet)
+    if form.prepare is not None:
+        yield from _prepared(engine, order, stretch, counts, form.prepare)
         return
     assert form.apart is not None
     yield from form.apart.write(rows(engine, order, stretch, counts), order.options)
@@ -139,18 +140,19 @@ def parts_of(engine: Engine, order: Order, stretch: Stretch, counts: Counts) -> 
 def rows(engine: Engine, order: Order, stretch: Stretch, counts: Counts) -> Corpus:
     """The rows of a stretch, which are counted."""
     corpus = order.selection.corpus(engine, between=stretch)
+    corpus = corpus._replace(pixels=lambda name: blob(engine, name))
     return chosen(corpus, counts, order.labels, order.params, in_full=order.in_full)
 
 
-def _of_sheets(
-    engine: Engine, order: Order, stretch: Stretch, counts: Counts, by_sheet: BySheet
+def _prepared(
+    engine: Engine, order: Order, stretch: Stretch, counts: Counts, prepare: Prepare
 ) -> Iterator[Part]:
     """What a training format makes of a stretch by itself, whose rows count where they were read."""
     counted = Written()
     corpus = rows(engine, order, stretch, counted)
     assert isinstance(order.options, TrainingOptions)
-    found = of_corpus(engine, corpus, order.options, Findings(), None)
-    for part in apart(found, by_sheet, order.options, stretch):
+    found = of_corpus(engine, corpus, order.options, Findings(), None, sheets=prepare.sheets)
+    for part in apart(found, prepare, order.options, stretch):
         yield part
         if part.path == UNREAD:
             return

@@ -326,8 +326,8 @@ class _Spread:
         return self.far and not isinstance(error, AnnotaryError)
 
     def _here(self, stretch: Stretch) -> Iterator[Part]:
-        """A stretch whose turn it is; sheets that nobody hands on are read by who writes them."""
-        if load(self.order.format).by_sheet is not None:
+        """A stretch whose turn it is; rows of which nothing is made ahead are read by who writes them."""
+        if load(self.order.format).prepare is not None:
             yield unread(stretch)
         else:
             yield from parts_of(self.engine, self.order, stretch, self.counts)

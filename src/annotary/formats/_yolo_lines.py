@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
-from annotary.formats import Part, Reading, Source
+from annotary.formats import Part, Prepare, Reading, Source
 from annotary.formats import _geometry as geometry
-from annotary.formats._around import together as in_batches
+from annotary.formats._around import together as measured
+from annotary.formats._bodies import one_by_one, with_bodies
 from annotary.formats._image_index import Index, picture_name
 from annotary.formats._json import shown
 from annotary.formats._losses import drop, mark_id, no_answers, wrote
@@ -15,7 +17,7 @@ from annotary.formats._names import Names
 from annotary.formats._yolo_files import DETECT, data_yaml, files
 from annotary.model.geometry import Box
 from annotary.model.image import BOX, POLYGON, TRAIN, Image, ImageSet, Mark
-from annotary.model.sheet import Prepared
+from annotary.model.sheet import Prepared, Sheet
 
 ROUND = 1e-3
 """So many pixels beyond the border are a matter of rounding, not of the annotation."""
@@ -37,24 +39,27 @@ Shape = Callable[[list[float], Image], Mark]
 # Writing
 
 
-def write_set(
-    found: ImageSet,
-    numbers: Numbers,
-    *,
-    task: str,
-    title: str,
-    confidence: bool,
-    together: Together | None = None,
-) -> Iterator[Part]:
+class Lines(NamedTuple):
+    """How a kind of YOLO data set says its marks; `together`, where it is there, of many at a time."""
+
+    numbers: Numbers
+    task: str
+    title: str
+    confidence: bool
+    together: Together | None = None
+
+    def of(self, found: ImageSet) -> Callable[[Image], bytes]:
+        """The text of an image's file."""
+        return partial(_lines, found, self)
+
+
+def write_set(found: ImageSet, lines: Lines) -> Iterator[Part]:
     """A label file for each image, its picture where there is one, then the index of images and data.yaml."""
     names = Names(found.ledger)
     index = Index()
     splits: set[str] = set()
-
-    def text_of(image: Image) -> bytes:
-        return _lines(found, image, numbers, title, confidence)
-
-    for image, text in _texts(found, text_of, together):
+    texts = with_bodies(found, lines.of(found)) if lines.together is None else _texts(found, lines)
+    for image, text in texts:
         split = image.split or TRAIN
         splits.add(split)
         stem = names.path(image.name, image.id, ending="")
@@ -64,57 +69,58 @@ def write_set(
         yield from found.picture(image, picture)
     yield from index.parts()
     # A detector's data.yaml is what it always was.
-    yield data_yaml(found.classes, splits, **({} if task == DETECT else {"task": task}))
+    yield data_yaml(found.classes, splits, **({} if lines.task == DETECT else {"task": lines.task}))
 
 
-def _texts(
-    found: ImageSet, text_of: Callable[[Image], bytes], together: Together | None
-) -> Iterator[tuple[Image, bytes]]:
-    """Each image with the text of its file, in order."""
-    if together is None:
-        yield from ((image, text_of(image)) for image in found.images())
-        return
+def prepared(lines_of: Callable[[Any], Lines]) -> Prepare:
+    """How a kind of YOLO data set prepares rows, by its options."""
+    return one_by_one(lambda found, options: lines_of(options).of(found))
+
+
+def _texts(found: ImageSet, lines: Lines) -> Iterator[tuple[Image, bytes]]:
+    """Each image with the text of its file, in order, of many at a time."""
+    assert lines.together is not None
+    text_of = lines.of(found)
     if found.sheets is None:
-        for images in in_batches(found.images()):
-            texts = together(found, images)
+        for images in measured(found.images()):
+            texts = lines.together(found, images)
             yield from zip(images, texts if texts is not None else map(text_of, images), strict=True)
         return
     for some in found.some():
-        if isinstance(some, Image):
-            yield some, text_of(some)
+        if isinstance(some, Sheet) and (texts := lines.together(found, some)) is not None:
+            yield from zip(some.images, texts, strict=True)
         elif isinstance(some, Prepared):
             found.ledger.replay(some.calls)
             yield from zip(some.images, some.made, strict=True)
-        elif (texts := together(found, some)) is not None:
-            yield from zip(some.images, texts, strict=True)
         else:
-            yield from ((image, text_of(image)) for image in some.again())
+            again = some.again() if isinstance(some, Sheet) else iter((some,))
+            yield from ((image, text_of(image)) for image in again)
 
 
-def _lines(found: ImageSet, image: Image, numbers: Numbers, title: str, confidence: bool) -> bytes:
+def _lines(found: ImageSet, said: Lines, image: Image) -> bytes:
     lines: list[str] = []
     written: list[Mark] = []
     ledger, classes = found.ledger, found.classes
     if image.marks and not (image.width and image.height):
         for mark in image.marks:
             drop(ledger, image, mark, "the image's size is not known")
-        no_answers(ledger, image, [], title)
+        no_answers(ledger, image, [], said.title)
         return b""
     for mark in image.marks:
         try:
-            made = numbers(found, image, mark)
+            made = said.numbers(found, image, mark)
         except ValueError as error:
             drop(ledger, image, mark, str(error))
             continue
         line = (_FOUR if len(made) == 4 else "%d" + " %.8f" * len(made)) % (classes.index(mark.name), *made)
-        if confidence and mark.confidence is not None:
+        if said.confidence and mark.confidence is not None:
             line += f" {mark.confidence:.8g}"
         elif mark.confidence is not None:
             ledger.changed("repaired", mark.word, "its confidence is left out", mark_id(image, mark))
         lines.append(line)
         written.append(mark)
     wrote(ledger, written)
-    no_answers(ledger, image, written, title)
+    no_answers(ledger, image, written, said.title)
     return ("\n".join(lines) + "\n").encode() if lines else b""
 
 

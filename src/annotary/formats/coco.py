@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Raw
 
-from annotary.formats import Format, Part, Reading, Source, TrainingOptions
+from annotary.formats import Format, Part, Prepare, Reading, Source, TrainingOptions
 from annotary.formats import _marks as marks
 from annotary.formats._coco_elements import Elements, elements
 from annotary.formats._coco_ids import Categories, Ids, image_element
@@ -140,16 +140,18 @@ def _in_no_split(sheet: Sheet) -> bool:
     return not any([image.split for image in sheet.images])
 
 
-def _by_sheet(found: ImageSet, options: Options) -> Callable[[Sheet], Elements | None]:
+def _prepared(found: ImageSet, options: Options) -> Callable[[Sheet | list[Image]], Elements | None]:
     """With the categories that classes have where no row brings its own."""
     categories = Categories(found.classes)
     for one in found.classes:
         categories.of(one)
 
-    def made(sheet: Sheet) -> Elements | None:
-        there = elements(sheet, categories.ids) if _in_no_split(sheet) else None
+    def made(some: Sheet | list[Image]) -> Elements | None:
+        if isinstance(some, list) or not _in_no_split(some):
+            return None
+        there = elements(some, categories.ids)
         if there is not None:
-            sheet_written(found.ledger, sheet, "COCO", "COCO")
+            sheet_written(found.ledger, some, "COCO", "COCO")
         return there
 
     return made
@@ -385,7 +387,7 @@ FORMAT = Format(
     options=Options,
     write=write,
     read=_read,
-    by_sheet=_by_sheet,
+    prepare=Prepare(_prepared, sheets=True),
     images=True,
     starts=starts,
     ending=".json",
