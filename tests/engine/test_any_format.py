@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 from contextlib import nullcontext
@@ -15,27 +17,33 @@ from msgspec.structs import replace
 
 import annotary
 from annotary import formats
-from annotary.engine import partitions, spreading
+from annotary.engine import corpus_images, partitions, spreading
 from annotary.engine.core import Engine
 from annotary.engine.exporting import open_export
-from annotary.engine.processes import Died
+from annotary.engine.processes import Died, Processes
 from annotary.engine.sheet_parts import MADE
 from annotary.model.export import ExportParams, ExportQuery, ProjectScope
-from annotary.model.image import Image
+from annotary.model.image import Classes, Image
 from annotary.model.project import Project
 from annotary.operations.exports import StartExport
 from annotary.sample.truth import row as sample_row
 from annotary.store import Store
+from tests._processes import children
 from tests.formats import everything
 
+MODULE = "annotary.engine.processes"
 WRITERS = [name for name in formats.names() if formats.load(name).write is not None]
 TRAINING = [name for name in WRITERS if formats.load(name).images]
-SPLIT = {"split": (0.5, 0.3, 0.2)}
+COPIED = {"split": (0.5, 0.3, 0.2), "images": "copy"}
 MORE: tuple[tuple[str, dict[str, Any]], ...] = (
     ("voc", {"segmentation": True}),
     ("voc", {"whole": True}),
+    ("coco", {"layout": "splits"}),
+    ("coco", {"layout": "results"}),
+    ("masks", {"fill": True, "line_width": 2.0, "order": "size"}),
 )
-ALL = [(name, {}) for name in WRITERS] + [(name, SPLIT) for name in TRAINING] + list(MORE)
+ALL = [(name, {}) for name in WRITERS] + [(name, COPIED) for name in TRAINING] + list(MORE)
+ROWS = 22
 HOSTILE = ("a/b: 1.jpg", "A/B: 1.JPG", "../up.png", "aux.png", "x" * 300 + ".jpg", "no ending", 'é\n,".png')
 
 
@@ -60,8 +68,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("any")
     files, _ = everything.written("csv", list(_images()), everything.classes())
     (place / "images.csv").write_bytes(files[""])
+    (place / "images").mkdir()
+    (place / "images" / "scored.jpg").write_bytes(b"pixels")
     with annotary.Client(place / "sample") as client:
-        client.port.load([sample_row(3, at) for at in range(4)], format="labelbox-v2")
+        client.port.load([sample_row(3, at) for at in range(ROWS - 20)], format="labelbox-v2")
         client.get_projects()[0].export(format="csv").save(place / "sample.csv")
     with annotary.Client(place / "store") as client:
         for name in ("images.csv", "sample.csv"):
@@ -136,12 +146,32 @@ def written(
 
 
 def spread(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, others: Executor, *given: Any, **more: Any
+    engine: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    others: Executor,
+    name: str,
+    options: dict[str, Any],
+    images: Path | None = None,
 ) -> Written:
     """The same by several; `others` do what this process does not."""
     with monkeypatch.context() as patched:
         patched.setattr(spreading, "Processes", lambda count, folder: nullcontext(others))
-        return written(engine, *given, workers=2, **more)
+        return written(engine, name, options, 2, images)
+
+
+class Killed(Executor):
+    """Other processes, of which one is killed when it has been given so many jobs."""
+
+    def __init__(self, others: Processes, at: int) -> None:
+        self.others = others
+        self.at = at
+        self.futures: list[Future[Any]] = []
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.futures.append(self.others.submit(fn, *args, **kwargs))
+        if len(self.futures) == self.at:
+            os.kill(children(os.getpid(), MODULE)[0], signal.SIGKILL)
+        return self.futures[-1]
 
 
 def same(many: Written, one: Written) -> None:
@@ -157,13 +187,62 @@ def same(many: Written, one: Written) -> None:
 
 @pytest.mark.parametrize("name, options", ALL)
 def test_stretches_are_the_whole(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, name: str, options: dict[str, Any]
+    engine: Engine, store: Path, monkeypatch: pytest.MonkeyPatch, name: str, options: dict[str, Any]
 ) -> None:
     """By others where they are not killed, by whoever asked where they are."""
-    one = written(engine, name, options, workers=1)
-    assert one[2]["rows"] == 24
+    images = store.parent / "images"
+    one = written(engine, name, options, 1, images)
+    assert one[2]["rows"] == ROWS
     others = Here(2, 5)
-    same(spread(engine, monkeypatch, others, name, options), one)
-    assert others.given == 8 or not formats.load(name).options(**options).in_stretches()
-    if name in TRAINING and name != "coco":
+    same(spread(engine, monkeypatch, others, name, options, images), one)
+    assert others.given == 8
+    if name in TRAINING:
         assert others.made > 4, "else one way was compared with itself"
+    if "images" in options and not formats.load(name).options(**options).one_file():
+        assert b"pixels" in [data for _, data, _ in one[0]]
+
+
+def test_links_to_images_come_with_what_others_have_made_of_them(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, store: Path
+) -> None:
+    for name in ("voc", "imagefolder"):
+        one = written(engine, name, {"images": "link"}, 1, images=store.parent / "images")
+        same(
+            spread(engine, monkeypatch, Here(2), name, {"images": "link"}, images=store.parent / "images"),
+            one,
+        )
+        assert any(links for *_, links in one[0])
+
+
+def test_classes_that_no_ontology_has_are_numbered_by_who_knows_all_rows(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def some(*given: Any) -> Classes:
+        every = classes_of(*given)
+        made = Classes()
+        for one in every:
+            if one.name not in ("van", "car", "tree", '=1+1 "<b>"'):
+                made.add(one.name, one.index)
+        return made
+
+    classes_of = corpus_images.classes_of
+    monkeypatch.setattr(corpus_images, "classes_of", some)
+    for name in ("coco", "cvat", "csv", "datumaro", "masks", "voc", "yolo", "yolo-seg"):
+        others = Here(3)
+        one = written(engine, name, {}, 1)
+        same(spread(engine, monkeypatch, others, name, {}), one)
+        assert others.made, "else one way was compared with itself"
+
+
+def test_processes_of_their_own_of_which_one_is_killed(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with Processes(1, tmp_path / "parts") as own:
+        # What it takes for a process to begin is longer than what these exports take.
+        own.submit(len, "begun").result()
+        for name in ("label-studio", "masks", "parquet"):
+            killed = Killed(own, 1 if name == "masks" else 0)
+            same(spread(engine, monkeypatch, killed, name, {}), written(engine, name, {}, 1))
+            done = [future for future in killed.futures if future.exception() is None]
+            assert done
+            assert len(killed.futures) - len(done) == (name == "masks")

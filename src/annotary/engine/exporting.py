@@ -192,8 +192,7 @@ def _write(
     form = export.format
     assert form.write is not None
     if isinstance(options, TrainingOptions):
-        sheets = form.prepare is not None and form.prepare.sheets
-        spread = None
+        spread, sheets = None, options.sheets()
         if order and share and form.prepare is not None:
             spread = partial(_prepared, engine, export, order, share, sheets)
         found = of_corpus(engine, corpus, options, export.findings, images, spread, sheets=sheets)

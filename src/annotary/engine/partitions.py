@@ -151,7 +151,7 @@ def _prepared(
     counted = Written()
     corpus = rows(engine, order, stretch, counted)
     assert isinstance(order.options, TrainingOptions)
-    found = of_corpus(engine, corpus, order.options, Findings(), None, sheets=prepare.sheets)
+    found = of_corpus(engine, corpus, order.options, Findings(), None, sheets=order.options.sheets())
     for part in apart(found, prepare, order.options, stretch):
         yield part
         if part.path == UNREAD:

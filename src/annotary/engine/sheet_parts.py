@@ -16,7 +16,7 @@ from typing import Any
 from msgspec import Raw
 
 from annotary.engine.image_sets import tally
-from annotary.formats import Part, Prepare
+from annotary.formats import Part, Prepare, TrainingOptions
 from annotary.formats._bodies import batches
 from annotary.model.image import NOTHING, Image, ImageSet, Settled, Unsettled
 from annotary.model.ledger import Notes
@@ -33,13 +33,13 @@ Make = Callable[[Any], Any]
 Rows = Sheet | list[Image]
 
 
-def apart(found: ImageSet, prepare: Prepare, options: Any, stretch: Stretch) -> Iterator[Part]:
+def apart(found: ImageSet, prepare: Prepare, options: TrainingOptions, stretch: Stretch) -> Iterator[Part]:
     """What can be told of a stretch; where nothing can be made of the first, that it was not read."""
     notes = Notes()
-    make = prepare.make(found._replace(ledger=notes, classes=Settled(found.classes)), options)
+    make = prepare(found._replace(ledger=notes, classes=Settled(found.classes)), options)
     begun, vain = False, 0
     left: tuple[int, int] | None = None
-    for some, made in _pieces(_rows(found, sheets=prepare.sheets), make, notes):
+    for some, made in _pieces(_rows(found, sheets=options.sheets()), make, notes):
         images = some.images if isinstance(some, Sheet) else some
         if made is not None:
             if left is not None:
@@ -77,10 +77,12 @@ def _pieces(rows: Iterator[Rows], make: Make, notes: Notes) -> Iterator[tuple[Ro
         made = _tried(make, some, notes)
         if made is not None:
             yield some, made
-            continue
-        images = list(some.again()) if isinstance(some, Sheet) else some
-        for image in images:
-            yield [image], _tried(make, [image], notes)
+        elif isinstance(some, Sheet):
+            yield from _pieces(iter([list(some.again())]), make, notes)
+        elif len(some) > 1:
+            yield from _pieces(([image] for image in some), make, notes)
+        else:
+            yield some, None
 
 
 def _tried(make: Make, some: Rows, notes: Notes) -> Any:

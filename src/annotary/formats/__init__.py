@@ -109,6 +109,10 @@ class TrainingOptions(Options, frozen=True):
         """Unless all marks of an image are looked at for its split."""
         return not self.stratify
 
+    def sheets(self) -> bool:
+        """Whether the format takes plain rows in sheets."""
+        return False
+
 
 class Reading(NamedTuple):
     """Where a reader's remarks go.
@@ -134,16 +138,10 @@ def in_order(parts: Iterator[Part], options: Any) -> Iterator[Part]:
     return parts
 
 
-class Prepare(NamedTuple):
-    """What a training format makes of rows without knowing any others, in values that can be pickled.
-
-    `make`, of an ImageSet and options, is what does it: of a list of Images, or where `sheets` says so of a
-    Sheet too. None says that its rows are for who knows the rows before. `write` finds what was made in
-    their place, as Prepared.
-    """
-
-    make: Callable[[Any, Any], Callable[[Any], Any]]
-    sheets: bool = False
+Prepare = Callable[[Any, Any], Callable[[Any], Any]]
+"""Of an ImageSet and options: what a training format makes of a list of Images (or of a Sheet, where the
+options say that it takes these) without knowing any others, in values that can be pickled. None says that
+they are for who knows the rows before. `write` finds what was made in their place, as Prepared."""
 
 
 class Apart(NamedTuple):

@@ -60,4 +60,4 @@ def one_by_one(make: Callable[[ImageSet, Any], Callable[[Image], Any]]) -> Prepa
         body = make(found, options)
         return lambda images: [body(image) for image in images]
 
-    return Prepare(bodies)
+    return bodies

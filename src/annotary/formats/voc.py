@@ -26,7 +26,7 @@ from typing import Annotated, Any, NamedTuple
 from msgspec import Meta
 
 from annotary.errors import Invalid
-from annotary.formats import Format, Part, Prepare, TrainingOptions
+from annotary.formats import Format, Part, TrainingOptions
 from annotary.formats import _label_png as pictures
 from annotary.formats import _marks as marks
 from annotary.formats._around import around, measured, together
@@ -364,7 +364,7 @@ FORMAT = Format(
     options=Options,
     write=write,
     read=read,
-    prepare=Prepare(_prepared),
+    prepare=_prepared,
     images=True,
     starts=starts,
     folder=folder,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from annotary.formats import Format, Part, Prepare, Reading, Source, TrainingOptions
+from annotary.formats import Format, Part, Reading, Source, TrainingOptions
 from annotary.formats._around import around
 from annotary.formats._losses import mark_id
 from annotary.formats._yolo_boxes import lines, lines_of
@@ -37,6 +37,10 @@ class Options(TrainingOptions, frozen=True):
     def one_file(self) -> bool:
         """Always a folder."""
         return False
+
+    def sheets(self) -> bool:
+        """Always."""
+        return True
 
 
 def write(found: ImageSet, options: Options) -> Iterator[Part]:
@@ -105,7 +109,7 @@ FORMAT = Format(
     options=Options,
     write=write,
     read=read,
-    prepare=Prepare(_prepared, sheets=True),
+    prepare=_prepared,
     images=True,
     folder=_is_detection,
     says="boxes, scores; whatever else has an extent as the box around it",
