@@ -91,6 +91,7 @@ def _short_stretches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Few rows a stretch; what a process keeps open for its next job is closed where it is this one."""
     monkeypatch.setattr(spreading, "STEP", 3)
     monkeypatch.setattr(spreading, "LONGEST", 3)
+    monkeypatch.setattr(spreading, "CLOSELY", 1)
     opened = partitions._engine
     engines: dict[tuple[str, ...], Engine] = {}
 
