@@ -70,7 +70,7 @@ def written(client: annotary.Client, **given: Any) -> bytes:
     )
 
 
-@pytest.mark.parametrize("format", ["labelbox-v1", "labelbox-v2", "labelbox-ndjson", "coco", "yolo"])
+@pytest.mark.parametrize("format", ["labelbox-v1", "labelbox-v2", "labelbox-ndjson", "coco", "yolo", "masks"])
 def test_a_cluster_writes_the_same(street: str, scheduler: str, format: str) -> None:
     with annotary.Client(street) as client, cluster.cluster(scheduler) as (executor, threads):
         assert threads == 2
@@ -191,7 +191,10 @@ def test_the_command_line_takes_a_scheduler(street: str, scheduler: str, tmp_pat
     for words, said in (
         (("--scheduler", "tcp://127.0.0.1:1"), "no Dask scheduler answers at tcp://127.0.0.1:1"),
         (("--scheduler", "nowhere://x"), "--scheduler nowhere://x"),
-        (("--scheduler", scheduler, "--format", "voc", "-o", "voc"), "leave the scheduler out"),
+        (
+            ("--scheduler", scheduler, "--format", "csv", "--split", "0.5,0.5", "--stratify"),
+            "leave the scheduler out",
+        ),
         (("--scheduler", scheduler, "--workers", "0"), "workers: from 1 to"),
     ):
         wrong = export("-o", "wrong.ndjson", *words)

@@ -29,7 +29,7 @@ from annotary.engine.processes import Died, Processes
 from annotary.engine.sources import ValueSource
 from annotary.engine.written import delivered
 from annotary.errors import Invalid, Unavailable
-from annotary.formats import load
+from annotary.formats import TrainingOptions, load
 from annotary.model.export import ExportParams, ExportQuery, ProjectScope, RunScope, Scope, filters_from
 from annotary.model.project import Project
 from annotary.operations.exports import StartExport
@@ -97,6 +97,8 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("labelbox-ndjson", {}),
     ("coco", {}),
     ("yolo", {}),
+    ("openimages", {}),
+    ("csv", {}),
 )
 
 
@@ -421,7 +423,8 @@ def test_small_exports_and_mere_copies_are_written_by_one_process(monkeypatch: p
 def test_what_has_state_across_rows_is_written_by_one_process(
     street: Engine, tmp_path: Path, watched: type[_Watched]
 ) -> None:
-    for format, options in (("labelbox-v2", {"masks": "png"}), ("coco", {"layout": "splits"}), ("csv", {})):
+    stratified = {"split": (0.5, 0.5), "stratify": True}
+    for format, options in (("labelbox-v2", {"masks": "png"}), ("coco", stratified), ("csv", stratified)):
         request = asked(_scope(street), 3, format=format, options=options)
         one, two = (_parts(open_export(street, request, counted=True)) for _ in range(2))
         assert one == two
@@ -439,7 +442,8 @@ def test_the_formats_of_labelbox_are_written_in_stretches(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["coco", "yolo"])
 def test_training_formats_are_written_sheet_by_sheet(name: str) -> None:
-    assert load(name).by_sheet is not None
+    options = load(name).options()
+    assert isinstance(options, TrainingOptions) and options.sheets()
 
 
 def test_every_port_takes_the_number_of_processes(client: annotary.Client, tmp_path: Path) -> None:

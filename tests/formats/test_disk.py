@@ -36,9 +36,9 @@ def test_a_set_is_exact_where_the_marks_of_its_keys_are_full(monkeypatch: Any) -
 
 @pytest.mark.parametrize("bits", [4, 20])
 def test_a_set_takes_several_at_once_where_all_are_new(monkeypatch: Any, bits: int) -> None:
-    monkeypatch.setattr(_disk, "_RECENT", 60)
-    monkeypatch.setattr(_disk, "_BITS", bits)
-    monkeypatch.setattr(_disk, "_PLACES", (1 << bits) - 1)
+    monkeypatch.setattr(_seen, "_RECENT", 60)
+    monkeypatch.setattr(_seen, "_BITS", bits)
+    monkeypatch.setattr(_seen, "_PLACES", (1 << bits) - 1)
     seen, numbers, texts = _disk.Seen(), set[int](), set[str]()
     luck = random.Random(4)
     taken = 0

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import annotary
-from annotary.formats import _around, _coco_read, _decimals, voc, yolo
+from annotary.formats import _bodies, _coco_read, _decimals, voc, yolo
 from annotary.formats._voc_boxes import objects
 from annotary.formats._yolo_boxes import lines_of
 
@@ -77,7 +77,7 @@ def test_images_say_together_what_they_say_one_by_one(
     some = [*UNUSUAL] if unusual == "all" else [unusual]
     source = tmp_path / "some.json"
     source.write_text(json.dumps(document(some, 0.02 if unusual == "all" else 0.1, seed=len(unusual))))
-    monkeypatch.setattr(_around, "_AHEAD", 16)
+    monkeypatch.setattr(_bodies, "_IMAGES", 16)
     calls = 0
 
     def counted(function: Callable[..., Any]) -> Callable[..., Any]:

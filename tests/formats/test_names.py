@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from annotary.formats import _disk
+from annotary.formats import _seen
 from annotary.formats._image_index import Index
 from annotary.formats._names import Names
 from annotary.model.image import Image
@@ -25,7 +25,7 @@ NAMES = (
 def test_names_of_several_are_those_of_single_ones(
     monkeypatch: pytest.MonkeyPatch, recent: int, seed: int
 ) -> None:
-    monkeypatch.setattr(_disk, "_RECENT", recent)
+    monkeypatch.setattr(_seen, "_RECENT", recent)
     luck = random.Random(seed)
     some, single = Names(told := Ledger()), Names(also := Ledger())
     for turn in range(30):

@@ -25,11 +25,13 @@ def of_corpus(
     findings: Findings,
     folder: Path | None,
     spread: Together | None = None,
+    *,
+    sheets: bool = False,
 ) -> ImageSet:
     """The images of a project, run or dataset; of a run its predictions where they are asked for.
 
-    Their own files are in `folder`, or where an import said. `spread` gives the same sheets and images, which
-    several processes read.
+    Their own files are in `folder`, or where an import said. `sheets`: they may be had in sheets. `spread`
+    gives the same, which several processes read.
     """
     name = corpus.shown[0].name if len(corpus.shown) == 1 else "data rows"
     predictions, splits = _of_runs(corpus)
@@ -60,14 +62,15 @@ def of_corpus(
         carried,
         options,
         predictions=predictions,
-        together=spread or together,
+        together=spread or (together if sheets else None),
     )
 
 
-def in_sheets(corpus: Corpus) -> Iterator[Sheet | Image]:
-    """The rows of a corpus, plain ones together."""
+def rows_of(corpus: Corpus, *, sheets: bool) -> Iterator[Sheet | Image]:
+    """The rows of a corpus, in `sheets` those that are plain."""
     predictions, splits = _of_runs(corpus)
-    return sheets_of(corpus.pages, predictions=predictions, splits=splits)
+    read = sheets_of if sheets else of_pages
+    return read(corpus.pages, predictions=predictions, splits=splits)
 
 
 def _of_runs(corpus: Corpus) -> tuple[bool, bool]:

@@ -193,24 +193,25 @@ def _write(
         # Brings numpy, which other formats can do without.
         from annotary.engine.corpus_images import of_corpus
 
-        together = (
-            partial(_sheets, engine, export, order, share) if order and share and form.by_sheet else None
-        )
-        export.parts = form.write(
-            of_corpus(engine, corpus, options, export.findings, images, together), options
-        )
+        spread, sheets = None, options.sheets()
+        if order and share and form.prepare is not None:
+            spread = partial(_prepared, engine, export, order, share, sheets)
+        found = of_corpus(engine, corpus, options, export.findings, images, spread, sheets=sheets)
+        export.parts = form.write(found, options)
     elif share and form.apart:
         export.parts = form.apart.join(share(), options)
     else:
         export.parts = form.write(corpus, options)
 
 
-def _sheets(engine: Engine, export: Export, order: Order, share: Share) -> Iterator[Sheet | Prepared | Image]:
+def _prepared(
+    engine: Engine, export: Export, order: Order, share: Share, sheets: bool
+) -> Iterator[Sheet | Prepared | Image]:
     """The rows of a training export that several processes read."""
-    from annotary.engine.corpus_images import in_sheets
+    from annotary.engine.corpus_images import rows_of
 
     def read(stretch: Stretch, is_counted: bool) -> Iterator[Sheet | Image]:
-        return in_sheets(rows(engine, order, stretch, export if is_counted else Written()))
+        return rows_of(rows(engine, order, stretch, export if is_counted else Written()), sheets=sheets)
 
     return joined(share(), read)
 
@@ -221,11 +222,13 @@ def _check_far(engine: Engine, form: Format, order: Order | None, executor: Exec
         return
     if engine.store.database.is_sqlite:
         raise Invalid("a store in a folder is for one machine; others need one in PostgreSQL: annotary copy")
-    if order is None or (form.apart is None and form.by_sheet is None):
-        able = ", ".join(name for name in names() if load(name).apart or load(name).by_sheet)
+    if not form.in_stretches():
+        able = ", ".join(name for name in names() if load(name).in_stretches())
+        raise Invalid(f"{form.title} is written by one process; leave the scheduler out, or write {able}")
+    if order is None:
         raise Invalid(
-            f"only exports of a project or model run as {able}, without pictures of masks, are written in"
-            " stretches; leave the scheduler out"
+            "only exports of all that is selected in a project or model run, without stratify and without"
+            " pictures of masks (masks), are written in stretches; leave the scheduler out"
         )
 
 

@@ -33,19 +33,24 @@ def counted(found: Iterable[Some], ledger: Ledger) -> Iterator[Some]:
                 kinds.update(some.kinds)
                 answers += some.answers
             else:
-                for mark in some.marks:
-                    kinds[mark.kind] += 1
-                    # What `answered` says, without a call for each mark.
-                    if mark.classifications not in NO_ANSWERS:
-                        answers += mark.answer_count()
-                if some.answers:
-                    answers += some.answer_count()
+                answers += tally(some, kinds)
             yield some
     finally:
         for kind, count in kinds.items():
             ledger.took(WORDS.get(kind, kind), count)
         if answers:
             ledger.took("answer", answers)
+
+
+def tally(image: Image, kinds: Counter[str]) -> int:
+    """Count an image's marks by their kinds; how many questions are answered about them and the image."""
+    answers = image.answer_count()
+    for mark in image.marks:
+        kinds[mark.kind] += 1
+        # What `answered` says, without a call for each mark.
+        if mark.classifications not in NO_ANSWERS:
+            answers += mark.answer_count()
+    return answers
 
 
 def of_reader(
@@ -99,9 +104,11 @@ def image_set(
             yield from once(found())
             return
         for some in once(found()):
-            heads = [some] if isinstance(some, Image) else some.images
-            for _ in splitting.split(iter(heads), options, _alike):
-                pass
+            # Where images were prepared they have got their split.
+            if not isinstance(some, Prepared):
+                heads = [some] if isinstance(some, Image) else some.images
+                for _ in splitting.split(iter(heads), options, _alike):
+                    pass
             yield some
 
     return ImageSet(

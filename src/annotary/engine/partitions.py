@@ -18,7 +18,7 @@ from annotary.engine.corpora import Selection
 from annotary.engine.findings import Findings
 from annotary.engine.sheet_parts import UNREAD, apart
 from annotary.engine.sinks import put
-from annotary.formats import BySheet, Options, Part, TrainingOptions, load
+from annotary.formats import Options, Part, Prepare, TrainingOptions, load
 from annotary.model.corpus import Corpus, Page, Section
 from annotary.model.export import ExportParams, LabelRule
 from annotary.store.addresses import opened
@@ -128,8 +128,8 @@ _KIND, _RELATIONSHIPS = b'"annotation_kind":', b',"relationships":['
 def parts_of(engine: Engine, order: Order, stretch: Stretch, counts: Counts) -> Iterator[Part]:
     """The parts of a stretch."""
     form = load(order.format)
-    if form.by_sheet is not None:
-        yield from _of_sheets(engine, order, stretch, counts, form.by_sheet)
+    if form.prepare is not None:
+        yield from _prepared(engine, order, stretch, counts, form.prepare)
         return
     assert form.apart is not None
     yield from form.apart.write(rows(engine, order, stretch, counts), order.options)
@@ -138,11 +138,12 @@ def parts_of(engine: Engine, order: Order, stretch: Stretch, counts: Counts) -> 
 def rows(engine: Engine, order: Order, stretch: Stretch, counts: Counts) -> Corpus:
     """The rows of a stretch, which are counted."""
     corpus = order.selection.corpus(engine, between=stretch)
+    corpus = corpus._replace(pixels=lambda name: engine.store.blob(name))
     return chosen(corpus, counts, order.labels, order.params, in_full=order.in_full)
 
 
-def _of_sheets(
-    engine: Engine, order: Order, stretch: Stretch, counts: Counts, by_sheet: BySheet
+def _prepared(
+    engine: Engine, order: Order, stretch: Stretch, counts: Counts, prepare: Prepare
 ) -> Iterator[Part]:
     """What a training format makes of a stretch by itself, whose rows count where they were read."""
     # Brings numpy, which other formats can do without.
@@ -151,8 +152,8 @@ def _of_sheets(
     counted = Written()
     corpus = rows(engine, order, stretch, counted)
     assert isinstance(order.options, TrainingOptions)
-    found = of_corpus(engine, corpus, order.options, Findings(), None)
-    for part in apart(found, by_sheet, order.options, stretch):
+    found = of_corpus(engine, corpus, order.options, Findings(), None, sheets=order.options.sheets())
+    for part in apart(found, prepare, order.options, stretch):
         yield part
         if part.path == UNREAD:
             return

@@ -1,45 +1,52 @@
-"""Stretches of images for a training format: sheets worked out by other processes, written in order by one.
+"""Stretches of images for a training format: rows worked out by other processes, written in order by one.
 
-A file name, an id or a number that is taken depends on all rows before; what a sheet says by itself does
-not. So a stretch is told as what was made of its sheets, and as the rows that are left to who joins them.
+A file name, an id or a number that is taken depends on all rows before; what a row says by itself does not.
+So a stretch is told as what was made of its rows, and as the rows that are left to who joins them.
 """
 
 from __future__ import annotations
 
 import pickle
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
 import msgspec
 from msgspec import Raw
 
-from annotary.formats import BySheet, Part
-from annotary.model.image import NOTHING, WORDS, Image, ImageSet
+from annotary.engine.image_sets import tally
+from annotary.formats import Part, Prepare, TrainingOptions
+from annotary.formats._bodies import batches
+from annotary.model.image import NOTHING, Image, ImageSet, Settled, Unsettled
 from annotary.model.ledger import Notes
 from annotary.model.sheet import Prepared, Sheet
 from annotary.store.rows import Stretch
 
+_VAIN = 32
+"""Rows are like their neighbours: where nothing can be made of so many, to read all others twice is vain."""
 MADE, LEFT, UNREAD = "made", "left", "unread"
-"""A sheet; rows that were read and counted, and are to be written mark by mark; rows nobody has read."""
+"""What was made of rows; rows that were read and counted, and are left; rows nobody has read."""
 Read = Callable[[Stretch, bool], Iterator[Sheet | Image]]
 """The rows of a stretch, which are counted where that is asked for."""
+Make = Callable[[Any], Any]
+Rows = Sheet | list[Image]
 _head = attrgetter("number", "id", "global_key", "external_id", "row_data", "width", "height", "split")
 # To pickle hundreds of texts, each of which may be met again, takes ten times as long.
 _encode = msgspec.msgpack.Encoder().encode
 _heads = msgspec.msgpack.Decoder(list[tuple[int, str, str, str, str, int, int, str]]).decode
 
 
-def apart(found: ImageSet, by_sheet: BySheet, options: Any, stretch: Stretch) -> Iterator[Part]:
-    """What can be told of a stretch; where it does not begin with plain rows, that it was not read."""
+def apart(found: ImageSet, prepare: Prepare, options: TrainingOptions, stretch: Stretch) -> Iterator[Part]:
+    """What can be told of a stretch; where nothing can be made of the first, that it was not read."""
     notes = Notes()
-    make = by_sheet(found._replace(ledger=notes), options)
-    assert found.sheets is not None
-    begun = False
+    make = prepare(found._replace(ledger=notes, classes=Settled(found.classes)), options)
+    begun, vain = False, 0
     left: tuple[int, int] | None = None
-    for some in found.sheets():
-        made = make(some) if isinstance(some, Sheet) else None
+    for some, made in _pieces(_rows(found, sheets=options.sheets()), make, notes):
+        images = some.images if isinstance(some, Sheet) else some
         if made is not None:
             if left is not None:
                 yield Part(LEFT, pickle.dumps(left))
@@ -48,14 +55,51 @@ def apart(found: ImageSet, by_sheet: BySheet, options: Any, stretch: Stretch) ->
             yield Part(MADE, _packed(some, notes, made))
             notes.calls.clear()
             continue
-        if not begun:
-            # Rows out of COCO files are not plain, and then most of them are not: to read them twice is vain.
+        left = (images[0].number - 1 if left is None else left[0], images[-1].number)
+        vain += len(images)
+        if not begun and vain > _VAIN:
             yield unread(stretch)
             return
-        images = some.images if isinstance(some, Sheet) else [some]
-        left = (images[0].number - 1 if left is None else left[0], images[-1].number)
     if left is not None:
         yield Part(LEFT, pickle.dumps(left))
+
+
+def _rows(found: ImageSet, *, sheets: bool) -> Iterator[Rows]:
+    """The rows of a stretch, in sheets where they are plain and the format takes these."""
+    if not sheets:
+        yield from batches(found.images())
+        return
+    assert found.sheets is not None
+    for single, some in groupby(found.sheets(), lambda one: isinstance(one, Image)):
+        if single:
+            yield from batches(some)
+        else:
+            yield from some
+
+
+def _pieces(rows: Iterator[Rows], make: Make, notes: Notes) -> Iterator[tuple[Rows, Any]]:
+    """The rows with what is made of them; those of which nothing can be made together are tried apart."""
+    for some in rows:
+        made = _tried(make, some, notes)
+        if made is not None:
+            yield some, made
+        elif isinstance(some, Sheet):
+            yield from _pieces(iter([list(some.again())]), make, notes)
+        elif len(some) > 1:
+            yield from _pieces(([image] for image in some), make, notes)
+        else:
+            yield some, None
+
+
+def _tried(make: Make, some: Rows, notes: Notes) -> Any:
+    """What is made of some rows; None where it depends on others."""
+    try:
+        made = make(some)
+    except Unsettled:
+        made = None
+    if made is None:
+        notes.calls.clear()
+    return made
 
 
 def unread(stretch: Stretch) -> Part:
@@ -74,16 +118,23 @@ def joined(parts: Generator[Part, None, None], read: Read) -> Iterator[Sheet | P
                 yield from read(Stretch(*told), part.path == UNREAD)
 
 
-def _packed(sheet: Sheet, notes: Notes, made: Any) -> bytes:
-    heads = _encode(list(map(_head, sheet.images)))
-    metadata = [bytes(one.metadata) for one in sheet.images]
-    kinds = {kind: sheet.kinds.count(kind) for kind in WORDS if kind in sheet.kinds}
-    told = (heads, metadata, kinds, sheet.answer_count(), notes.calls, made)
+def _packed(some: Rows, notes: Notes, made: Any) -> bytes:
+    kinds: Counter[str] = Counter()
+    if isinstance(some, Sheet):
+        images = some.images
+        kinds.update(some.kinds)
+        answers = some.answer_count()
+    else:
+        images = some
+        answers = sum([tally(image, kinds) for image in images])
+    heads = _encode(list(map(_head, images)))
+    carried = [bytes(one.coco) for one in images]
+    told = (heads, carried, dict(kinds), answers, notes.calls, made)
     return pickle.dumps(told, pickle.HIGHEST_PROTOCOL)
 
 
 def _unpacked(told: Any, read: Read) -> Prepared:
-    heads, metadata, kinds, answers, calls, made = told
+    heads, carried, kinds, answers, calls, made = told
     images = [
         Image(
             number=number,
@@ -94,10 +145,10 @@ def _unpacked(told: Any, read: Read) -> Prepared:
             width=width,
             height=height,
             split=split,
-            metadata=Raw(said) if said else NOTHING,
+            coco=Raw(said) if said else NOTHING,
         )
         for (number, id, global_key, external_id, row_data, width, height, split), said in zip(
-            _heads(heads), metadata, strict=True
+            _heads(heads), carried, strict=True
         )
     ]
 

@@ -32,7 +32,7 @@ from annotary.engine.partitions import (
 from annotary.engine.processes import MOST, Processes, processors
 from annotary.engine.sheet_parts import unread
 from annotary.errors import AnnotaryError, Invalid, Unreachable
-from annotary.formats import Part, load
+from annotary.formats import Part, TrainingOptions, load
 from annotary.model.export import ExportFilters
 from annotary.store import Store, rows
 from annotary.store.rows import PAGE_ROWS, SPAN_PAGES, Stretch, stretches
@@ -43,7 +43,10 @@ COPY_LEAST = 500_000
 USUAL = 4
 """So many processes write an export where nobody says how many, if there are so many processors."""
 STEP, LONGEST = PAGE_ROWS * SPAN_PAGES, 10 * PAGE_ROWS * SPAN_PAGES
-"""A stretch has so many rows at least, and at most: about a second of the slowest format."""
+"""A stretch has so many rows at least, and at most: about a second of what is copied or written in sheets."""
+CLOSELY = 8
+"""A format that looks at each image takes several times as long for a row: its stretches have so many times
+fewer rows."""
 SHARES = 8
 """So many stretches a process, so that all end at about the same time."""
 LEFT = 2
@@ -95,10 +98,12 @@ def spread(
     Stretches are kept in a folder within `near()`, or that of temporary files, until their turn. `executor`
     does what the others have to do, in place of processes of this machine, and answers with the stretches.
     """
+    fewer = CLOSELY if isinstance(order.options, TrainingOptions) and not order.options.sheets() else 1
     if executor is None:
-        step = max(STEP, min(LONGEST, _size(engine, order) // (SHARES * count) // STEP * STEP))
+        least, most = max(1, STEP // fewer), max(1, LONGEST // fewer)
+        step = max(least, min(most, _size(engine, order) // (SHARES * count) // least * least))
     else:
-        step = FAR_STEP
+        step = max(1, FAR_STEP // fewer)
     with _begun(engine, order, counts, count, step, near(), executor) as spread:
         yield from spread.parts()
 
@@ -324,8 +329,8 @@ class _Spread:
         return self.far and not isinstance(error, AnnotaryError)
 
     def _here(self, stretch: Stretch) -> Iterator[Part]:
-        """A stretch whose turn it is; sheets that nobody hands on are read by who writes them."""
-        if load(self.order.format).by_sheet is not None:
+        """A stretch whose turn it is; rows of which nothing is made ahead are read by who writes them."""
+        if load(self.order.format).prepare is not None:
             yield unread(stretch)
         else:
             yield from parts_of(self.engine, self.order, stretch, self.counts)

@@ -111,6 +111,10 @@ class TrainingOptions(Options, frozen=True):
         """Unless all marks of an image are looked at for its split."""
         return not self.stratify
 
+    def sheets(self) -> bool:
+        """Whether the format takes plain rows in sheets."""
+        return False
+
 
 class Reading(NamedTuple):
     """Where a reader's remarks go.
@@ -136,9 +140,10 @@ def in_order(parts: Iterator[Part], options: Any) -> Iterator[Part]:
     return parts
 
 
-BySheet = Callable[[Any, Any], Callable[[Any], Any]]
-"""Of an ImageSet and options: what is made of a Sheet without knowing any other, in values that can be
-pickled; None where its rows are to be written mark by mark."""
+Prepare = Callable[[Any, Any], Callable[[Any], Any]]
+"""Of an ImageSet and options: what a training format makes of a list of Images (or of a Sheet, where the
+options say that it takes these) without knowing any others, in values that can be pickled. None says that
+they are for who knows the rows before. `write` finds what was made in their place, as Prepared."""
 
 
 class Apart(NamedTuple):
@@ -162,8 +167,8 @@ class Format(NamedTuple):
     parameters, every section is written. `flat`: nested questions stand beside their parents.
     `checks_metadata`: metadata values must fit the organisation's schemas. `ending` is that of its one file.
     `parse`: its file is JSON documents, each of which is a row by itself; `read` gives the same. `apart`: its
-    rows may be written in stretches. `by_sheet` is the same of a training format: what it makes of each sheet
-    by itself, and `write` finds in its place as Prepared.
+    rows may be written in stretches. `prepare` is the same of a training format: what it makes of rows by
+    themselves.
     """
 
     title: str
@@ -177,7 +182,7 @@ class Format(NamedTuple):
     claims: Callable[[dict[str, Any]], bool] | None = None
     read_ontology: Callable[[Source], Normalized] | None = None
     apart: Apart | None = None
-    by_sheet: BySheet | None = None
+    prepare: Prepare | None = None
     lines: bool = False
     merges: bool = False
     ids_decide: bool = False
@@ -186,6 +191,10 @@ class Format(NamedTuple):
     checks_metadata: bool = False
     says: str = ""
     ending: str = ".ndjson"
+
+    def in_stretches(self) -> bool:
+        """Whether it says how stretches of rows are written apart."""
+        return self.apart is not None or self.prepare is not None
 
     def writes_lines(self, options: Options) -> bool:
         """Whether all that it writes is one file of JSON lines."""

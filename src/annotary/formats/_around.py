@@ -10,6 +10,7 @@ import numpy as np
 
 from annotary.formats import _columns as columns
 from annotary.formats import _marks as marks
+from annotary.formats._bodies import batches
 from annotary.formats._columns import Column, Rings
 from annotary.formats._losses import mark_id
 from annotary.formats._marks import Corners
@@ -33,9 +34,6 @@ _REASONS = {
     MASK: "a mask became the box around it",
     CUBOID: "a cuboid became the box around it",
 }
-
-_AHEAD, _MOST = 64, 4096
-"""So many images of a file are read before the first of them is written, or of so many marks."""
 
 
 def around(found: ImageSet, image: Image, mark: Mark, format: str) -> Corners:
@@ -66,20 +64,12 @@ def around(found: ImageSet, image: Image, mark: Mark, format: str) -> Corners:
 
 
 def together(found: Iterable[Image]) -> Iterator[list[Image]]:
-    """Images of a file some at a time, fewer where they have many marks, and their polygons measured."""
-    some: list[Image] = []
-    size = 0
-    for image in found:
-        some.append(image)
-        size += len(image.marks)
-        if len(some) == _AHEAD or size > _MOST:
-            yield _measured(some)
-            some, size = [], 0
-    if some:
-        yield _measured(some)
+    """Images of a file some at a time, and their polygons measured."""
+    return map(measured, batches(found))
 
 
-def _measured(some: list[Image]) -> list[Image]:
+def measured(some: list[Image]) -> list[Image]:
+    """Images whose polygons are measured together, where they stand as in a file."""
     drawn = [mark for image in some for mark in image.marks if mark.kind == POLYGON and mark.ring is None]
     texts = [bytes(mark.polygon) for mark in drawn]
     # Points as the store has them come in sheets.

@@ -208,7 +208,7 @@ class Labels:
             }
         return self._tags
 
-    def met(self, name: str, found: list[Attribute], *, tag: bool = False) -> None:
+    def met(self, name: str, found: Iterable[Attribute], *, tag: bool = False) -> None:
         """A label that is used, with the attributes of that use."""
         if tag and name not in self._classes.by_name:
             label = self._known_tags().setdefault(name, _Label(name, {}, type="tag"))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
-from annotary.formats import Part, Reading, Source
+from annotary.formats import Part, Prepare, Reading, Source
 from annotary.formats import _geometry as geometry
-from annotary.formats._around import together as in_batches
+from annotary.formats._around import together as measured
+from annotary.formats._bodies import one_by_one, with_bodies
 from annotary.formats._image_index import Index, picture_name
 from annotary.formats._json import shown
 from annotary.formats._losses import drop, mark_id, no_answers, wrote
@@ -15,7 +17,7 @@ from annotary.formats._names import Names
 from annotary.formats._yolo_files import DETECT, data_yaml, files
 from annotary.model.geometry import Box
 from annotary.model.image import BOX, POLYGON, TRAIN, Image, ImageSet, Mark
-from annotary.model.sheet import Prepared
+from annotary.model.sheet import Prepared, Sheet
 
 ROUND = 1e-3
 """So many pixels beyond the border are a matter of rounding, not of the annotation."""
@@ -37,24 +39,26 @@ Shape = Callable[[list[float], Image], Mark]
 # Writing
 
 
-def write_set(
-    found: ImageSet,
-    numbers: Numbers,
-    *,
-    task: str,
-    title: str,
-    confidence: bool,
-    together: Together | None = None,
-) -> Iterator[Part]:
+class Lines(NamedTuple):
+    """How a kind of YOLO data set says its marks; `together`, where it is there, of many at a time."""
+
+    numbers: Numbers
+    task: str
+    title: str
+    confidence: bool
+    together: Together | None = None
+
+    def of(self, found: ImageSet) -> Callable[[Image], bytes]:
+        """The text of an image's file."""
+        return partial(_lines, found, self)
+
+
+def write_set(found: ImageSet, lines: Lines) -> Iterator[Part]:
     """A label file for each image, its picture where there is one, then the index of images and data.yaml."""
     names = Names(found.ledger)
     index = Index()
     splits: set[str] = set()
-
-    def text_of(image: Image) -> bytes:
-        return _lines(found, image, numbers, title, confidence)
-
-    for images, texts in _texts(found, text_of, together):
+    for images, texts in _texts(found, lines):
         stems = names.paths([image.name for image in images], [image.id for image in images], ending="")
         of_splits = [image.split or TRAIN for image in images]
         splits.update(of_splits)
@@ -68,57 +72,60 @@ def write_set(
             yield from found.picture(image, picture)
     yield from index.parts()
     # A detector's data.yaml is what it always was.
-    yield data_yaml(found.classes, splits, **({} if task == DETECT else {"task": task}))
+    yield data_yaml(found.classes, splits, **({} if lines.task == DETECT else {"task": lines.task}))
 
 
-def _texts(
-    found: ImageSet, text_of: Callable[[Image], bytes], together: Together | None
-) -> Iterator[tuple[list[Image], Iterable[bytes]]]:
-    """The images with the texts of their files, in order."""
-    if together is None:
-        yield from (([image], [text_of(image)]) for image in found.images())
+def prepared(lines_of: Callable[[Any], Lines]) -> Prepare:
+    """How a kind of YOLO data set prepares rows, by its options."""
+    return one_by_one(lambda found, options: lines_of(options).of(found))
+
+
+def _texts(found: ImageSet, lines: Lines) -> Iterator[tuple[list[Image], Iterable[bytes]]]:
+    """Images with the texts of their files, in order, many at a time where they are made so."""
+    text_of = lines.of(found)
+    if lines.together is None:
+        yield from (([image], [text]) for image, text in with_bodies(found, text_of))
         return
     if found.sheets is None:
-        for images in in_batches(found.images()):
-            texts = together(found, images)
+        for images in measured(found.images()):
+            texts = lines.together(found, images)
             yield images, texts if texts is not None else map(text_of, images)
         return
     for some in found.some():
-        if isinstance(some, Image):
-            yield [some], [text_of(some)]
+        if isinstance(some, Sheet) and (texts := lines.together(found, some)) is not None:
+            yield some.images, texts
         elif isinstance(some, Prepared):
             found.ledger.replay(some.calls)
             yield some.images, some.made
-        elif (texts := together(found, some)) is not None:
-            yield some.images, texts
         else:
-            yield from (([image], [text_of(image)]) for image in some.again())
+            again = some.again() if isinstance(some, Sheet) else iter((some,))
+            yield from (([image], [text_of(image)]) for image in again)
 
 
-def _lines(found: ImageSet, image: Image, numbers: Numbers, title: str, confidence: bool) -> bytes:
+def _lines(found: ImageSet, said: Lines, image: Image) -> bytes:
     lines: list[str] = []
     written: list[Mark] = []
     ledger, classes = found.ledger, found.classes
     if image.marks and not (image.width and image.height):
         for mark in image.marks:
             drop(ledger, image, mark, "the image's size is not known")
-        no_answers(ledger, image, [], title)
+        no_answers(ledger, image, [], said.title)
         return b""
     for mark in image.marks:
         try:
-            made = numbers(found, image, mark)
+            made = said.numbers(found, image, mark)
         except ValueError as error:
             drop(ledger, image, mark, str(error))
             continue
         line = (_FOUR if len(made) == 4 else "%d" + " %.8f" * len(made)) % (classes.index(mark.name), *made)
-        if confidence and mark.confidence is not None:
+        if said.confidence and mark.confidence is not None:
             line += f" {mark.confidence:.8g}"
         elif mark.confidence is not None:
             ledger.changed("repaired", mark.word, "its confidence is left out", mark_id(image, mark))
         lines.append(line)
         written.append(mark)
     wrote(ledger, written)
-    no_answers(ledger, image, written, title)
+    no_answers(ledger, image, written, said.title)
     return ("\n".join(lines) + "\n").encode() if lines else b""
 
 

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Annotated, Literal
+from contextlib import suppress
+from typing import Annotated, Any, Literal
 
-import msgspec
-from msgspec import Meta, Raw
+from msgspec import Meta
 
 from annotary.formats import Format, Part, Reading, Source, TrainingOptions
-from annotary.formats import _marks as marks
+from annotary.formats._bodies import with_bodies
+from annotary.formats._coco_bodies import Bodies, Body, Said, each, stays
 from annotary.formats._coco_elements import Elements, elements
 from annotary.formats._coco_ids import Categories, Ids, image_element
 from annotary.formats._coco_read import read, starts
 from annotary.formats._disk import Later
-from annotary.formats._losses import drop, mark_id, no_answers, sheet_written, wrote
-from annotary.formats._stored import DIGEST, GEOMETRY
+from annotary.formats._losses import sheet_written
 from annotary.model.base import to_json
 from annotary.model.image import (
-    BOX,
-    CUBOID,
-    MASK,
-    NOTHING,
-    POLYGON,
     TEST,
     TRAIN,
     VAL,
@@ -50,30 +45,12 @@ class Options(TrainingOptions, frozen=True):
             self.layout == "file" and not self.split and self.images != "copy"
         )
 
-    def in_stretches(self) -> bool:
+    def sheets(self) -> bool:
         """Where all is one file."""
-        return super().in_stretches() and self.one_file() and self.layout == "file"
+        return self.one_file() and self.layout == "file"
 
 
-class _Annotation(msgspec.Struct, gc=False):
-    """What decides how an annotation that came from a COCO file goes out."""
-
-    id: int | None = None
-    image_id: int | str | None = None
-    category_id: int | None = None
-    segmentation: Raw = NOTHING
-    area: Raw = NOTHING
-    bbox: Raw = NOTHING
-    iscrowd: Raw = NOTHING
-    geometry_digest: Raw = NOTHING
-
-
-_annotation = msgspec.json.Decoder(_Annotation).decode
-_members = msgspec.json.Decoder(dict[str, Raw]).decode
-_encode = msgspec.json.Encoder().encode
-_OWN = frozenset(("id", "image_id", "category_id", *GEOMETRY, "iscrowd", "score", DIGEST))
-_ELEMENT = b'{"id":%d,"image_id":%d,"category_id":%d,"segmentation":%b,"area":%b,"bbox":%b,"iscrowd":0'
-_KINDS = (BOX, POLYGON, MASK, CUBOID)
+_HEAD = b'{"id":%d,"image_id":%d,"category_id":%d,%b'
 
 
 def write(found: ImageSet, options: Options) -> Iterator[Part]:
@@ -86,13 +63,13 @@ def write(found: ImageSet, options: Options) -> Iterator[Part]:
         yield from _one_file(found, writer)
         return
     held: dict[str, tuple[Later, Later]] = {}
-    for image in found.images():
-        split = image.split or TRAIN
-        images, annotations = held.setdefault(split, (Later(), Later()))
-        text, file_name = writer.image(image)
-        images.add((b"" if images.empty else b",\n") + text)
-        writer.annotations(image, annotations)
-        yield from found.picture(image, f"images/{split}/{file_name}")
+    for some in found.some():
+        for image, element, texts in writer.images(some):
+            split = image.split or TRAIN
+            images, annotations = held.setdefault(split, (Later(), Later()))
+            images.add((b"" if images.empty else b",\n") + element)
+            _add(annotations, texts)
+            yield from found.picture(image, f"images/{split}/{image.name}")
     for split in (TRAIN, VAL, TEST):
         if split in held or split == TRAIN:
             images, annotations = held.get(split, (Later(), Later()))
@@ -106,12 +83,17 @@ def write(found: ImageSet, options: Options) -> Iterator[Part]:
             yield Part(path, b'],\n"categories":' + writer.ending())
 
 
+def _add(annotations: Later, texts: list[bytes]) -> None:
+    if texts:
+        annotations.add((b"" if annotations.empty else b",\n") + b",\n".join(texts))
+
+
 def _results(found: ImageSet, writer: _Writer) -> Iterator[Part]:
     """Predictions by the ids that images and categories have in a COCO file of the same rows."""
     comma = b"["
-    for image in found.images():
+    for image, bodies in with_bodies(found, writer.bodies.results):
         writer.image(image)
-        texts = list(writer.elements(image, writer.result))
+        texts = [writer.result(body) for body in bodies]
         if texts:
             yield Part("", comma + b"\n" + b",\n".join(texts))
             comma = b","
@@ -122,13 +104,13 @@ def _one_file(found: ImageSet, writer: _Writer) -> Iterator[Part]:
     annotations = Later()
     comma = b'{"images":[\n'
     for some in found.some():
-        if not isinstance(some, Image) and (texts := writer.sheet(some, annotations)) is not None:
-            yield Part("", comma + texts)
+        if not isinstance(some, Image) and (text := writer.sheet(some, annotations)) is not None:
+            yield Part("", comma + text)
             comma = b",\n"
             continue
-        for image in (some,) if isinstance(some, Image) else some.again():
-            yield Part("", comma + writer.image(image)[0])
-            writer.annotations(image, annotations)
+        for _, element, texts in writer.images(some):
+            yield Part("", comma + element)
+            _add(annotations, texts)
             comma = b",\n"
     yield Part("", (b"" if comma == b",\n" else comma) + b'],\n"annotations":[\n')
     for chunk in annotations.chunks():
@@ -140,16 +122,19 @@ def _in_no_split(sheet: Sheet) -> bool:
     return not any([image.split for image in sheet.images])
 
 
-def _by_sheet(found: ImageSet, options: Options) -> Callable[[Sheet], Elements | None]:
+def _prepared(found: ImageSet, options: Options) -> Callable[[Sheet | list[Image]], Any]:
     """With the categories that classes have where no row brings its own."""
+    bodies = Bodies(found)
     categories = Categories(found.classes)
     for one in found.classes:
         categories.of(one)
 
-    def made(sheet: Sheet) -> Elements | None:
-        there = elements(sheet, categories.ids) if _in_no_split(sheet) else None
+    def made(some: Sheet | list[Image]) -> Elements | list[list[Body]] | None:
+        if isinstance(some, list):
+            return [bodies.results(one) if options.layout == "results" else bodies.of(one) for one in some]
+        there = elements(some, categories.ids) if _in_no_split(some) else None
         if there is not None:
-            sheet_written(found.ledger, sheet, "COCO", "COCO")
+            sheet_written(found.ledger, some, "COCO", "COCO")
         return there
 
     return made
@@ -160,6 +145,7 @@ class _Writer:
 
     def __init__(self, found: ImageSet, *, splits: bool) -> None:
         self.found = found
+        self.bodies = Bodies(found)
         self.image_ids = Ids(found, "image")
         self.ids = Ids(found, "annotation")
         self.categories = Categories(found.classes)
@@ -173,19 +159,29 @@ class _Writer:
         more = b"".join(f",\n{to_json(key)}:{to_json(one)}".encode() for key, one in carried.items())
         return self.categories.elements() + more + b"}\n"
 
-    def image(self, image: Image) -> tuple[bytes, str]:
-        """The image's element, and its file's name."""
+    def images(self, some: Image | Sheet | Prepared) -> Iterator[tuple[Image, bytes, list[bytes]]]:
+        """Each image with its element and those of its annotations."""
+        if isinstance(some, Prepared) and not isinstance(some.made, Elements):
+            self.found.ledger.replay(some.calls)
+            for image, bodies in zip(some.images, some.made, strict=True):
+                yield image, self.image(image), self._numbered(bodies)
+            return
+        for image in (some,) if isinstance(some, Image) else some.again():
+            yield image, self.image(image), each(self.found, image, self._annotation)
+
+    def image(self, image: Image) -> bytes:
+        """The image's element."""
         self._key = image.key
         self.image_id, text = image_element(image, self.image_ids, split=self.splits)
-        return text, image.name
+        return text
 
     def sheet(self, sheet: Sheet | Prepared, out: Later) -> bytes | None:
         """The elements of a sheet's images; None where it is to be written mark by mark."""
         if isinstance(sheet, Prepared):
-            made: Elements | None = sheet.made
+            made = sheet.made
         else:
             made = elements(sheet, self.categories.ids) if _in_no_split(sheet) else None
-        if made is None or not self._take(made):
+        if not (isinstance(made, Elements) and self._take(made)):
             return None
         if made.annotations:
             out.add((b"" if out.empty else b",\n") + made.annotations)
@@ -206,173 +202,54 @@ class _Writer:
         self.ids.give(made.ids)
         return True
 
-    def annotations(self, image: Image, out: Later) -> None:
-        """The elements of an image's annotations; what cannot be said goes into the ledger."""
-        texts = self.elements(image, self._annotation)
-        if texts:
-            out.add((b"" if out.empty else b",\n") + b",\n".join(texts))
+    def _annotation(self, image: Image, mark: Mark, place: int) -> bytes | None:
+        said = self.bodies.said(image, mark)
+        if said is not None and stays(mark, said):
+            return self._as_it_came(image, mark, place, said)
+        body = self.bodies.annotation(image, mark, place, said)
+        return None if body is None else self._element(body)
 
-    def elements(self, image: Image, element: Callable[[Image, Mark, int], bytes | None]) -> list[bytes]:
-        """One for each mark that can be said."""
-        ledger = self.found.ledger
-        written: list[Mark] = []
+    def _as_it_came(self, image: Image, mark: Mark, place: int, said: Said) -> bytes:
+        """An annotation that goes out as it came in, if its ids do."""
+        category = self._category(mark.name, said.category_id)
+        same = said.image_id == self.image_id and said.category_id == category
+        members = b"" if same else self.bodies.members(image, mark, said)
+        id = self.ids.of(said.id, f"{self._key}\x1f{mark.feature_id or place}")
+        if same and id == said.id:
+            return bytes(mark.coco)
+        return _HEAD % (id, self.image_id, category, members or self.bodies.members(image, mark, said))
+
+    def _numbered(self, bodies: list[Body]) -> list[bytes]:
+        """The elements of annotations; those that are left out have been told of."""
         texts: list[bytes] = []
-        for place, mark in enumerate(image.marks):
-            try:
-                text = element(image, mark, place)
-            except ValueError as error:
-                drop(ledger, image, mark, str(error))
-                continue
-            if text is None:
-                drop(ledger, image, mark, f"COCO has no {mark.word}")
-                continue
-            texts.append(text)
-            written.append(mark)
-        wrote(ledger, written)
-        no_answers(ledger, image, written, "COCO")
+        for body in bodies:
+            with suppress(ValueError):
+                texts.append(self._element(body))
         return texts
 
-    def result(self, image: Image, mark: Mark, place: int) -> bytes | None:
-        """A prediction: its box, and of all but boxes the pixels, which are all that evaluation reads."""
-        del place
-        if mark.kind not in _KINDS:
-            return None
-        ledger, pixels = self.found.ledger, self.found.pixels
-        segmentation = b""
-        if mark.kind != BOX:
-            found = marks.run_lengths(mark, image, pixels)
-            segmentation = b',"segmentation":' + _encode(found.segmentation())
-        left, top, right, bottom = marks.corners(mark, image, pixels)
-        # Right less left need not be the width that was there.
-        box = mark.bounding_box
-        size = [box.width, box.height] if box is not None else [right - left, bottom - top]
-        one = self.found.classes.by_name.get(mark.name) or self.found.classes.add(mark.name)
-        category = self.categories.ids.get(mark.name) or self.categories.of(one)
-        if mark.kind not in (BOX, MASK):
-            ledger.approximated(mark.word, "a result has pixels in place of points", mark_id(image, mark))
-        if mark.confidence is None:
-            ledger.changed("repaired", mark.word, "a result needs a score: 1", mark_id(image, mark))
-        head = f'{{"image_id":{self.image_id},"category_id":{category},"bbox":'.encode()
-        score = _encode(1.0 if mark.confidence is None else mark.confidence)
-        return head + _encode([left, top, *size]) + segmentation + b',"score":' + score + b"}"
+    def _element(self, body: Body) -> bytes:
+        """An annotation's element; raises ValueError."""
+        category = self._category(body.name, body.category)
+        if body.error:
+            raise ValueError(body.error)
+        id = self.ids.of(body.id, f"{self._key}\x1f{body.key}")
+        return _HEAD % (id, self.image_id, category, body.members)
 
-    def _annotation(self, image: Image, mark: Mark, place: int) -> bytes | None:
-        kind = mark.kind
-        if mark.coco is NOTHING and kind in (BOX, POLYGON):
-            return self._plain(image, mark, place)
-        if kind not in _KINDS:
-            return None
-        said = _annotation(mark.coco) if mark.coco else None
-        if said is not None and kind == MASK and said.segmentation:
-            marks.check_run_lengths(mark, image)
-        one = self.found.classes.by_name.get(mark.name) or self.found.classes.add(mark.name)
-        if said is not None and not one.category and said.category_id is not None:
-            one.category = {"id": said.category_id}
-            if said.category_id not in self.categories.taken and one.name not in self.categories.ids:
-                self.categories.take(one.name, said.category_id)
-        category = self.categories.ids.get(mark.name) or self.categories.of(one)
-        carried = said.id if said is not None else None
-        body = b"" if self._unchanged(mark, said, category) else self._body(image, mark, said)
-        id = self.ids.of(carried, f"{image.key}\x1f{mark.feature_id or place}")
-        if not body and id == carried:
-            return bytes(mark.coco)
-        body = body or self._body(image, mark, said)
-        return f'{{"id":{id},"image_id":{self.image_id},"category_id":{category},'.encode() + body
+    def result(self, body: Body) -> bytes:
+        """A prediction's element."""
+        category = self._category(body.name, None)
+        return b'{"image_id":%d,"category_id":%d,%b' % (self.image_id, category, body.members)
 
-    def _plain(self, image: Image, mark: Mark, place: int) -> bytes:
-        """The element of a box or polygon of which no COCO file has said anything: most of them."""
-        box = mark.bounding_box
-        if box is not None:
-            place_and_size = _encode((box.left, box.top, box.width, box.height))
-            segmentation, area = b"[]", box.width * box.height
-        else:
-            segmentation = mark.flat_text()
-            numbers = mark.flat()
-            if len(numbers) < 6:
-                raise ValueError("a polygon of fewer than 3 points")
-            xs, ys = numbers[::2], numbers[1::2]
-            left, top = min(xs), min(ys)
-            place_and_size = _encode((left, top, max(xs) - left, max(ys) - top))
-            segmentation, area = b"[%b]" % segmentation, marks.area_of(xs, ys)
-        name = mark.name
-        category = self.categories.ids.get(name)
-        if category is None:
-            classes = self.found.classes
-            category = self.categories.of(classes.by_name.get(name) or classes.add(name))
-        text = (
-            b'{"id":%d,"image_id":%d,"category_id":%d,"segmentation":%b,"area":%b,"bbox":%b,"iscrowd":0'
-            % (
-                self.ids.made(f"{self._key}\x1f{mark.feature_id or place}"),
-                self.image_id,
-                category,
-                segmentation,
-                _encode(area),
-                place_and_size,
-            )
-        )
-        if mark.confidence is not None:
-            text += b',"score":' + _encode(mark.confidence)
-        return text + b"}"
-
-    def _unchanged(self, mark: Mark, said: _Annotation | None, category: int) -> bool:
-        """Whether the annotation can go out as it came in."""
-        return (
-            said is not None
-            # What comes from the store has a digest, and the rest of its geometry in the object.
-            and not said.geometry_digest
-            and said.image_id == self.image_id
-            and said.category_id == category
-            and (mark.kind not in (POLYGON, MASK) or said.segmentation is not NOTHING)
-            and (mark.kind != BOX or said.bbox is not NOTHING)
-        )
-
-    def _body(self, image: Image, mark: Mark, said: _Annotation | None) -> bytes:
-        """All members but the ids."""
-        pixels = self.found.pixels
-        if mark.kind == BOX:
-            left, top, right, bottom = marks.corners(mark)
-            assert mark.bounding_box is not None
-            width, height = mark.bounding_box.width, mark.bounding_box.height
-            segmentation = b"[]"
-            area = _encode(width * height)
-        else:
-            left, top, right, bottom = marks.corners(mark, image, pixels)
-            width, height = right - left, bottom - top
-            segmentation, area = self._filled(image, mark, said)
-        box = _encode([left, top, width, height])
-        crowd = b"0"
-        if said is not None:
-            box = bytes(said.bbox) or box
-            area = bytes(said.area) or area
-            crowd = bytes(said.iscrowd) or crowd
-            segmentation = bytes(said.segmentation) or segmentation
-        body = b'"segmentation":%b,"area":%b,"bbox":%b,"iscrowd":%b' % (segmentation, area, box, crowd)
-        if mark.confidence is not None:
-            body += b',"score":' + _encode(mark.confidence)
-        if mark.coco:
-            for key, value in _members(mark.coco).items():
-                if key not in _OWN:
-                    body += b"," + to_json(key).encode() + b":" + bytes(value)
-        return body + b"}"
-
-    def _filled(self, image: Image, mark: Mark, said: _Annotation | None) -> tuple[bytes, bytes]:
-        """Segmentation and area of a polygon, mask or cuboid."""
-        if mark.kind == POLYGON:
-            flat = mark.flat()
-            if len(flat) < 6:
-                raise ValueError("a polygon of fewer than 3 points")
-            return _encode([flat]), _encode(marks.flat_area(flat))
-        if mark.kind == CUBOID:
-            ring = marks.rings(mark)[0]
-            reason = "a cuboid became the outline around its corners"
-            self.found.ledger.approximated(mark.word, reason, mark_id(image, mark))
-            return _encode([ring]), _encode(marks.flat_area(ring))
-        if (parts := marks.parts(mark)) is not None:
-            return _encode(parts), _encode(marks.area(mark, image))
-        if said is not None and said.segmentation and said.area:
-            return bytes(said.segmentation), bytes(said.area)
-        found = marks.run_lengths(mark, image, self.found.pixels)
-        return _encode(found.segmentation()), _encode(found.area())
+    def _category(self, name: str, said: int | None) -> int:
+        """The id of a mark's category; `said` is the one it came with."""
+        if said is None and (known := self.categories.ids.get(name)) is not None:
+            return known
+        one = self.found.classes.by_name.get(name) or self.found.classes.add(name)
+        if not one.category and said is not None:
+            one.category = {"id": said}
+            if said not in self.categories.taken and one.name not in self.categories.ids:
+                self.categories.take(one.name, said)
+        return self.categories.ids.get(name) or self.categories.of(one)
 
 
 def _read(source: Source, options: Options, reading: Reading) -> Iterator[Image]:
@@ -385,7 +262,7 @@ FORMAT = Format(
     options=Options,
     write=write,
     read=_read,
-    by_sheet=_by_sheet,
+    prepare=_prepared,
     images=True,
     starts=starts,
     ending=".json",

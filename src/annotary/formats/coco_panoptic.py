@@ -7,9 +7,10 @@ images/SPLIT/NAME                      the image's own file
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -17,6 +18,7 @@ from msgspec import Raw
 from annotary.formats import Format, Part, TrainingOptions
 from annotary.formats import _label_png as pictures
 from annotary.formats import _marks as marks
+from annotary.formats._bodies import one_by_one, with_bodies
 from annotary.formats._coco_ids import Categories, Ids, image_element
 from annotary.formats._disk import Later
 from annotary.formats._losses import drop, mark_id, no_answers
@@ -43,10 +45,9 @@ class Options(TrainingOptions, frozen=True):
 
 def write(found: ImageSet, options: Options) -> Iterator[Part]:
     """The picture of each image, then a JSON file for each split."""
-    del options
     writer = _Writer(found)
-    for image in found.images():
-        yield from writer.image(image)
+    for image, body in with_bodies(found, _prepared(found, options)):
+        yield from writer.image(image, body)
     yield from writer.ending()
 
 
@@ -61,36 +62,96 @@ class _Writer:
         self.categories = Categories(found.classes)
         self.held: dict[str, tuple[Later, Later]] = {}
 
-    def image(self, image: Image) -> Iterator[Part]:
+    def image(self, image: Image, body: _Body) -> Iterator[Part]:
         """One image's picture; its elements of the JSON file are put by."""
         split = image.split or TRAIN
         images, annotations = self.held.setdefault(split, (Later(), Later()))
         path = self.names.path(image.name, image.id, ending=".png")
         id, text = image_element(image, self.ids)
         images.add((b"" if images.empty else b",\n") + text)
-        kept = self._kept(image)
-        written: list[Mark] = []
-        if image.width and image.height:
-            painted = pictures.paint((one for _, one in kept), image.height, image.width)
-            numbers = _numbers(image, [mark for mark, _ in kept])
-            ids = painted.labels(numbers)
-            yield Part(f"annotations/panoptic_{split}/{path}", pictures.encode_ids(ids))
-            seen = pictures.masks_of(ids)
-            segments = []
-            for (mark, whole), number in zip(kept, numbers, strict=True):
-                if number in seen:
-                    segments.append(self._segment(image, mark, number, seen[number], whole))
-                    written.append(mark)
-                else:
-                    drop(self.ledger, image, mark, "other objects cover all of it")
+        if body.png is not None:
+            yield Part(f"annotations/panoptic_{split}/{path}", body.png)
+            segments = [self._segment(one) for one in body.segments]
             said = Told(image.coco, b'"panoptic"').mapping("panoptic")
             rest = "".join(f",{to_json(key)}:{to_json(one)}" for key, one in said.items() if key not in _OWN)
             head = f'{{"image_id":{id},"file_name":{to_json(path)}{rest},"segments_info":['
             element = head.encode() + b",\n".join(segments) + b"]}"
             annotations.add((b"" if annotations.empty else b",\n") + element)
-        no_answers(self.ledger, image, written, "a panoptic picture")
         ending = PurePosixPath(image.name).suffix
         yield from self.found.picture(image, f"images/{split}/{path.removesuffix('.png')}{ending or '.jpg'}")
+
+    def _segment(self, segment: _Segment) -> bytes:
+        name = segment.name
+        one = self.found.classes.by_name.get(name) or self.found.classes.add(name)
+        return b'{"id":%d,"category_id":%d,%b' % (segment.number, self.categories.of(one), segment.rest)
+
+    def ending(self) -> Iterator[Part]:
+        """The JSON files."""
+        carried = self.found.carried.get("coco-panoptic") or self.found.carried.get("coco") or {}
+        more = "".join(f",\n{to_json(key)}:{to_json(one)}" for key, one in carried.items())
+        last = b'],\n"categories":' + self.categories.elements(isthing=1) + more.encode() + b"}\n"
+        for split in (TRAIN, VAL, TEST):
+            if split not in self.held and split != TRAIN:
+                continue
+            images, annotations = self.held.get(split, (Later(), Later()))
+            path = f"annotations/panoptic_{split}.json"
+            yield Part(path, b'{"images":[\n')
+            for chunk in images.chunks():
+                yield Part(path, chunk)
+            yield Part(path, b'],\n"annotations":[\n')
+            for chunk in annotations.chunks():
+                yield Part(path, chunk)
+            yield Part(path, last)
+
+
+class _Segment(NamedTuple):
+    """A segment's id, its class, and its other members."""
+
+    number: int
+    name: str
+    rest: bytes
+
+
+class _Body(NamedTuple):
+    """The picture of an image, if its size is known, and its segments."""
+
+    png: bytes | None
+    segments: list[_Segment]
+
+
+def _prepared(found: ImageSet, options: Options) -> Callable[[Image], _Body]:
+    del options
+    return _Bodies(found).of
+
+
+class _Bodies:
+    """What is written of an image without knowing any other."""
+
+    def __init__(self, found: ImageSet) -> None:
+        self.found = found
+        self.ledger = found.ledger
+
+    def of(self, image: Image) -> _Body:
+        """The body of an image."""
+        kept = self._kept(image)
+        written: list[Mark] = []
+        png = None
+        segments: list[_Segment] = []
+        if image.width and image.height:
+            painted = pictures.paint((one for _, one in kept), image.height, image.width)
+            numbers = _numbers(image, [mark for mark, _ in kept])
+            ids = painted.labels(numbers)
+            png = pictures.encode_ids(ids)
+            seen = pictures.masks_of(ids)
+            for (mark, whole), number in zip(kept, numbers, strict=True):
+                if number in seen:
+                    rest = self._members(image, mark, seen[number], whole)
+                    segments.append(_Segment(number, mark.name, rest))
+                    written.append(mark)
+                else:
+                    drop(self.ledger, image, mark, "other objects cover all of it")
+        no_answers(self.ledger, image, written, "a panoptic picture")
+        return _Body(png, segments)
 
     def _kept(self, image: Image) -> list[tuple[Mark, Rle]]:
         """The marks that have pixels, with these."""
@@ -114,8 +175,11 @@ class _Writer:
             raise ValueError("it covers no pixel")
         return found
 
-    def _segment(self, image: Image, mark: Mark, number: int, seen: Rle, whole: Rle) -> bytes:
-        """What is said of a segment: area and box as they came, unless a part of it is hidden."""
+    def _members(self, image: Image, mark: Mark, seen: Rle, whole: Rle) -> bytes:
+        """What is said of a segment beside its id and category.
+
+        Area and box are as they came, unless a part of it is hidden.
+        """
         self.ledger.wrote(mark.word)
         said = Told(mark.coco, b'"segment_id"', b'"iscrowd"')
         given = _members(mark.coco) if mark.coco else {}
@@ -133,10 +197,7 @@ class _Writer:
         if not said.segment_id:
             # What a COCO annotation says of area and box is of its outline, not of these pixels.
             area = box = b""
-        one = self.found.classes.by_name.get(mark.name) or self.found.classes.add(mark.name)
         members = {
-            b"id": b"%d" % number,
-            b"category_id": b"%d" % self.categories.of(one),
             b"iscrowd": b"%d" % said.iscrowd,
             b"area": area or b"%d" % visible,
             b"bbox": box or msgspec.json.encode(list(seen.box() or (0, 0, 0, 0))),
@@ -144,25 +205,7 @@ class _Writer:
         for key, value in given.items():
             if key not in _REPLACED:
                 members[to_json(key).encode()[1:-1]] = bytes(value)
-        return b"{" + b",".join(b'"%b":%b' % one for one in members.items()) + b"}"
-
-    def ending(self) -> Iterator[Part]:
-        """The JSON files."""
-        carried = self.found.carried.get("coco-panoptic") or self.found.carried.get("coco") or {}
-        more = "".join(f",\n{to_json(key)}:{to_json(one)}" for key, one in carried.items())
-        last = b'],\n"categories":' + self.categories.elements(isthing=1) + more.encode() + b"}\n"
-        for split in (TRAIN, VAL, TEST):
-            if split not in self.held and split != TRAIN:
-                continue
-            images, annotations = self.held.get(split, (Later(), Later()))
-            path = f"annotations/panoptic_{split}.json"
-            yield Part(path, b'{"images":[\n')
-            for chunk in images.chunks():
-                yield Part(path, chunk)
-            yield Part(path, b'],\n"annotations":[\n')
-            for chunk in annotations.chunks():
-                yield Part(path, chunk)
-            yield Part(path, last)
+        return b",".join(b'"%b":%b' % one for one in members.items()) + b"}"
 
 
 def _numbers(image: Image, kept: list[Mark]) -> list[int]:
@@ -189,6 +232,7 @@ FORMAT = Format(
     options=Options,
     write=write,
     read=read,
+    prepare=one_by_one(_prepared),
     images=True,
     starts=starts,
     folder=folder,

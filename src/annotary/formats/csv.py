@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import msgspec
 
 from annotary.formats import Format, Part, Reading, Source, TrainingOptions
 from annotary.formats import _records as tables
+from annotary.formats._bodies import one_by_one, with_bodies
 from annotary.formats._csv_lines import Columns, Lines, header, lines
 from annotary.formats._disk import Groups
 from annotary.formats._json import shown
@@ -41,9 +43,9 @@ def write(found: ImageSet, options: Options) -> Iterator[Part]:
     """The lines of each image, then those of the classes and of the whole."""
     out = Lines()
     out.add(*COLUMNS)
-    for image in found.images():
-        _image(out, found, image)
-        yield Part("", out.taken())
+    for _, lines_of in with_bodies(found, _prepared(found, options)):
+        # The header comes with the first.
+        yield Part("", out.taken() + lines_of)
     blank = ("",) * 7
     for one in found.classes:
         out.add(*blank, CLASS, one.name, one.index, *("",) * 8, tables.said_of(one))
@@ -52,7 +54,13 @@ def write(found: ImageSet, options: Options) -> Iterator[Part]:
     yield Part("", out.taken())
 
 
-def _image(out: Lines, found: ImageSet, image: Image) -> None:
+def _prepared(found: ImageSet, options: Options) -> Callable[[Image], bytes]:
+    del options
+    return partial(_lines, found)
+
+
+def _lines(found: ImageSet, image: Image) -> bytes:
+    out = Lines()
     about = (*tables.named(found, image), image.width or "", image.height or "", image.split)
     objects = list(tables.records(found, image))
     answers = tables.answers(image.answers)
@@ -65,6 +73,7 @@ def _image(out: Lines, found: ImageSet, image: Image) -> None:
         geometry = text_of(one)
         of = (one.kind, one.name, tables.class_index(found.classes, one), one.id)
         out.add(*about, *of, *box, geometry, confidence, one.answers, one.carried)
+    return out.taken()
 
 
 # Reading
@@ -211,6 +220,7 @@ FORMAT = Format(
     options=Options,
     write=write,
     read=read,
+    prepare=one_by_one(_prepared),
     images=True,
     starts=_starts,
     ending=".csv",

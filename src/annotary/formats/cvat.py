@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 from annotary.formats import Format, Part, TrainingOptions
 from annotary.formats import _marks as marks
+from annotary.formats._bodies import one_by_one, with_bodies
 from annotary.formats._cvat_answers import Attribute, Labels, attributes_of, tags_of
 from annotary.formats._cvat_read import (
     CUBOID_CORNERS,
@@ -44,15 +45,21 @@ def write(found: ImageSet, options: Options) -> Iterator[Part]:
     writer = _Writer(found)
     images = Later()
     names = Names(found.ledger)
-    for image in found.images():
-        for piece in writer.image(image):
-            images.add(piece.encode())
+    for image, body in with_bodies(found, _prepared(found, options)):
+        images.add(writer.image(image, body).encode())
         if path:
             yield from found.picture(image, f"images/{names.path(image.name, image.id)}")
     yield Part(path, writer.head().encode())
     for chunk in images.chunks():
         yield Part(path, chunk)
     yield Part(path, b"</annotations>\n")
+
+
+class _Body(NamedTuple):
+    """What stands in an image's element, and the labels met there: name, attributes, whether it is a tag."""
+
+    text: str
+    met: list[tuple[str, tuple[Attribute, ...], bool]]
 
 
 class _Writer:
@@ -83,7 +90,7 @@ class _Writer:
             f"    <{kind}>\n{own}{labels}    </{kind}>\n{rest}  </meta>\n"
         )
 
-    def image(self, image: Image) -> Iterator[str]:
+    def image(self, image: Image, body: _Body) -> str:
         """One image's element."""
         carried = Told(image.coco, b'"cvat"').mapping("cvat")
         name = str(carried.get("name", image.name))
@@ -106,13 +113,34 @@ class _Writer:
             else None,
         }
         self.number += 1
-        yield f"  <image{_written(said)}>\n"
+        for label, attributes, tag in body.met:
+            self.labels.met(label, attributes, tag=tag)
+        return f"  <image{_written(said)}>\n{body.text}  </image>\n"
+
+
+def _prepared(found: ImageSet, options: Options) -> Callable[[Image], _Body]:
+    del options
+    return lambda image: _Drawing(found).body(image)
+
+
+class _Drawing:
+    """One image on its way to what stands in its element: that follows from it alone."""
+
+    def __init__(self, found: ImageSet) -> None:
+        self.found = found
+        self.ledger = found.ledger
+        self.met: dict[tuple[str, tuple[Attribute, ...], bool], None] = {}
+
+    def body(self, image: Image) -> _Body:
+        """What stands in it."""
+        text = "".join((*self._tags(image), *self._shapes(image)))
+        return _Body(text, list(self.met))
+
+    def _tags(self, image: Image) -> Iterator[str]:
         for label, tag in tags_of(image.answers, self.ledger, image.name):
-            self.labels.met(label, tag, tag=True)
+            self.met[label, tuple(tag), True] = None
             yield _closed("tag", {"label": label, "source": "manual"}, tag)
         self.ledger.wrote("answer", image.answer_count())
-        yield from self._shapes(image)
-        yield "  </image>\n"
 
     def _shapes(self, image: Image) -> Iterator[str]:
         """The shapes in order; points of one shape are together again."""
@@ -156,7 +184,7 @@ class _Writer:
         if mark.confidence is not None:
             self.ledger.changed("repaired", mark.word, "its confidence is left out", mark_id(image, mark))
         found = attributes_of(mark.classifications, self.ledger, mark_id(image, mark))
-        self.labels.met(mark.name, found)
+        self.met[mark.name, tuple(found), False] = None
         rest = said.mapping("cvat").get("rest")
         more = {
             key: one
@@ -261,6 +289,7 @@ FORMAT = Format(
     options=Options,
     write=write,
     read=read,
+    prepare=one_by_one(_prepared),
     images=True,
     starts=starts,
     folder=folder,

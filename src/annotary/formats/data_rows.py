@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from annotary.formats import Format, Options, Part, Reading, Source
+from annotary.formats import Apart, Format, Options, Part, Reading, Source
 from annotary.formats._json import Broken, documents, problem_of
 from annotary.model.base import Value, to_json
 from annotary.model.corpus import Corpus, Parsed, Record
@@ -147,6 +147,7 @@ FORMAT = Format(
     title="Data rows",
     read=read,
     write=write,
+    apart=Apart(write),
     claims=claims,
     lines=True,
     shows_all=True,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -13,6 +13,7 @@ from annotary.formats import Format, Part, Reading, Source, TrainingOptions
 from annotary.formats import _datumaro_read as reader
 from annotary.formats import _datumaro_shapes as shapes
 from annotary.formats import _marks as marks
+from annotary.formats._bodies import one_by_one, with_bodies
 from annotary.formats._datumaro_read import (
     CAPTION,
     DEFAULT,
@@ -49,13 +50,13 @@ def write(found: ImageSet, options: Options) -> Iterator[Part]:
     """The pictures as they come, then a file a subset, its categories before its items."""
     names = Names(found.ledger)
     held: dict[str, Later] = {}
-    for image in found.images():
+    for image, body in with_bodies(found, _prepared(found, options)):
         said = _said(image.coco)
         subset = _subset(image, said)
         stem = names.path(image.name, image.id, ending="")
         path = picture_name(image, stem)
         items = held.setdefault(subset, Later())
-        item = _Item(found, image, said).item(subset, path)
+        item = _item(image, said, body, subset, path)
         items.add((b"" if items.empty else b",\n") + msgspec.json.encode(item))
         yield from found.picture(image, f"images/{subset}/{path}")
     carried = found.carried.get(KEY)
@@ -104,20 +105,56 @@ def _head(found: ImageSet, carried: Json) -> bytes:
     return msgspec.json.encode({**whole, **more})[:-1]
 
 
-class _Item:
-    """One image on its way to an item."""
+class _Body(NamedTuple):
+    """An image's annotations as JSON, and its attributes."""
 
-    def __init__(self, found: ImageSet, image: Image, said: Json) -> None:
+    annotations: Raw
+    attr: Json
+
+
+def _item(image: Image, said: Json, body: _Body, subset: str, path: str) -> Json:
+    """The item of an image."""
+    made: Json = {"id": said.get("id") or str(PurePosixPath(path).with_suffix(""))}
+    made["annotations"] = body.annotations
+    if body.attr:
+        made["attr"] = body.attr
+    made["image"] = {"path": path}
+    if image.width and image.height:
+        made["image"]["size"] = [image.height, image.width]
+    if own := _own(image, derived_name(path, subset)):
+        made[OWN] = own
+    return made
+
+
+def _own(image: Image, name: str) -> Json:
+    """What Datumaro has no place for."""
+    own = {"name": image.external_id} if image.external_id != name else {}
+    if image.global_key:
+        own["key"] = image.global_key
+    if image.row_data not in ("", image.external_id):
+        own["address"] = image.row_data
+    return own
+
+
+def _prepared(found: ImageSet, options: Options) -> Callable[[Image], _Body]:
+    del options
+    return lambda image: _Annotations(found, image).body()
+
+
+class _Annotations:
+    """One image on its way to its annotations."""
+
+    def __init__(self, found: ImageSet, image: Image) -> None:
         self.found = found
         self.image = image
-        self.said = said
+        self.said = _said(image.coco)
         self.ledger = found.ledger
         self.annotations: list[Json] = []
-        attr = said.get("attr")
+        attr = self.said.get("attr")
         self.attr: Json = dict(attr) if isinstance(attr, dict) else {}
 
-    def item(self, subset: str, path: str) -> Json:
-        """The item."""
+    def body(self) -> _Body:
+        """What is said of it without knowing any other image."""
         image = self.image
         for mark in image.marks:
             try:
@@ -126,26 +163,7 @@ class _Item:
                 drop(self.ledger, image, mark, str(error))
         if image.answers:
             self._answers_about_image(_questions(image.answers))
-        made: Json = {"id": self.said.get("id") or str(PurePosixPath(path).with_suffix(""))}
-        made["annotations"] = self.annotations
-        if self.attr:
-            made["attr"] = self.attr
-        made["image"] = {"path": path}
-        if image.width and image.height:
-            made["image"]["size"] = [image.height, image.width]
-        if own := self._own(derived_name(path, subset)):
-            made[OWN] = own
-        return made
-
-    def _own(self, name: str) -> Json:
-        """What Datumaro has no place for."""
-        image = self.image
-        own = {"name": image.external_id} if image.external_id != name else {}
-        if image.global_key:
-            own["key"] = image.global_key
-        if image.row_data not in ("", image.external_id):
-            own["address"] = image.row_data
-        return own
+        return _Body(Raw(msgspec.json.encode(self.annotations)), self.attr)
 
     def _mark(self, mark: Mark) -> None:
         said = _decode(mark.coco) if mark.coco else {}
@@ -255,6 +273,7 @@ FORMAT = Format(
     options=Options,
     write=write,
     read=_read,
+    prepare=one_by_one(_prepared),
     images=True,
     starts=reader.starts,
     folder=reader.folder,

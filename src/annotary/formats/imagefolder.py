@@ -10,7 +10,7 @@ in `transformers` wants them, and beside these what CSV has in its columns of th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
@@ -20,6 +20,7 @@ from msgspec import Raw
 
 from annotary.formats import Format, Part, Reading, Source, TrainingOptions
 from annotary.formats import _records as tables
+from annotary.formats._bodies import one_by_one, with_bodies
 from annotary.formats._disk import Later
 from annotary.formats._json import Broken, Document, documents, problem_of, shown
 from annotary.formats._names import Names
@@ -65,14 +66,13 @@ class _Classes(msgspec.Struct):
 
 def write(found: ImageSet, options: Options) -> Iterator[Part]:
     """Each image's picture, then the lines of each split and the classes."""
-    del options
     names = Names(found.ledger)
     held: dict[str, Later] = {}
-    for image in found.images():
+    for image, members in with_bodies(found, _prepared(found, options)):
         split = _FOLDERS[image.split or TRAIN]
         ending = PurePosixPath(image.name).suffix
         name = names.path(image.name, image.id, ending=ending if ending.lower() in PICTURES else ".jpg")
-        held.setdefault(split, Later()).add(_encode(_line(found, image, name)) + b"\n")
+        held.setdefault(split, Later()).add(b'{"file_name":' + _encode(name) + b"," + members + b"\n")
         yield from found.picture(image, f"{split}/{name}")
     for split in _FOLDERS.values():
         if split in held or split == TRAIN:
@@ -84,7 +84,13 @@ def write(found: ImageSet, options: Options) -> Iterator[Part]:
     yield Part(CLASSES, text + b"\n")
 
 
-def _line(found: ImageSet, image: Image, file_name: str) -> dict[str, Any]:
+def _prepared(found: ImageSet, options: Options) -> Callable[[Image], bytes]:
+    del options
+    return lambda image: _encode(_members(found, image)).removeprefix(b"{")
+
+
+def _members(found: ImageSet, image: Image) -> dict[str, Any]:
+    """What a line says beside the name of the image's file."""
     name, id, key, address = tables.named(found, image)
     objects: dict[str, list[Any]] = {one: [] for one in _LISTS}
     for one in tables.records(found, image):
@@ -102,7 +108,6 @@ def _line(found: ImageSet, image: Image, file_name: str) -> dict[str, Any]:
         for column, value in zip(_LISTS, values, strict=True):
             objects[column].append(value)
     return {
-        "file_name": file_name,
         "external_id": name,
         "image_id": id,
         "global_key": key,
@@ -323,6 +328,7 @@ FORMAT = Format(
     options=Options,
     write=write,
     read=read,
+    prepare=one_by_one(_prepared),
     images=True,
     folder=_folder,
     says="everything: boxes, polygons, lines, points, masks, cuboids, relationships, answers, scores, splits",

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Raw
 
 from annotary.formats import Format, Part, Reading, Source, TrainingOptions
 from annotary.formats._around import around
+from annotary.formats._bodies import one_by_one, with_bodies
 from annotary.formats._disk import Groups
 from annotary.formats._image_index import (
     PICTURES,
@@ -75,22 +77,12 @@ def write(found: ImageSet, options: Options) -> Iterator[Part]:
     names = Names(found.ledger)
     index = Index()
     types = _Types(found.classes)
-    for image in found.images():
+    for image, objects in with_bodies(found, _prepared(found, options)):
         folder = _FOLDERS.get(image.split, image.split)
         stem = names.path(image.name, image.id, ending="")
         picture = f"{folder}/image_2/{picture_name(image, stem)}"
         index.add(image, picture)
-        lines: list[str] = []
-        written: list[Mark] = []
-        for mark in image.marks:
-            try:
-                lines.append(_line(found, types, image, mark))
-            except ValueError as error:
-                drop(found.ledger, image, mark, str(error))
-                continue
-            written.append(mark)
-            found.ledger.wrote(mark.word)
-        no_answers(found.ledger, image, written, "KITTI")
+        lines = [_line(found, types, one) for one in objects]
         yield Part(f"{folder}/label_2/{stem}.txt", "".join(lines).encode("utf-8", "replace"))
         yield from found.picture(image, picture)
     yield from index.parts()
@@ -130,11 +122,48 @@ class _Types:
         return "".join(f"{line}\n" for line in lines)
 
 
-def _line(found: ImageSet, types: _Types, image: Image, mark: Mark) -> str:
+class _Object(NamedTuple):
+    """A mark's kind, what the ledger calls it, its class, and its line after that; empty if it has none."""
+
+    word: str
+    id: str
+    name: str
+    rest: str
+
+
+def _line(found: ImageSet, types: _Types, one: _Object) -> str:
+    type = types.of(one.name)
+    if type != one.name:
+        found.ledger.changed("renamed", one.word, "KITTI cannot say this name", one.id)
+    return f"{type} {one.rest}\n" if one.rest else ""
+
+
+def _prepared(found: ImageSet, options: Options) -> Callable[[Image], list[_Object]]:
+    del options
+    return partial(_objects, found)
+
+
+def _objects(found: ImageSet, image: Image) -> list[_Object]:
+    """What is said of each mark without knowing how its class is called here."""
+    made: list[_Object] = []
+    written: list[Mark] = []
+    for mark in image.marks:
+        rest = ""
+        try:
+            rest = _numbers(found, image, mark)
+        except ValueError as error:
+            drop(found.ledger, image, mark, str(error))
+        else:
+            written.append(mark)
+            found.ledger.wrote(mark.word)
+        made.append(_Object(mark.word, mark_id(image, mark), mark.name, rest))
+    no_answers(found.ledger, image, written, "KITTI")
+    return made
+
+
+def _numbers(found: ImageSet, image: Image, mark: Mark) -> str:
+    """A line but for its type; raises ValueError."""
     said = _read_said(mark)
-    name = types.of(mark.name)
-    if name != mark.name:
-        found.ledger.changed("renamed", mark.word, "KITTI cannot say this name", mark_id(image, mark))
     box = mark.bounding_box
     if box is not None:
         left, top, right, bottom = box.corners()
@@ -150,7 +179,7 @@ def _line(found: ImageSet, types: _Types, image: Image, mark: Mark) -> str:
         )
     score = said.kitti[10:11] if mark.confidence is None else [_text(mark.confidence)]
     corners = [_text(one) for one in (left, top, right, bottom)]
-    return " ".join((name, *words[:3], *corners, *words[3:], *score)) + "\n"
+    return " ".join((*words[:3], *corners, *words[3:], *score))
 
 
 def _read_said(mark: Mark) -> _Said:
@@ -351,6 +380,7 @@ FORMAT = Format(
     options=Options,
     write=write,
     read=read,
+    prepare=one_by_one(_prepared),
     images=True,
     folder=folder,
     says="boxes, scores, truncated, occluded, what is said in space; other shapes as the box around them",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -14,7 +14,9 @@ from annotary.formats import _label_studio_read as reader
 from annotary.formats import _label_studio_shapes as shapes
 from annotary.formats import _marks as marks
 from annotary.formats import _runs as runs
+from annotary.formats._bodies import one_by_one, with_bodies
 from annotary.formats._coco_ids import Ids
+from annotary.formats._disk import Later
 from annotary.formats._label_studio_answers import items
 from annotary.formats._label_studio_read import DEFAULTS, KEY, OWN, PREDICTION, TASK, Json, file_name
 from annotary.formats._label_studio_shapes import Size
@@ -51,36 +53,61 @@ class Options(TrainingOptions, frozen=True):
 
 
 def write(found: ImageSet, options: Options) -> Iterator[Part]:
-    """One array, a task an image."""
+    """One array, a task an image; with pictures beside it, it comes after these."""
     path = "" if options.one_file() else TASKS
-    ids = Ids(found, "task")
     names = Names(found.ledger)
+    later = Later()
     comma = b"[\n"
-    for task in _with_classes(found, ids):
-        yield Part(path, comma + msgspec.json.encode(task))
-        comma = b",\n"
-    yield Part(path, b"[]\n" if comma == b"[\n" else b"\n]\n")
-    if path:
-        for image in found.images():
+    for image, task in _with_classes(found, options):
+        if task is not None:
+            text = comma + msgspec.json.encode(task)
+            comma = b",\n"
+            if not path:
+                yield Part(path, text)
+            else:
+                later.add(text)
+        if path and image is not None:
             yield from found.picture(image, f"images/{names.path(image.name, image.id)}")
+    for chunk in later.chunks():
+        yield Part(path, chunk)
+    yield Part(path, b"[]\n" if comma == b"[\n" else b"\n]\n")
 
 
-def _with_classes(found: ImageSet, ids: Ids) -> Iterator[Json]:
-    """The tasks; the first has the classes known by then, the last those that no region and no list has."""
+class _Body(NamedTuple):
+    """A task that has no number yet: the id it came with, its other members, the names of its marks."""
+
+    id: Any
+    members: Json
+    names: set[str]
+
+
+def _with_classes(found: ImageSet, options: Options) -> Iterator[tuple[Image | None, Json | None]]:
+    """Each image, and the task before its own, which is whole by then.
+
+    The first task has the classes known by then, the last those that no region and no list has.
+    """
+    ids = Ids(found, "task")
     known: set[str] = set()
     waiting: Json | None = None
-    for image in found.images():
-        task = _Task(found, image).task(ids)
-        met = {mark.name for mark in image.marks}
-        if waiting is None:
-            known |= _tell_classes(task, found, met)
-        else:
-            yield waiting
-        known |= met
+    for image, body in with_bodies(found, _prepared(found, options)):
+        task = {**body.members, "id": _id(ids, body.id, image.key)}
+        before = waiting
+        if before is None:
+            known |= _tell_classes(task, found, body.names)
+        known |= body.names
         waiting = task
+        yield image, before
     if waiting is not None:
         _tell_classes(waiting, found, known)
-        yield waiting
+        yield None, waiting
+
+
+def _id(ids: Ids, said: Any, key: str) -> int | str:
+    """A task's id: the one it came with, if it is one."""
+    if isinstance(said, str):
+        return said
+    number = said if isinstance(said, int) and not isinstance(said, bool) else None
+    return ids.of(number if number is not None and abs(number) < _LARGEST else None, key)
 
 
 def _tell_classes(task: Json, found: ImageSet, known: set[str]) -> set[str]:
@@ -95,6 +122,11 @@ def _said(text: Raw) -> Json:
     """What is carried for Label Studio; empty for what comes from elsewhere."""
     said = _decode(text).get(KEY) if b'"label_studio"' in bytes(text) else None
     return said if isinstance(said, dict) else {}
+
+
+def _prepared(found: ImageSet, options: Options) -> Callable[[Image], _Body]:
+    del options
+    return lambda image: _Task(found, image).body()
 
 
 class _Task:
@@ -113,8 +145,8 @@ class _Task:
         self.ids: dict[str, str] = {}
         self.shaped = False
 
-    def task(self, ids: Ids) -> Json:
-        """The task."""
+    def body(self) -> _Body:
+        """The task, but for its number."""
         image = self.image
         # Relations come last: they name regions.
         for place, mark in sorted(enumerate(image.marks), key=lambda one: one[1].kind in (ARROW, BOND)):
@@ -123,19 +155,12 @@ class _Task:
             except ValueError as error:
                 drop(self.ledger, image, mark, str(error))
         self._answers_about_image()
-        made: Json = {"id": self._id(ids), "data": self._data()}
-        made["annotations"], made["predictions"] = self._told()
+        id = self.carried.pop("id", None)
+        made: Json = {"id": None, "data": self._data()}
+        made["annotations"], made["predictions"] = (Raw(msgspec.json.encode(one)) for one in self._told())
         if meta := self._meta():
             made["meta"] = meta
-        return {**made, **self.carried}
-
-    def _id(self, ids: Ids) -> int | str:
-        """The task's id: the one it came with, if it is one."""
-        said = self.carried.pop("id", None)
-        if isinstance(said, str):
-            return said
-        number = said if isinstance(said, int) and not isinstance(said, bool) else None
-        return ids.of(number if number is not None and abs(number) < _LARGEST else None, self.image.key)
+        return _Body(id, {**made, **self.carried}, {mark.name for mark in image.marks})
 
     def _data(self) -> Json:
         address = self.image.row_data or self.image.name
@@ -315,6 +340,7 @@ FORMAT = Format(
     options=Options,
     write=write,
     read=_read,
+    prepare=one_by_one(_prepared),
     images=True,
     starts=reader.starts,
     ending=".json",

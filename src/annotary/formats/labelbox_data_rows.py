@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from annotary.formats import Format, Options, Part
+from annotary.formats import Apart, Format, Options, Part
 from annotary.model import moment
 from annotary.model.base import to_json
 from annotary.model.carried import decode
@@ -90,6 +90,7 @@ def write(corpus: Corpus, options: Options) -> Iterator[Part]:
 FORMAT = Format(
     title="Labelbox data rows",
     write=write,
+    apart=Apart(write),
     lines=True,
     says="images with keys, dates, size and metadata; no labels, attachments",
 )

@@ -11,15 +11,16 @@ line strips, points and masks (the PNG of a box of pixels).
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
 from annotary.formats import Format, Part, TrainingOptions
 from annotary.formats import _marks as marks
+from annotary.formats._bodies import one_by_one, with_bodies
 from annotary.formats._labelme_read import PICTURES, SPECIAL, circle_ring, derived_name, folder, read, starts
 from annotary.formats._losses import drop, mark_id
 from annotary.formats._names import Names
@@ -42,60 +43,83 @@ class Options(TrainingOptions, frozen=True):
 
 def write(found: ImageSet, options: Options) -> Iterator[Part]:
     """The files of each image, then the list of classes."""
-    del options
-    writer = _Writer(found)
-    for image in found.images():
-        yield from writer.image(image)
+    names_of = Names(found.ledger)
+    for image, body in with_bodies(found, _prepared(found, options)):
+        yield from _files(found, image, body, names_of)
     names = [one.name.replace("\n", " ").replace("\r", " ") for one in found.classes]
     lines = [*SPECIAL, *(one for one in names if one not in SPECIAL)]
     yield Part("labels.txt", "".join(f"{one}\n" for one in lines).encode("utf-8", "replace"))
 
 
-class _Writer:
-    """What is the same for all images of an export."""
+class _Body(NamedTuple):
+    """The members of an image's file, `shapes` as JSON, and the names of the classes of its shapes."""
+
+    members: dict[str, Any]
+    shapes: msgspec.Raw
+    names: tuple[str, ...]
+
+
+def _files(found: ImageSet, image: Image, body: _Body, names: Names) -> Iterator[Part]:
+    """One image's file and its picture."""
+    folder_of = f"{image.split}/" if image.split else ""
+    stem = names.path(image.name, image.id, ending="")
+    ending = PurePosixPath(image.name).suffix
+    picture = stem + (ending if ending.lower() in PICTURES else ".jpg")
+    file_name = PurePosixPath(picture).name
+    for name in body.names:
+        found.classes.index(name)
+    document = {**body.members, "shapes": body.shapes, "imagePath": file_name}
+    name = derived_name(f"{stem}.json", file_name)
+    own = {
+        "name": image.external_id if image.external_id != name else "",
+        "key": image.global_key,
+        "address": image.row_data if image.row_data not in (name, image.external_id) else "",
+    }
+    if any(own.values()):
+        document["annotary"] = {key: text for key, text in own.items() if text}
+    text = msgspec.json.format(msgspec.json.encode(document), indent=_INDENT)
+    yield Part(f"{folder_of}{stem}.json", text + b"\n")
+    yield from found.picture(image, f"{folder_of}{picture}")
+
+
+def _prepared(found: ImageSet, options: Options) -> Callable[[Image], _Body]:
+    del options
+    return _Bodies(found).of
+
+
+class _Bodies:
+    """What is written of an image without knowing any other."""
 
     def __init__(self, found: ImageSet) -> None:
         self.found = found
         self.ledger = found.ledger
-        self.names = Names(found.ledger)
 
-    def image(self, image: Image) -> Iterator[Part]:
-        """One image's file and its picture."""
-        folder_of = f"{image.split}/" if image.split else ""
-        stem = self.names.path(image.name, image.id, ending="")
-        ending = PurePosixPath(image.name).suffix
-        picture = stem + (ending if ending.lower() in PICTURES else ".jpg")
+    def of(self, image: Image) -> _Body:
+        """The body of an image."""
         said = _carried(image.coco)
         flags, description, rest = _answers(image.answers, said.get("flags"))
         if description:
             rest.insert(0, {"name": "description", "text_answer": {"content": description}})
         self.ledger.wrote("answer", image.answer_count())
-        document: dict[str, Any] = {
+        shapes, names = self._shapes(image)
+        members: dict[str, Any] = {
             "version": said.get("version", VERSION),
             "flags": flags,
-            "shapes": self._shapes(image),
-            "imagePath": PurePosixPath(picture).name,
+            "shapes": None,
+            "imagePath": None,
             "imageData": None,
             "imageHeight": image.height or None,
             "imageWidth": image.width or None,
         }
-        document.update(_rest(said, document))
+        members.update(_rest(said, members))
         if rest:
-            document["classifications"] = rest
-        name = derived_name(f"{stem}.json", PurePosixPath(picture).name)
-        own = {
-            "name": image.external_id if image.external_id != name else "",
-            "key": image.global_key,
-            "address": image.row_data if image.row_data not in (name, image.external_id) else "",
-        }
-        if any(own.values()):
-            document["annotary"] = {key: text for key, text in own.items() if text}
-        text = msgspec.json.format(msgspec.json.encode(document), indent=_INDENT)
-        yield Part(f"{folder_of}{stem}.json", text + b"\n")
-        yield from self.found.picture(image, f"{folder_of}{picture}")
+            members["classifications"] = rest
+        return _Body(members, msgspec.Raw(msgspec.json.encode(shapes)), tuple(names))
 
-    def _shapes(self, image: Image) -> list[dict[str, Any]]:
+    def _shapes(self, image: Image) -> tuple[list[dict[str, Any]], dict[str, None]]:
+        """The shapes, and the names of their classes in order."""
         shapes: list[dict[str, Any]] = []
+        names: dict[str, None] = {}
         last: Any = None
         for mark in image.marks:
             said = _carried(mark.coco)
@@ -115,10 +139,10 @@ class _Writer:
                 drop(self.ledger, image, mark, str(error))
                 continue
             last = together
-            self.found.classes.index(mark.name)
+            names[mark.name] = None
             self.ledger.wrote(mark.word)
             self.ledger.wrote("answer", mark.answer_count())
-        return shapes
+        return shapes, names
 
     def _shape(self, image: Image, mark: Mark, said: dict[str, Any]) -> dict[str, Any]:
         kind, points, png = self._drawn(image, mark, said)
@@ -251,6 +275,7 @@ FORMAT = Format(
     options=Options,
     write=write,
     read=read,
+    prepare=one_by_one(_prepared),
     images=True,
     starts=starts,
     folder=folder,

@@ -14,26 +14,35 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Iterator
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta, Raw
 
 from annotary.errors import Invalid
-from annotary.formats import Format, Part, Reading, Source, TrainingOptions
+from annotary.formats import Format, Part, TrainingOptions
 from annotary.formats import _geometry as geometry
 from annotary.formats import _label_png as pictures
 from annotary.formats import _marks as marks
+from annotary.formats._bodies import one_by_one, with_bodies
 from annotary.formats._disk import Later
-from annotary.formats._json import Document, documents, problem_of
 from annotary.formats._label_png import Labels, Palette
 from annotary.formats._losses import drop, mark_id, no_answers
+from annotary.formats._masks_read import (
+    LEGEND,
+    OBJECTS,
+    ClassLine,
+    ImageLine,
+    Legend,
+    ObjectLine,
+    claims,
+    read,
+)
 from annotary.formats._names import Names
 from annotary.formats._png import MAX_PIXELS
 from annotary.formats._rle import Rle
 from annotary.formats._stored import DIGEST, GEOMETRY
-from annotary.model.corpus import Problem
 from annotary.model.image import (
     BOX,
     CUBOID,
@@ -42,13 +51,11 @@ from annotary.model.image import (
     POINT,
     POLYGON,
     WORDS,
-    Classes,
     Image,
     ImageSet,
     Mark,
 )
 
-LEGEND, OBJECTS = "legend.json", "objects.jsonl"
 _COLOUR = re.compile(r"#([0-9a-fA-F]{6})")
 _MOST = (1 << 16) - 1
 # What the pictures say in place of the COCO annotation that a mark came from.
@@ -79,57 +86,18 @@ class Options(TrainingOptions, frozen=True):
         return False
 
 
-class _Class(msgspec.Struct, omit_defaults=True):
-    value: int
-    name: str
-    index: int = -1
-    color: str = ""
-    category: dict[str, Any] = {}
-
-
-class _Legend(msgspec.Struct, omit_defaults=True):
-    masks: str
-    classes: list[_Class]
-    carried: dict[str, Any] = {}
-
-
-class _Object(msgspec.Struct, omit_defaults=True):
-    number: int
-    value: int
-    name: str
-    id: str = ""
-    confidence: float | None = None
-    coco: Raw = NOTHING
-
-
-class _Line(msgspec.Struct, omit_defaults=True):
-    image: str
-    width: int = 0
-    height: int = 0
-    split: str = ""
-    key: str = ""
-    address: str = ""
-    picture: str = ""
-    class_picture: str = ""
-    object_picture: str = ""
-    coco: Raw = NOTHING
-    objects: list[_Object] = []
-
-
-# Writing
-
-
 def write(found: ImageSet, options: Options) -> Iterator[Part]:
     """The pictures of each image, then the list of objects and the legend."""
-    writer = _Writer(found, options)
+    bodies = _Bodies(found, options)
+    names = Names(found.ledger)
     lines = Later()
-    for image in found.images():
-        yield from writer.image(image, lines)
+    for image, body in with_bodies(found, bodies.of):
+        yield from _files(found, image, body, names, lines)
     yield Part(OBJECTS, b"")
     for chunk in lines.chunks():
         yield Part(OBJECTS, chunk)
-    classes = writer.legend()
-    legend = _Legend("annotary", classes, found.carried)
+    classes = bodies.legend()
+    legend = Legend("annotary", classes, found.carried)
     text = msgspec.json.format(msgspec.json.encode(legend), indent=2)
     yield Part(LEGEND, text + b"\n")
     table = io.StringIO()
@@ -139,51 +107,77 @@ def write(found: ImageSet, options: Options) -> Iterator[Part]:
     yield Part("legend.csv", table.getvalue().encode())
 
 
-class _Writer:
-    """What is the same for all images of an export."""
+class _Body(NamedTuple):
+    """The pictures of an image's classes and objects, if it has any, and its objects as JSON."""
+
+    pictures: tuple[bytes, bytes] | None
+    objects: bytes
+
+
+def _files(found: ImageSet, image: Image, body: _Body, names: Names, lines: Later) -> Iterator[Part]:
+    """One image's parts; its line is put by."""
+    folder = f"{image.split}/" if image.split else ""
+    path = names.path(image.name, image.id, ending=".png")
+    line = ImageLine(image=image.name, width=image.width, height=image.height, split=image.split)
+    line.key, line.coco = image.global_key, image.coco
+    line.address = image.row_data if image.row_data != image.name else ""
+    if body.pictures is not None:
+        line.class_picture, line.object_picture = f"{folder}classes/{path}", f"{folder}objects/{path}"
+        yield Part(line.class_picture, body.pictures[0])
+        yield Part(line.object_picture, body.pictures[1])
+    line.picture = f"{folder}images/{path.removesuffix('.png')}{_ending(image.name)}"
+    text = msgspec.json.encode(line)
+    if body.objects != b"[]":
+        # The last member, and left out where it is empty like all others.
+        text = text[:-1] + b',"objects":' + body.objects + b"}"
+    lines.add(text + b"\n")
+    yield from found.picture(image, line.picture)
+
+
+def _prepared(found: ImageSet, options: Options) -> Callable[[Image], _Body]:
+    return _Bodies(found, options).of
+
+
+class _Bodies:
+    """What is written of an image without knowing any other but for the classes."""
 
     def __init__(self, found: ImageSet, options: Options) -> None:
         self.found = found
         self.options = options
         self.ledger = found.ledger
-        self.names = Names(found.ledger)
         self.palettes: dict[int, Palette] = {}
 
-    def legend(self) -> list[_Class]:
+    def legend(self) -> list[ClassLine]:
         """The classes with their values and colours."""
         palette = self._palette()
         return [
-            _Class(self._value(one.name), one.name, one.index, "#" + bytes(colour).hex(), one.category)
+            ClassLine(self._value(one.name), one.name, one.index, "#" + bytes(colour).hex(), one.category)
             for one in self.found.classes
             for colour in [palette[self._value(one.name) % 256]]
         ]
 
-    def image(self, image: Image, lines: Later) -> Iterator[Part]:
-        """One image's parts; its line is put by."""
-        folder = f"{image.split}/" if image.split else ""
-        path = self.names.path(image.name, image.id, ending=".png")
-        line = _Line(image=image.name, width=image.width, height=image.height, split=image.split)
-        line.key, line.coco = image.global_key, image.coco
-        line.address = image.row_data if image.row_data != image.name else ""
+    def of(self, image: Image) -> _Body:
+        """The body of an image."""
         kept = self._kept(image)
         written: list[Mark] = []
+        objects: list[ObjectLine] = []
+        pair = None
         if 0 < image.width * image.height <= MAX_PIXELS:
-            line.class_picture, line.object_picture = f"{folder}classes/{path}", f"{folder}objects/{path}"
             painted = pictures.paint((one for _, one in kept), image.height, image.width)
             values, numbers = [], []
             for (mark, _), area, hidden in zip(kept, painted.areas, painted.hidden, strict=True):
                 values.append(self._value(mark.name))
                 if self._came_out(image, mark, area, hidden):
                     written.append(mark)
-                    line.objects.append(_object(len(written), values[-1], mark))
+                    objects.append(_object(len(written), values[-1], mark))
                 # What is hidden has no pixel, and no number: the numbers of the others follow each other.
                 numbers.append(len(written))
-            yield Part(line.class_picture, self._picture(painted.labels(values), self._palette()))
-            yield Part(line.object_picture, self._picture(painted.labels(numbers), pictures.voc_palette()))
+            pair = (
+                self._picture(painted.labels(values), self._palette()),
+                self._picture(painted.labels(numbers), pictures.voc_palette()),
+            )
         no_answers(self.ledger, image, written, "a mask")
-        line.picture = f"{folder}images/{path.removesuffix('.png')}{_ending(image.name)}"
-        lines.add(msgspec.json.encode(line) + b"\n")
-        yield from self.found.picture(image, line.picture)
+        return _Body(pair, msgspec.json.encode(objects))
 
     def _kept(self, image: Image) -> list[tuple[Mark, Rle]]:
         """The marks that can be painted, with their pixels."""
@@ -263,12 +257,12 @@ class _Writer:
         return pictures.encode_grey(labels, depth=16)
 
 
-def _object(number: int, value: int, mark: Mark) -> _Object:
+def _object(number: int, value: int, mark: Mark) -> ObjectLine:
     said = {}
     if mark.coco:
         said = {key: one for key, one in _members(mark.coco).items() if key not in _REPLACED}
     coco = Raw(msgspec.json.encode(said)) if said else NOTHING
-    return _Object(number, value, mark.name, mark.feature_id, mark.confidence, coco)
+    return ObjectLine(number, value, mark.name, mark.feature_id, mark.confidence, coco)
 
 
 def _ending(name: str) -> str:
@@ -277,114 +271,13 @@ def _ending(name: str) -> str:
     return found[0] if found else ""
 
 
-# Reading
-
-
-class _Member:
-    """One file of a folder or archive, as a source of its own."""
-
-    def __init__(self, source: Source, path: str) -> None:
-        self.name = path
-        self._source = source
-
-    def chunks(self) -> Iterator[bytes]:
-        return self._source.open(self.name)
-
-
-_legend_decoder = msgspec.json.Decoder(_Legend)
-_line_decoder = msgspec.json.Decoder(_Line)
-
-
-def read(source: Source, options: Options, reading: Reading) -> Iterator[Image]:
-    """Images whose marks are masks."""
-    del options
-    legend = _legend(source, reading.classes)
-    reading.carried.update(legend.carried)
-    names = {one.value: one.name for one in legend.classes}
-    for document in documents(_Member(source, OBJECTS)):  # type: ignore[arg-type]
-        place = f"{OBJECTS}, {document.place}"
-        try:
-            line = _line_decoder.decode(document.data)
-        except msgspec.DecodeError as error:
-            reading.report(problem_of(error, Document(document.data, place)))
-            continue
-        try:
-            yield _image(source, line, names, reading, place)
-        except ValueError as error:
-            value = line.object_picture or line.image
-            reading.report(Problem(place=place, value=value, reason=str(error)))
-
-
-def _legend(source: Source, classes: Classes) -> _Legend:
-    data = source.neighbour(LEGEND)
-    if data is None:
-        raise Invalid(f"{source.name} has no {LEGEND}")
-    try:
-        found = _legend_decoder.decode(data)
-    except msgspec.DecodeError as error:
-        raise Invalid(f"{source.name}, {LEGEND}: {error}") from None
-    for one in sorted(found.classes, key=lambda one: one.value):
-        classes.add(one.name, one.index if one.index >= 0 else None, color=one.color, category=one.category)
-    return found
-
-
-def _image(source: Source, line: _Line, names: dict[int, str], reading: Reading, place: str) -> Image:
-    image = Image(
-        external_id=line.image,
-        global_key=line.key,
-        row_data=line.address or line.image,
-        width=line.width,
-        height=line.height,
-        split=line.split,
-        coco=line.coco,
-        place=place,
-    )
-    image.local = source.located(line.picture) if line.picture else ""
-    if not line.objects:
-        return image
-    png = source.neighbour(line.object_picture)
-    if png is None:
-        raise ValueError("this picture of objects is not there")
-    numbers = pictures.decode_labels(png, max_pixels=MAX_PIXELS).labels
-    if numbers.shape != (line.height, line.width):
-        height, width = numbers.shape
-        raise ValueError(
-            f"a picture of {width} x {height} pixels of an image of {line.width} x {line.height}"
-        )
-    image.marks = list(_marks(line, numbers, names, reading))
-    return image
-
-
-def _marks(line: _Line, numbers: Labels, names: dict[int, str], reading: Reading) -> Iterator[Mark]:
-    found = pictures.masks_of(numbers)
-    for one in line.objects:
-        if one.number not in found:
-            reading.ledger.refused("mask", "no pixel has its number", one.id or f"{line.image} {one.number}")
-            continue
-        yield Mark(
-            kind=MASK,
-            name=one.name or names.get(one.value, str(one.value)),
-            feature_id=one.id,
-            confidence=one.confidence,
-            coco=one.coco,
-            rle=found[one.number],
-        )
-
-
-def _claims(source: Source) -> bool:
-    data = source.neighbour(LEGEND)
-    try:
-        return data is not None and bool(_legend_decoder.decode(data).masks)
-    except msgspec.DecodeError:
-        return False
-
-
 FORMAT = Format(
     title="Masks: pictures of classes and objects, with a legend",
     options=Options,
     write=write,
     read=read,
+    prepare=one_by_one(_prepared),
     images=True,
-    folder=_claims,
+    folder=claims,
     says="masks and polygons in whole pixels, boxes and lines on request; what lies on top hides the rest",
 )

@@ -13,15 +13,16 @@ SPLIT is train, validation or test; only the files of train have the prefix, as 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from annotary.formats import Format, Part, TrainingOptions
 from annotary.formats import _marks as marks
+from annotary.formats._bodies import one_by_one, with_bodies
 from annotary.formats._csv_lines import Lines
 from annotary.formats._disk import Later
 from annotary.formats._losses import drop, mark_id
@@ -83,10 +84,9 @@ _KEYS = (b'"attributes"', b'"open_images"', b'"iscrowd"')
 
 def write(found: ImageSet, options: Options) -> Iterator[Part]:
     """The pictures of each image, then the tables."""
-    del options
     writer = _Writer(found)
-    for image in found.images():
-        yield from writer.image(image)
+    for image, rows in with_bodies(found, _prepared(found, options)):
+        yield from writer.image(image, rows)
     yield from writer.tables()
 
 
@@ -152,7 +152,7 @@ class _Writer:
             self.labels[name] = label
         return label
 
-    def image(self, image: Image) -> Iterator[Part]:
+    def image(self, image: Image, body: list[_Row]) -> Iterator[Part]:
         """One image's pictures; its lines are put by."""
         id = self.names.path(image.name, image.id, ending="")
         split = _FOLDERS[image.split or TRAIN]
@@ -168,9 +168,53 @@ class _Writer:
         yield from self.found.picture(
             image, f"images/{split}/{id}{ending if ending.lower() in PICTURES else '.jpg'}"
         )
+        for row in body:
+            yield from self._line(id, split, row)
+
+    def _line(self, id: str, split: str, row: _Row) -> Iterator[Part]:
+        """A line of a table, and the picture it names."""
+        label = self._label(row.name)
+        if row.png is None:
+            self._row(row.table, split, id, row.source, label, *row.rest)
+            return
+        stem = f"{id}_{label.replace('/', '')}_{row.source}".replace("/", "_")
+        path = self.mask_names.path(stem, str(row.place), ending=None) + ".png"
+        self._row(_MASKS, split, path, id, label, row.source, *row.rest)
+        yield Part(f"masks/{split}/{path}", row.png)
+
+
+class _Row(NamedTuple):
+    """A line of a table, but for the image's name and what its class `name` is called there.
+
+    `source` is the id of a mask's box, where the line is of a mask: its pixels are `png`.
+    """
+
+    table: str
+    name: str
+    source: str
+    rest: tuple[object, ...]
+    place: int = 0
+    png: bytes | None = None
+
+
+def _prepared(found: ImageSet, options: Options) -> Callable[[Image], list[_Row]]:
+    del options
+    rows = _Rows(found)
+    return lambda image: list(rows.of(image))
+
+
+class _Rows:
+    """What tables have of an image without knowing any other."""
+
+    def __init__(self, found: ImageSet) -> None:
+        self.found = found
+        self.ledger = found.ledger
+
+    def of(self, image: Image) -> Iterator[_Row]:
+        """The lines of an image's objects, then those of its answers."""
         for place, mark in enumerate(image.marks):
             try:
-                yield from self._mark(image, mark, place, id, split)
+                yield self._mark(image, mark, place)
             except ValueError as error:
                 drop(self.ledger, image, mark, str(error))
                 continue
@@ -179,9 +223,9 @@ class _Writer:
                 self.ledger.dropped(
                     "answer", "Open Images has no answers about an object", mark_id(image, mark)
                 )
-        self._answers(image, id, split)
+        yield from self._answers(image)
 
-    def _answers(self, image: Image, id: str, split: str) -> None:
+    def _answers(self, image: Image) -> Iterator[_Row]:
         """Questions with options as labels of the image."""
         for one in _questions(image.answers) if image.answers else ():
             options = [one.radio_answer] if one.radio_answer is not None else one.checklist_answers
@@ -194,28 +238,30 @@ class _Writer:
                     confidence = "0"
                 else:
                     confidence = "1" if option.confidence is None else repr(option.confidence)
-                self._row(_LABELS, split, id, "verification", self._label(name), confidence)
+                yield _Row(_LABELS, name, "verification", (confidence,))
             self.ledger.wrote("answer")
             if one.name not in (PRESENT, ABSENT):
                 reason = "a question and its answer became labels of the image"
                 self.ledger.approximated("answer", reason, image.name)
 
-    def _mark(self, image: Image, mark: Mark, place: int, id: str, split: str) -> Iterator[Part]:
+    def _mark(self, image: Image, mark: Mark, place: int) -> _Row:
+        """The line of an object; raises ValueError."""
         said = Told(mark.coco, *_KEYS)
         attributes = said.mapping("attributes")
         if mark.kind in (POLYGON, MASK):
-            yield from self._mask(image, mark, place, attributes, id, split)
+            row = self._mask(image, mark, place, attributes)
             known: tuple[str, ...] = _MASK_ATTRIBUTES
         elif mark.kind in (BOX, CUBOID):
-            self._box(image, mark, said, id, split)
+            row = self._box(image, mark, said)
             known = tuple(FLAGS.values())
         else:
             raise ValueError(f"Open Images has no {mark.word}")
         if any(one not in known for one in attributes):
             reason = "Open Images has no column for other attributes"
             self.ledger.changed("repaired", mark.word, reason, mark_id(image, mark))
+        return row
 
-    def _box(self, image: Image, mark: Mark, said: Told, id: str, split: str) -> None:
+    def _box(self, image: Image, mark: Mark, said: Told) -> _Row:
         left, top, right, bottom = marks.corners(mark, image)
         shares = self._shares(image, mark, (left, right, top, bottom), (image.width, image.height))
         if mark.kind == CUBOID:
@@ -226,8 +272,7 @@ class _Writer:
         if said.iscrowd:
             flags[list(FLAGS).index("IsGroupOf")] = "1"
         source = said.mapping(KEY).get("Source", "xclick")
-        label = self._label(mark.name)
-        self._row(_BOXES, split, id, source, label, confidence, *shares, *flags)
+        return _Row(_BOXES, mark.name, source, (confidence, *shares, *flags))
 
     def _shares(
         self,
@@ -249,9 +294,7 @@ class _Writer:
             self.ledger.changed("clipped", mark.word, "it reaches beyond its image", mark_id(image, mark))
         return [_text(min(max(one, 0.0), 1.0)) for one in found]
 
-    def _mask(
-        self, image: Image, mark: Mark, place: int, said: dict[str, Any], id: str, split: str
-    ) -> Iterator[Part]:
+    def _mask(self, image: Image, mark: Mark, place: int, said: dict[str, Any]) -> _Row:
         if mark.kind == POLYGON and not (image.width and image.height):
             raise ValueError("the image's size is not known")
         pixels = marks.run_lengths(mark, image, self.found.pixels)
@@ -268,12 +311,8 @@ class _Writer:
             self.ledger.changed("repaired", mark.word, reason, mark_id(image, mark))
         key = f"{mark.feature_id or place}".encode("utf-8", "replace")
         box_id = str(said.get("box_id") or blake2b(key, digest_size=4).hexdigest())
-        label = self._label(mark.name)
-        stem = f"{id}_{label.replace('/', '')}_{box_id}".replace("/", "_")
-        path = self.mask_names.path(stem, str(place), ending=None) + ".png"
         more = (said.get("predicted_iou", ""), said.get("clicks", ""))
-        self._row(_MASKS, split, path, id, label, box_id, *shares, *more)
-        yield Part(f"masks/{split}/{path}", pixels.png())
+        return _Row(_MASKS, mark.name, box_id, (*shares, *more), place, pixels.png())
 
 
 def _flag(value: object) -> str:
@@ -292,6 +331,7 @@ FORMAT = Format(
     options=Options,
     write=write,
     read=read,
+    prepare=one_by_one(_prepared),
     images=True,
     folder=folder,
     says="boxes with flags, masks, scores of boxes, answers as labels of the image; polygons as masks",

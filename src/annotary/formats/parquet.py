@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import msgspec
@@ -14,6 +14,7 @@ from annotary.errors import Missing
 from annotary.formats import Format, Part, Reading, Source, TrainingOptions
 from annotary.formats import _records as tables
 from annotary.formats import _rle as rle
+from annotary.formats._bodies import one_by_one, with_bodies
 from annotary.formats._json import shown
 from annotary.formats._records import Record
 from annotary.model.annotation import Ends
@@ -104,10 +105,9 @@ def write(found: ImageSet, options: Options) -> Iterator[Part]:
     try:
         rows: list[dict[str, Any]] = []
         size = 0
-        for image in found.images():
-            objects = list(tables.records(found, image))
-            rows.append(_row(found, image, objects))
-            size += sum(map(_weight, objects))
+        for _, (row, weight) in with_bodies(found, _prepared(found, options)):
+            rows.append(row)
+            size += weight
             if len(rows) >= options.row_group or size >= _FULL:
                 yield from _group(arrow, writer, out, form, rows)
                 size = 0
@@ -117,6 +117,17 @@ def write(found: ImageSet, options: Options) -> Iterator[Part]:
     finally:
         writer.close()
     yield Part("", out.taken())
+
+
+def _prepared(found: ImageSet, options: Options) -> Callable[[Image], tuple[dict[str, Any], int]]:
+    """An image's row, and about how many bytes it takes."""
+    del options
+
+    def made(image: Image) -> tuple[dict[str, Any], int]:
+        objects = list(tables.records(found, image))
+        return _row(found, image, objects), sum(map(_weight, objects))
+
+    return made
 
 
 def _group(arrow: Any, writer: Any, out: _Pieces, form: Any, rows: list[dict[str, Any]]) -> Iterator[Part]:
@@ -363,6 +374,7 @@ FORMAT = Format(
     options=Options,
     write=write,
     read=read,
+    prepare=one_by_one(_prepared),
     images=True,
     starts=_starts,
     ending=".parquet",

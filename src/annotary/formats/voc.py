@@ -17,10 +17,11 @@ VOC counts pixels from 1 and a box includes its last one: xmin = left + 1, xmax 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from itertools import repeat
 from math import ceil, floor
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from msgspec import Meta
 
@@ -28,7 +29,8 @@ from annotary.errors import Invalid
 from annotary.formats import Format, Part, TrainingOptions
 from annotary.formats import _label_png as pictures
 from annotary.formats import _marks as marks
-from annotary.formats._around import around, together
+from annotary.formats._around import around, measured, together
+from annotary.formats._bodies import of_many
 from annotary.formats._decimals import ends, span
 from annotary.formats._disk import Later
 from annotary.formats._image_index import picture_name
@@ -75,55 +77,64 @@ class Options(TrainingOptions, frozen=True):
 
 def write(found: ImageSet, options: Options) -> Iterator[Part]:
     """The files of each image, then the lists of images and the classes."""
-    writer = _Writer(found, options)
-    for images in together(found.images()):
-        plain = None if options.segmentation or options.whole else objects(found, images, writer.spelling)
-        for image, texts in zip(images, plain or repeat(None), strict=False):
-            yield from writer.image(image, texts)
+    writer = _Writer(found)
+    for image, body in of_many(found, _Bodies(found, options).of, together):
+        yield from writer.image(image, body)
     yield from writer.lists()
     yield writer.labelmap()
+
+
+def _prepared(found: ImageSet, options: Options) -> Callable[[list[Image]], list[_Body]]:
+    bodies = _Bodies(found, options)
+    return lambda images: list(bodies.of(measured(images)))
+
+
+class _Body(NamedTuple):
+    """An image's objects as text, the names of its classes, and its pictures of classes and objects.
+
+    Whether it is `segmented` is said even where too many objects leave it without pictures.
+    """
+
+    text: str
+    names: tuple[str, ...]
+    segmented: bool = False
+    pictures: tuple[bytes, bytes] | None = None
 
 
 class _Writer:
     """What is the same for all images of an export."""
 
-    def __init__(self, found: ImageSet, options: Options) -> None:
+    def __init__(self, found: ImageSet) -> None:
         self.found = found
-        self.options = options
         self.ledger = found.ledger
         self.names = Names(found.ledger)
         self.held: dict[str, Later] = {}
-        self.spelt: dict[str, str] = {}
+        self.met: set[str] = set()
 
-    def image(self, image: Image, plain: str | None) -> Iterator[Part]:
-        """One image's parts; its name is put by for the lists. `plain` is its objects, if they are known."""
+    def image(self, image: Image, body: _Body) -> Iterator[Part]:
+        """One image's parts; its name is put by for the lists."""
         stem = self.names.path(image.name, image.id, ending="")
         picture = picture_name(image, stem)
         self._list("Main", image, stem)
-        texts, numbers = (plain, []) if plain is not None else self._objects(image)
-        head = self._head(image, stem, picture, segmented=bool(numbers))
-        yield Part(f"Annotations/{stem}.xml", f"{head}{texts}</annotation>\n".encode())
-        if numbers:
+        for name in body.names:
+            self._meet(name)
+        head = self._head(image, stem, picture, segmented=body.segmented)
+        yield Part(f"Annotations/{stem}.xml", f"{head}{body.text}</annotation>\n".encode())
+        if body.segmented:
             self._list("Segmentation", image, stem)
-            yield from self._painted(image, stem, numbers)
+        if body.pictures is not None:
+            classes, objects = body.pictures
+            yield Part(f"SegmentationClass/{stem}.png", classes)
+            yield Part(f"SegmentationObject/{stem}.png", objects)
         yield from self.found.picture(image, f"JPEGImages/{picture}")
 
-    def _objects(self, image: Image) -> tuple[str, list[tuple[int, Mark, Rle]]]:
-        """The objects of an image mark by mark, and those that pictures show: place, mark, pixels."""
-        pixels = self._pixels(image) if self.options.segmentation else {}
-        texts, numbers, written = [], [], []
-        for place, mark in enumerate(image.marks):
-            try:
-                texts.append(self._object(image, mark, exact=place in pixels))
-            except ValueError as error:
-                drop(self.ledger, image, mark, str(error))
-                continue
-            written.append(mark)
-            if place in pixels:
-                numbers.append((len(written), mark, pixels[place]))
-        wrote(self.ledger, written)
-        no_answers(self.ledger, image, written, "VOC")
-        return "".join(texts), numbers
+    def _meet(self, name: str) -> None:
+        """A class that is used, or listed; where it is spelt otherwise, that is told once."""
+        if name not in self.met:
+            self.met.add(name)
+            self.found.classes.index(name)
+            if _named(name) != name:
+                self.ledger.changed("renamed", "class", "labelmap.txt or XML cannot say this name", name)
 
     def _list(self, kind: str, image: Image, stem: str) -> None:
         path = f"ImageSets/{kind}/{image.split or TRAIN}.txt"
@@ -148,12 +159,10 @@ class _Writer:
         if "background" not in self.found.classes.by_name:
             lines.append("background:0,0,0::\n")
         for one in self.found.classes:
-            name = self._named(one.name)
+            self._meet(one.name)
             red, green, blue = colour(one.index + 1)
-            lines.append(f"{name}:{red},{green},{blue}::\n")
+            lines.append(f"{_named(one.name)}:{red},{green},{blue}::\n")
         return Part("labelmap.txt", "".join(lines).encode("utf-8", "replace"))
-
-    # The XML file
 
     def _head(self, image: Image, stem: str, picture: str, *, segmented: bool) -> str:
         said = Told(image.coco, b'"voc"').items("voc")
@@ -185,10 +194,54 @@ class _Writer:
         lines = "".join(f"\t\t<{tag}>{escaped(text)}</{tag}>\n" for tag, text in rest.items() if text)
         return f"\t<annotary>\n{lines}\t</annotary>\n" if lines else ""
 
+
+class _Bodies:
+    """What is written of images without knowing any others."""
+
+    def __init__(self, found: ImageSet, options: Options) -> None:
+        self.found = found
+        self.options = options
+        self.ledger = found.ledger
+
+    def of(self, images: list[Image]) -> Iterator[_Body]:
+        """The bodies of some images."""
+        boxes_only = not (self.options.segmentation or self.options.whole)
+        plain = objects(self.found, images, _spelling) if boxes_only else None
+        for image, text in zip(images, plain or repeat(None), strict=False):
+            names = tuple(dict.fromkeys([mark.name for mark in image.marks]))
+            yield _Body(text, names) if text is not None else self._body(image, names)
+
+    def _body(self, image: Image, names: tuple[str, ...]) -> _Body:
+        text, numbers = self._objects(image)
+        if not numbers:
+            return _Body(text, names)
+        if not all([mark.name in self.found.classes.by_name for _, mark, _ in numbers]):
+            # New classes are numbered in the order of all objects.
+            for name in names:
+                self.found.classes.index(name)
+        return _Body(text, names, True, self._painted(image, numbers))
+
+    def _objects(self, image: Image) -> tuple[str, list[tuple[int, Mark, Rle]]]:
+        """The objects of an image mark by mark, and those that pictures show: place, mark, pixels."""
+        pixels = self._pixels(image) if self.options.segmentation else {}
+        texts, numbers, written = [], [], []
+        for place, mark in enumerate(image.marks):
+            try:
+                texts.append(self._object(image, mark, exact=place in pixels))
+            except ValueError as error:
+                drop(self.ledger, image, mark, str(error))
+                continue
+            written.append(mark)
+            if place in pixels:
+                numbers.append((len(written), mark, pixels[place]))
+        wrote(self.ledger, written)
+        no_answers(self.ledger, image, written, "VOC")
+        return "".join(texts), numbers
+
     def _object(self, image: Image, mark: Mark, *, exact: bool) -> str:
         """An object's lines; ValueError says why there are none. `exact`: its pixels are written too."""
         said = Told(mark.coco, b'"attributes"', b'"voc"', b'"iscrowd"')
-        name = self.spelling(mark.name)
+        name = _spelling(mark.name)
         box = self._box(image, mark, exact)
         if not said:
             return plain_object(name, "0", mark.confidence, box)
@@ -212,23 +265,6 @@ class _Writer:
             f"\t\t<truncated>{_flag(flags.get('truncated'))}</truncated>\n"
             f"\t\t<difficult>{difficult}</difficult>\n{more}\t\t<bndbox>\n{box}\t\t</bndbox>\n{rest}\t</object>\n"
         )
-
-    def spelling(self, name: str) -> str:
-        """A class's name as the XML file spells it."""
-        made = self.spelt.get(name)
-        if made is None:
-            self.found.classes.index(name)
-            self.spelt[name] = made = escaped(self._named(name))
-        return made
-
-    def _named(self, name: str) -> str:
-        """A class's name as XML and labelmap.txt both can say it."""
-        made = _UNSAID.sub("_", name).strip() or "_"
-        made = f"_{made[1:]}" if made.startswith("#") else made
-        if made != name and name not in self.spelt:
-            self.ledger.changed("renamed", "class", "labelmap.txt or XML cannot say this name", name)
-            self.spelt[name] = escaped(made)
-        return made
 
     def _box(self, image: Image, mark: Mark, exact: bool) -> str:
         if mark.kind not in _BOXED:
@@ -268,12 +304,12 @@ class _Writer:
                 made[place] = found
         return made
 
-    def _painted(self, image: Image, stem: str, numbers: list[tuple[int, Mark, Rle]]) -> Iterator[Part]:
+    def _painted(self, image: Image, numbers: list[tuple[int, Mark, Rle]]) -> tuple[bytes, bytes] | None:
         if numbers[-1][0] >= HIGHEST:
             for _, mark, _ in numbers:
                 reason = f"a picture has numbers for {HIGHEST - 1} objects; the box around it is there"
                 self.ledger.approximated(mark.word, reason, mark_id(image, mark))
-            return
+            return None
         painted = pictures.paint((one for _, _, one in numbers), image.height, image.width)
         for (_, mark, _), area, hidden in zip(numbers, painted.areas, painted.hidden, strict=True):
             if hidden:
@@ -285,15 +321,28 @@ class _Writer:
                 self.ledger.approximated(mark.word, "painted in whole pixels", mark_id(image, mark))
         values = [self._value(mark.name) for _, mark, _ in numbers]
         palette = pictures.voc_palette()
-        yield Part(f"SegmentationClass/{stem}.png", pictures.encode_palette(painted.labels(values), palette))
         places = painted.labels([number for number, _, _ in numbers])
-        yield Part(f"SegmentationObject/{stem}.png", pictures.encode_palette(places, palette))
+        return pictures.encode_palette(painted.labels(values), palette), pictures.encode_palette(
+            places, palette
+        )
 
     def _value(self, name: str) -> int:
         value = self.found.classes.index(name) + 1
         if not 0 < value < HIGHEST:
             raise Invalid(f"class {name!r} would have the value {value}; values are from 1 to {HIGHEST - 1}")
         return value
+
+
+def _named(name: str) -> str:
+    """A class's name as XML and labelmap.txt both can say it."""
+    made = _UNSAID.sub("_", name).strip() or "_"
+    return f"_{made[1:]}" if made.startswith("#") else made
+
+
+@lru_cache(1000)
+def _spelling(name: str) -> str:
+    """A class's name as the XML file spells it."""
+    return escaped(_named(name))
 
 
 def _flag(value: object) -> str:
@@ -315,6 +364,7 @@ FORMAT = Format(
     options=Options,
     write=write,
     read=read,
+    prepare=_prepared,
     images=True,
     starts=starts,
     folder=folder,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Annotated
 
 from msgspec import Meta
@@ -19,6 +18,7 @@ from annotary.formats._yolo_lines import (
     OUTSIDE,
     REACHES,
     ROUND,
+    Lines,
     box,
     read_set,
     write_set,
@@ -38,21 +38,32 @@ class Options(TrainingOptions, frozen=True):
         """Always a folder."""
         return False
 
+    def sheets(self) -> bool:
+        """Always."""
+        return True
+
 
 def write(found: ImageSet, options: Options) -> Iterator[Part]:
     """Label files, pictures, the index of images and data.yaml."""
-    return write_set(
-        found, _numbers, task=DETECT, title=_TITLE, confidence=options.confidence, together=_together
-    )
+    return write_set(found, _lines(options))
+
+
+def _lines(options: Options) -> Lines:
+    return Lines(_numbers, DETECT, _TITLE, options.confidence, _together)
 
 
 def _together(found: ImageSet, some: Sheet | list[Image]) -> list[bytes] | None:
     return lines(found, some, _TITLE) if isinstance(some, Sheet) else lines_of(found, some)
 
 
-def _by_sheet(found: ImageSet, options: Options) -> Callable[[Sheet], list[bytes] | None]:
-    del options
-    return partial(_together, found)
+def _prepared(found: ImageSet, options: Options) -> Callable[[Sheet | list[Image]], list[bytes] | None]:
+    text_of = _lines(options).of(found)
+
+    def made(some: Sheet | list[Image]) -> list[bytes] | None:
+        texts = _together(found, some)
+        return texts if texts is not None or isinstance(some, Sheet) else [text_of(one) for one in some]
+
+    return made
 
 
 def read(source: Source, options: Options, reading: Reading) -> Iterator[Image]:
@@ -98,7 +109,7 @@ FORMAT = Format(
     options=Options,
     write=write,
     read=read,
-    by_sheet=_by_sheet,
+    prepare=_prepared,
     images=True,
     folder=_is_detection,
     says="boxes, scores; whatever else has an extent as the box around it",

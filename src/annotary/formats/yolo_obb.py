@@ -14,7 +14,7 @@ from annotary.formats import _marks as marks
 from annotary.formats._geometry import Ring
 from annotary.formats._losses import mark_id
 from annotary.formats._yolo_files import OBB, task_of
-from annotary.formats._yolo_lines import ROUND, box, outline, read_set, shares, write_set
+from annotary.formats._yolo_lines import ROUND, Lines, box, outline, prepared, read_set, shares, write_set
 from annotary.model.geometry import Box
 from annotary.model.image import BOX, CUBOID, MASK, POLYGON, Image, ImageSet, Mark
 
@@ -39,7 +39,11 @@ class Options(TrainingOptions, frozen=True):
 
 def write(found: ImageSet, options: Options) -> Iterator[Part]:
     """Label files, pictures, the index of images and data.yaml."""
-    return write_set(found, _numbers, task=OBB, title="YOLO oriented boxes", confidence=options.confidence)
+    return write_set(found, _lines(options))
+
+
+def _lines(options: Options) -> Lines:
+    return Lines(_numbers, OBB, "YOLO oriented boxes", options.confidence)
 
 
 def read(source: Source, options: Options, reading: Reading) -> Iterator[Image]:
@@ -123,6 +127,7 @@ FORMAT = Format(
     options=Options,
     write=write,
     read=read,
+    prepare=prepared(_lines),
     images=True,
     folder=_is_oriented,
     says="boxes and rotated rectangles exactly, scores; whatever else as the smallest rectangle around it",

@@ -17,7 +17,7 @@ from annotary.formats._contours import Region
 from annotary.formats._geometry import Ring
 from annotary.formats._losses import mark_id
 from annotary.formats._yolo_files import SEGMENT, task_of
-from annotary.formats._yolo_lines import clipped, outline, read_set, shares, write_set
+from annotary.formats._yolo_lines import Lines, clipped, outline, prepared, read_set, shares, write_set
 from annotary.model.image import BOX, CUBOID, MASK, POLYGON, Image, ImageSet, Mark
 
 _GOOD = 0.99
@@ -39,11 +39,14 @@ class Options(TrainingOptions, frozen=True):
 
 def write(found: ImageSet, options: Options) -> Iterator[Part]:
     """Label files, pictures, the index of images and data.yaml."""
+    return write_set(found, _lines(options))
 
+
+def _lines(options: Options) -> Lines:
     def numbers(found: ImageSet, image: Image, mark: Mark) -> list[float]:
         return shares(_ring(found, image, mark, options.tolerance), image)
 
-    return write_set(found, numbers, task=SEGMENT, title="YOLO segmentation", confidence=options.confidence)
+    return Lines(numbers, SEGMENT, "YOLO segmentation", options.confidence)
 
 
 def read(source: Source, options: Options, reading: Reading) -> Iterator[Image]:
@@ -118,6 +121,7 @@ FORMAT = Format(
     options=Options,
     write=write,
     read=read,
+    prepare=prepared(_lines),
     images=True,
     folder=_is_segmentation,
     says="polygons, masks of one part exactly, scores; parts and holes joined into one ring, by their IoU",

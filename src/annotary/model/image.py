@@ -220,6 +220,24 @@ class Classes:
         return len(self.by_name)
 
 
+class Unsettled(Exception):
+    """A class that no ontology has: its number follows from the rows before, which are not known."""
+
+
+class Settled(Classes):
+    """The classes that are known before any row: who works out some of the rows by themselves has these."""
+
+    def __init__(self, known: Classes) -> None:
+        super().__init__()
+        self.by_name = dict(known.by_name)
+
+    def add(self, name: str, index: int | None = None, **more: Any) -> Class:
+        """The class of a name; raises Unsettled."""
+        if name not in self.by_name:
+            raise Unsettled(name)
+        return super().add(name, index, **more)
+
+
 def classes_of(ontologies: list[Normalized], given: dict[str, int] | None = None) -> Classes:
     """The classes of ontologies: numbers the user gives, then those kept in them, then the order of names."""
     tools: list[Tool] = [tool for one in ontologies for tool in one.tools if tool.tool != "edge"]

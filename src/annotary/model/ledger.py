@@ -108,7 +108,7 @@ class Ledger:
         self, action: Literal["renamed", "clipped", "repaired"], kind: str, reason: str, id: str
     ) -> None:
         """One came out under another name, cut off at the image's border, or mended."""
-        self._note(action, kind, reason, (id,), 1)
+        self.changed_all(action, kind, reason, (id,))
 
     def changed_all(
         self,

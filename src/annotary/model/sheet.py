@@ -69,10 +69,10 @@ class Sheet(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """A sheet of which a format has made, in another process, what follows from it alone: `made`.
+    """Rows of which a format has made, in another process, what follows from each alone: `made`.
 
-    `images` and `full` are those of the sheet; `kinds` is how many marks of each kind it had, `answers` how
-    many questions were answered, `calls` what the ledger is to be told.
+    `images` and `full` are as those of a sheet; `kinds` is how many marks of each kind they had, `answers`
+    how many questions were answered, `calls` what the ledger is to be told.
     """
 
     images: list[Image]
