@@ -39,7 +39,7 @@ def test_a_set_takes_several_at_once_where_all_are_new(monkeypatch: Any, bits: i
     monkeypatch.setattr(_seen, "_RECENT", 60)
     monkeypatch.setattr(_seen, "_BITS", bits)
     monkeypatch.setattr(_seen, "_PLACES", (1 << bits) - 1)
-    seen, numbers, texts = _disk.Seen(), set[int](), set[str]()
+    seen, numbers, texts = _seen.Seen(), set[int](), set[str]()
     luck = random.Random(4)
     taken = 0
     for _ in range(300):
