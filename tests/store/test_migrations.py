@@ -115,7 +115,7 @@ def test_a_newer_schema_that_leaves_room_for_this_program_is_used(store_url: str
 def test_who_only_reads_looks_at_the_schema_too(store_url: str) -> None:
     Store.open(store_url).close()
     with closing(Unopened(store_url, "default")) as store, store.reader.raw(snapshot=True) as cursor:
-        cursor.execute("SELECT count(*) FROM entities")
+        cursor.execute("SELECT count(*) FROM data_rows")
         assert cursor.fetchall() == [(0,)]
     stated(store_url, "9999", migrations.HEAD)
     with closing(Unopened(store_url, "default")) as store, store.reader.raw() as cursor:
