@@ -20,6 +20,7 @@ from annotary.errors import Invalid, Unavailable
 from annotary.formats import Part
 from annotary.formats._disk import Later
 from annotary.model.base import to_json
+from annotary.model.corpus import Notice, Notify
 from annotary.model.task import Artifact
 
 ENDINGS = (".json", ".ndjson", ".jsonl", ".zip", ".gz", ".zst", ".xml", ".csv", ".parquet")
@@ -162,6 +163,21 @@ def _plainly(parts: Iterable[Part], path: str, digest: Any) -> int:
         return size
     finally:
         os.close(file)
+
+
+UNLINKED = "an archive holds no links to the images' own files; copied they are in it (images: copy)"
+
+
+def without_links(parts: Iterable[Part], notify: Notify) -> Iterator[Part]:
+    """The parts that an archive holds; links that are left out are told of at the end."""
+    left_out = 0
+    for part in parts:
+        if part.link:
+            left_out += 1
+        else:
+            yield part
+    if left_out:
+        notify(Notice(place="", value="", reason=UNLINKED, count=left_out))
 
 
 def to_zip(parts: Iterable[Part], path: Path) -> Artifact:
