@@ -13,7 +13,8 @@ from typing import Any
 from zipfile import ZipFile
 
 import pytest
-from PIL import Image
+from msgspec import Raw
+from PIL import Image as Picture
 
 import annotary
 from annotary.engine import corpus_images, partitions, spreading
@@ -25,11 +26,13 @@ from annotary.engine.sinks import UNLINKED
 from annotary.engine.written import delivered
 from annotary.errors import Invalid, Lossy
 from annotary.formats import load, reading
-from annotary.model.image import Classes
+from annotary.model.geometry import Box
+from annotary.model.image import BOX, Classes, Image, Mark, Settled
 from annotary.model.ledger import Ledger
 from annotary.sample.truth import row as sample_row
 from annotary.store import Store
 from tests._processes import children
+from tests.formats.everything import written
 
 ROWS, STEP = 22, 5
 MODULE = "annotary.engine.processes"
@@ -203,7 +206,7 @@ def test_strict_refuses_before_anything_is_written(sample: str, tmp_path: Path) 
 
 
 def test_stratified_splits_are_refused(sample: str, tmp_path: Path) -> None:
-    with pytest.raises(Invalid, match="a training format without stratify"):
+    with pytest.raises(Invalid, match="are written in parts; without stratify"):
         in_parts(sample, tmp_path / "out", format="yolo", options={"split": [0.5, 0.5], "stratify": True})
 
 
@@ -231,13 +234,46 @@ def test_a_class_that_no_ontology_has_must_be_numbered(
         assert numbers == {name: (number, None) for name, number in given.items()}
 
 
+def _image(number: int, name: str, coco: str = "") -> Image:
+    mark = Mark(
+        kind=BOX,
+        name=name,
+        feature_id=f"m{number}",
+        bounding_box=Box(left=1.0, top=2.0, width=3.0, height=4.0),
+        coco=Raw(coco.encode()),
+    )
+    return Image(
+        number=number, id=f"i{number}", external_id=f"{number}.jpg", width=10, height=10, marks=[mark]
+    )
+
+
+def test_ids_that_rows_bring_are_not_those_of_one_part_only() -> None:
+    own = '{"id":5,"image_id":1,"category_id":9,"bbox":[1,2,3,4],"area":12,"iscrowd":0}'
+    found = []
+    for settled in (Classes, lambda given: Settled(Classes(given))):
+        parts = (_image(1, "car", own), _image(2, "car"))
+        files = [written("coco", [one], settled({"car": 0}))[0][""] for one in parts]
+        found.append([json.loads(file)["categories"] for file in files])
+    (first, second), alike = found
+    assert first != second
+    assert alike == [second, second]
+
+
+def test_names_that_become_one_are_told_apart_alike_in_all_parts() -> None:
+    for name, type in (("a b", "a_b"), ("a  b", "a_b_(2)")):
+        files, _ = written("kitti", [_image(1, name)], Settled(Classes({"a b": 0, "a  b": 1})))
+        (labels,) = (data for path, data in files.items() if path.endswith("label_2/1.txt"))
+        assert labels.startswith(f"{type} ".encode())
+        assert files["kitti_classes.txt"] == b'a_b\t"a b"\na_b_(2)\t"a  b"\n'
+
+
 @pytest.fixture
 def crossing(tmp_path: Path) -> Path:
     """A folder with labels, and one in it with their pictures."""
     folder = tmp_path / "crossing"
     (folder / "pictures").mkdir(parents=True)
     for number in range(7):
-        Image.new("RGB", (64, 48), (number * 30, 90, 120)).save(folder / "pictures" / f"{number}.png")
+        Picture.new("RGB", (64, 48), (number * 30, 90, 120)).save(folder / "pictures" / f"{number}.png")
     images = [{"id": 1 + n, "file_name": f"{n}.png", "width": 64, "height": 48} for n in range(7)]
     annotations = [
         {"id": 1 + n, "image_id": 1 + n, "category_id": 1 + n // 6, "bbox": [4, 4, 9, 9], "iscrowd": 0}

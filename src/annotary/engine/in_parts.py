@@ -42,8 +42,7 @@ def deliver_parts(
     if export.files is None:
         raise Invalid(
             "only exports of a project or model run, out of a store that is opened here, are written in"
-            " parts: as labelbox-v1, labelbox-v2 or labelbox-ndjson without pictures of masks (masks), or"
-            " as a training format without stratify"
+            " parts; without stratify, pictures of masks (masks) and arrays (array)"
         )
     address = str(destination)
     gathered = _bucket(address, export.ending) if address.startswith(SCHEME) else _folder(Path(destination))
