@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import file_digest
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -213,15 +214,19 @@ def to_place(engine: Engine, order: Order, stretch: Stretch, goal: Goal, written
     parts = (_data_set if load(order.format).images else parts_of)(engine, order, stretch, written)
     place = parts_place(goal.place)
     with writing(place) as folder:
-        path = folder / goal.name
-        if order.options.one_file():
-            file = sinks.to_file((part.data for part in parts), path)
-        else:
-            file = sinks.to_zip(sinks.without_links(parts, written.findings.notify), path)
+        path = folder / "part"
+        with path.open("w+b") as file:
+            if order.options.one_file():
+                file.writelines(part.data for part in parts)
+            else:
+                sinks.zipped(sinks.without_links(parts, written.findings.notify), file)
+            size = file.tell()
+            file.seek(0)
+            digest = file_digest(file, "sha256").hexdigest()
         # A data set is a file even if it has no images.
-        if file.bytes and written.done:
-            written.parts.append((goal.name, file.bytes))
-            written.sha256 = file.sha256
+        if size and written.done:
+            written.parts.append((goal.name, size))
+            written.sha256 = digest
             place.take(goal.name, path, {})
     return written
 
