@@ -21,10 +21,11 @@ from annotary.engine import corpus_images, partitions, spreading
 from annotary.engine.converting import split_of_name
 from annotary.engine.core import Engine
 from annotary.engine.in_parts import deliver_parts
+from annotary.engine.partitions import parts_place
 from annotary.engine.recognising import opened
 from annotary.engine.sinks import UNLINKED
 from annotary.engine.written import delivered
-from annotary.errors import Invalid, Lossy
+from annotary.errors import Invalid, Lossy, Unavailable
 from annotary.formats import load, reading
 from annotary.model.geometry import Box
 from annotary.model.image import BOX, Classes, Image, Mark, Settled
@@ -197,6 +198,25 @@ def test_an_executor_writes_the_same_bytes(
         assert one == two
         assert alone.findings.ledger.document() == others.findings.ledger.document()
     engine.close()
+
+
+@pytest.mark.postgres
+def test_into_a_bucket(postgres_url: str, bucket: str, tmp_path: Path) -> None:
+    filled(postgres_url)
+    files, _ = in_parts(postgres_url, tmp_path / "out", format="yolo")
+
+    def moved(rows: int) -> None:
+        raise Unavailable("enough")
+
+    with annotary.Client(postgres_url) as client:
+        (project,) = client.get_projects()
+        told = project.export(format="yolo", workers=2).save_parts(f"{bucket}/monday")
+        with pytest.raises(Unavailable, match="enough"):
+            deliver_parts(project.export(format="yolo").open(), f"{bucket}/tuesday", moved)
+    assert [one.path for one in told[: len(files)]] == [f"{bucket}/monday/{name}" for name in files]
+    place = parts_place(f"{bucket}/monday")
+    assert {name: place.whole(name) for name in files} == files
+    assert not list(parts_place(f"{bucket}/tuesday").names(""))
 
 
 def test_strict_refuses_before_anything_is_written(sample: str, tmp_path: Path) -> None:
