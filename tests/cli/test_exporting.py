@@ -154,6 +154,10 @@ def test_in_parts(at: Path) -> None:
     manifest = Path("parts/manifest.json").read_bytes()
     assert said[1] == f"parts/part-00000.ndjson: {len(one):,} bytes, sha256 {sha256(one).hexdigest()}"
     assert said[2].startswith("parts/manifest.json: ") and said[2].endswith(sha256(manifest).hexdigest())
+    for format, ending in (("coco", ".json"), ("yolo", ".zip")):
+        done("export", PROJECT, "--format", format, "--parts", "-o", format)
+        assert Path(format, f"part-00000{ending}").is_file()
+        assert json.loads(Path(format, "manifest.json").read_bytes())["format"] == format
     assert "parts is there already and not empty" in refused("export", PROJECT, "--parts", "-o", "parts")
     for words in (("--parts",), ("--parts", "-o", "-")):
         assert "give -o a folder or s3://BUCKET/PREFIX" in refused("export", PROJECT, *words, status=2)

@@ -133,8 +133,8 @@ def test_what_is_refused(street: str, tmp_path: Path) -> None:
         (full, {}, "is there already and not empty"),
         (full / "file", {}, "is there already and not empty"),
         (tmp_path / "out.zip", {}, "named like a file"),
-        (tmp_path / "out", {"format": "coco"}, "are written in parts"),
-        (tmp_path / "out", {"options": {"masks": "png"}}, "are written in parts"),
+        (tmp_path / "out", {"format": "labelbox-v1", "options": {"array": True}}, "and arrays"),
+        (tmp_path / "out", {"options": {"masks": "png"}}, "in parts; without .* pictures of masks"),
         ("s3://No/Bucket", {}, "not a bucket"),
     ):
         with pytest.raises(Invalid, match=reason):

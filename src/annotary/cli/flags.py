@@ -112,8 +112,8 @@ def _states() -> Iterator[Parameter]:
     help = "A Dask scheduler, such as tcp://host:8786, whose workers write it; the store is in PostgreSQL."
     yield option("scheduler", str | None, OUTPUT, help, "--scheduler", metavar="ADDRESS")
     help = (
-        "Files of lines of some rows each and a manifest, into a folder that all workers share or"
-        " s3://BUCKET/PREFIX: each process writes its own."
+        "Files of some rows each (lines, or a data set) and a manifest, into a folder that all workers share"
+        " or s3://BUCKET/PREFIX: each process writes its own."
     )
     yield option("parts", bool, OUTPUT, help, "--parts", default=False)
     help = "Where the images' own files are, for --images link and copy. Default: where an import found them."

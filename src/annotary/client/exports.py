@@ -91,8 +91,9 @@ class ExportTask:
         return delivered(self.open(counted=True), Path(path))
 
     def save_parts(self, destination: str | Path) -> list[Artifact]:
-        """Write the export as files of lines and a manifest below a new folder or `s3://BUCKET/PREFIX`, as
-        `annotary export --parts` does: each of its workers or executor's writes its own. Gives the files.
+        """Write the export as files of some rows each (lines, or a data set) and a manifest below a new
+        folder or `s3://BUCKET/PREFIX`, as `annotary export --parts` does: each of its workers or executor's
+        writes its own. Gives the files.
 
         Raises Invalid, Missing, Unavailable.
         """

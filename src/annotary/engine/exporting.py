@@ -52,7 +52,8 @@ class Export:
     `annotations` counts only where counting was asked for. `lines` says that all is one file of JSON lines,
     `document` that it is one JSON document, `one_file` that it is one file. `about` is what a manifest says.
     `near` is a folder to keep stretches in that several processes write, from before the parts are read.
-    `files` writes it as several files of lines to the place at an address, where it can be written so.
+    `files` writes it as several files, of lines or each a data set, to the place at an address, where it can
+    be written so.
     `settle` is called when the parts have been read, to the end or not.
     """
 
@@ -83,6 +84,15 @@ class Export:
             if close is not None:
                 close()
             self.settle()
+
+    @property
+    def ending(self) -> str:
+        """That of its one file, or of an archive of its files."""
+        if not self.one_file:
+            return ".zip"
+        if self.lines:
+            return ".ndjson"
+        return ".json" if self.document else self.format.ending
 
     def counts(self) -> dict[str, int]:
         """What has gone by."""
@@ -150,7 +160,8 @@ def open_export(
     corpus = corpus._replace(again=again, pixels=engine.store.blob)
     order = None
     if selected is not None and among is None and options.in_stretches():
-        order = Order(selected, request.format, options, query.labels, query.params, counted)
+        there = None if images is None else images.absolute()
+        order = Order(selected, request.format, options, query.labels, query.params, counted, there)
     _check_far(engine, form, order, executor)
     share = _share(engine, export, order, request.workers, executor)
     _write(engine, export, corpus, options, images, share and order, share)
@@ -172,8 +183,8 @@ def _share(
         count = far_workers(wanted) + 1
     if order is None:
         return None
-    if export.format.apart is not None and export.lines:
-        export.files = partial(spread_files, engine, order, export, count, executor)
+    if export.format.images or (export.format.apart is not None and export.lines):
+        export.files = partial(spread_files, engine, order, export, count, executor, export.ending)
     return partial(spread, engine, order, export, count, lambda: export.near, executor) if count > 1 else None
 
 

@@ -38,6 +38,12 @@ class Findings:
                 count=present.count + notice.count,
             )
 
+    def add(self, later: Findings) -> None:
+        """Take note of the remarks and losses of what came after."""
+        self.ledger.add(later.ledger)
+        for notice in later.notices:
+            self.notify(notice)
+
     @property
     def notices(self) -> list[Notice]:
         """The remarks, one for each reason."""

@@ -1,6 +1,7 @@
-"""An export as several files of lines, each written by whoever reads its rows, and a manifest of them all.
+"""An export as several files, each written by whoever reads its rows, and a manifest of them all.
 
-One after the other they are the one file that the export is otherwise. In a bucket they stand under their
+Files of lines are, one after the other, the one file that the export is otherwise; of a training format each
+is a data set by itself, an archive where that has several files. In a bucket they stand under their
 names as they are made; that all of them are there says the manifest, which comes last.
 """
 
@@ -19,14 +20,12 @@ from annotary.engine.exporting import Export
 from annotary.engine.manifest import LOSSES, MANIFEST, beside
 from annotary.engine.partitions import Written, parts_place
 from annotary.engine.sinks import ENDINGS, SHOWN
-from annotary.engine.spreading import ENDING
 from annotary.errors import Invalid, Unavailable
 from annotary.model.base import to_json
 from annotary.model.task import Artifact
 from annotary.store.bucket import SCHEME
 from annotary.store.places import Place
 
-_OWN = re.compile(rf"part-\d+{re.escape(ENDING)}|{re.escape(MANIFEST)}|{re.escape(LOSSES)}")
 UNSEEN = (
     "was written where this machine does not see it; give a folder that all workers share, or"
     f" {SCHEME}BUCKET/PREFIX"
@@ -42,11 +41,11 @@ def deliver_parts(
     """
     if export.files is None:
         raise Invalid(
-            "only exports of a project or model run as labelbox-v1, labelbox-v2 or labelbox-ndjson, without"
-            " pictures of masks, out of a store that is opened here, are written in parts"
+            "only exports of a project or model run, out of a store that is opened here, are written in"
+            " parts; without stratify, pictures of masks (masks) and arrays (array)"
         )
     address = str(destination)
-    gathered = _bucket(address) if address.startswith(SCHEME) else _folder(Path(destination))
+    gathered = _bucket(address, export.ending) if address.startswith(SCHEME) else _folder(Path(destination))
     with gathered as (place, own, final):
         shown: list[Artifact] = []
         listed: list[bytes] = []
@@ -54,6 +53,7 @@ def deliver_parts(
         with closing(export.files(own)) as found:
             for name, written in found:
                 moved(export.done)
+                export.findings.add(written.findings)
                 if not written.size:
                     continue
                 _check(place, name, written)
@@ -84,7 +84,7 @@ Gathered = tuple[Place, str, Callable[[str], str]]
 
 
 @contextmanager
-def _bucket(address: str) -> Iterator[Gathered]:
+def _bucket(address: str, ending: str) -> Iterator[Gathered]:
     place = parts_place(address)
     prefix = address.rstrip("/")
     if next(place.names(""), None) is not None:
@@ -92,8 +92,9 @@ def _bucket(address: str) -> Iterator[Gathered]:
     try:
         yield place, address, lambda name: f"{prefix}/{name}".rstrip("/")
     except BaseException:
+        own = re.compile(rf"part-\d+{re.escape(ending)}|{re.escape(MANIFEST)}|{re.escape(LOSSES)}")
         for kept in place.names(""):
-            if _OWN.fullmatch(kept.name):
+            if own.fullmatch(kept.name):
                 place.delete(kept.name)
         raise
 

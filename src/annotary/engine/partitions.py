@@ -10,17 +10,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import file_digest
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from annotary.engine import label_rules
+from annotary.engine import label_rules, sinks
 from annotary.engine.core import Engine
 from annotary.engine.corpora import Selection
 from annotary.engine.findings import Findings
 from annotary.engine.sheet_parts import UNREAD, apart
-from annotary.engine.sinks import put
+from annotary.errors import Invalid
 from annotary.formats import Options, Part, Prepare, TrainingOptions, load
 from annotary.model.corpus import Corpus, Page, Section
 from annotary.model.export import ExportParams, LabelRule
+from annotary.model.image import Settled, Unsettled
 from annotary.store.addresses import opened
 from annotary.store.opening import Unopened
 from annotary.store.places import Folder, Place, writing
@@ -36,7 +38,10 @@ class Counts(Protocol):
 
 
 class Order(NamedTuple):
-    """What is to be written, in words that another process understands."""
+    """What is to be written, in words that another process understands.
+
+    `images` is a folder where the images' own files are, for who writes data sets.
+    """
 
     selection: Selection
     format: str
@@ -44,6 +49,7 @@ class Order(NamedTuple):
     labels: LabelRule
     params: ExportParams
     in_full: bool
+    images: Path | None = None
 
 
 class Goal(NamedTuple):
@@ -71,12 +77,14 @@ class Job(NamedTuple):
 class Written:
     """A stretch that was written: the paths and sizes of its parts in order, and what was counted.
 
-    `data` are the parts themselves where they are not in a file, `sha256` is of the file in a place.
+    `data` are the parts themselves where they are not in a file, `sha256` is of the file in a place, and
+    `findings` are what there is to tell of a data set.
     """
 
     parts: list[tuple[str, int]] = field(default_factory=list)
     data: list[bytes] = field(default_factory=list)
     sha256: str = ""
+    findings: Findings = field(default_factory=Findings)
     done: int = 0
     labels: int = 0
     annotations: int = 0
@@ -138,7 +146,12 @@ def parts_of(engine: Engine, order: Order, stretch: Stretch, counts: Counts) -> 
 def rows(engine: Engine, order: Order, stretch: Stretch, counts: Counts) -> Corpus:
     """The rows of a stretch, which are counted."""
     corpus = order.selection.corpus(engine, between=stretch)
-    corpus = corpus._replace(pixels=lambda name: engine.store.blob(name))
+
+    def again() -> Iterable[Page]:
+        pages = order.selection.corpus(engine, between=stretch).pages
+        return pages if order.labels == "all" else label_rules.chosen(pages, order.labels, order.params)
+
+    corpus = corpus._replace(again=again, pixels=lambda name: engine.store.blob(name))
     return chosen(corpus, counts, order.labels, order.params, in_full=order.in_full)
 
 
@@ -160,6 +173,27 @@ def _prepared(
     add(counts, counted)
 
 
+def _data_set(engine: Engine, order: Order, stretch: Stretch, written: Written) -> Iterator[Part]:
+    """The parts of a stretch as a data set by itself, whose classes are numbered as in those of all others.
+
+    Raises Invalid.
+    """
+    # Brings numpy, which other formats can do without.
+    from annotary.engine.corpus_images import of_corpus
+
+    form, options = load(order.format), order.options
+    assert form.write is not None and isinstance(options, TrainingOptions)
+    corpus = rows(engine, order, stretch, written)
+    found = of_corpus(engine, corpus, options, written.findings, order.images, sheets=options.sheets())
+    try:
+        yield from form.write(found._replace(classes=Settled(found.classes)), options)
+    except Unsettled as error:
+        raise Invalid(
+            f"class {error.args[0]!r} is in no ontology of what is exported, so that its number would differ"
+            " between parts; number it (class_index, --class-index), or export without parts"
+        ) from None
+
+
 def add(counts: Counts, more: Counts) -> None:
     """Count what was counted elsewhere."""
     counts.done += more.done
@@ -171,19 +205,28 @@ def to_file(parts: Iterable[Part], path: str, written: Written) -> Written:
     """Write the parts of a stretch to a new file, one behind the other, and note their sizes."""
     with open(path, "wb", buffering=0) as file:
         for part in parts:
-            written.parts.append((part.path, put(file.write, part.data)))
+            written.parts.append((part.path, sinks.put(file.write, part.data)))
     return written
 
 
-def to_place(parts: Iterable[Part], goal: Goal, written: Written) -> Written:
-    """Write the parts of a stretch to a file, which its place has when it is whole; none if it is empty."""
+def to_place(engine: Engine, order: Order, stretch: Stretch, goal: Goal, written: Written) -> Written:
+    """Write a stretch to a file, which its place has when it is whole; none where there is nothing in it."""
+    parts = (_data_set if load(order.format).images else parts_of)(engine, order, stretch, written)
     place = parts_place(goal.place)
     with writing(place) as folder:
         path = folder / "part"
-        to_file(parts, str(path), written)
-        if written.size:
-            with path.open("rb") as file:
-                written.sha256 = file_digest(file, "sha256").hexdigest()
+        with path.open("w+b") as file:
+            if order.options.one_file():
+                file.writelines(part.data for part in parts)
+            else:
+                sinks.zipped(sinks.without_links(parts, written.findings.notify), file)
+            size = file.tell()
+            file.seek(0)
+            digest = file_digest(file, "sha256").hexdigest()
+        # A data set is a file even if it has no images.
+        if size and written.done:
+            written.parts.append((goal.name, size))
+            written.sha256 = digest
             place.take(goal.name, path, {})
     return written
 
@@ -203,9 +246,9 @@ def write_stretch(job: Job) -> Written:
     """Write a stretch: what other processes are asked to do."""
     written = Written()
     engine = _engine(job.store, job.org, job.base_url)
-    parts = parts_of(engine, job.order, job.stretch, written)
     if isinstance(job.goal, Goal):
-        return to_place(parts, job.goal, written)
+        return to_place(engine, job.order, job.stretch, job.goal, written)
+    parts = parts_of(engine, job.order, job.stretch, written)
     if job.goal is not None:
         return to_file(parts, job.goal, written)
     for part in parts:

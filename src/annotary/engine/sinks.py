@@ -13,13 +13,14 @@ from io import FileIO
 from itertools import chain, groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from annotary.engine.manifest import MANIFEST
 from annotary.errors import Invalid, Unavailable
 from annotary.formats import Part
 from annotary.formats._disk import Later
 from annotary.model.base import to_json
+from annotary.model.corpus import Notice, Notify
 from annotary.model.task import Artifact
 
 ENDINGS = (".json", ".ndjson", ".jsonl", ".zip", ".gz", ".zst", ".xml", ".csv", ".parquet")
@@ -164,19 +165,37 @@ def _plainly(parts: Iterable[Part], path: str, digest: Any) -> int:
         os.close(file)
 
 
+UNLINKED = "an archive holds no links to the images' own files; copied they are in it (images: copy)"
+
+
+def without_links(parts: Iterable[Part], notify: Notify) -> Iterator[Part]:
+    """The parts that an archive holds; links that are left out are told of at the end."""
+    left_out = 0
+    for part in parts:
+        if part.link:
+            left_out += 1
+        else:
+            yield part
+    if left_out:
+        notify(Notice(place="", value="", reason=UNLINKED, count=left_out))
+
+
+def zipped(parts: Iterable[Part], out: IO[bytes]) -> None:
+    """Write an archive into a file, the same bytes for the same parts."""
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        # An archive holds no links to files of this machine.
+        bytes_only = (part for part in parts if not part.link)
+        for name, pieces in groupby(bytes_only, key=_path_of):
+            # A fixed date: the same export is the same file.
+            with archive.open(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), "w", force_zip64=True) as file:
+                for piece in pieces:
+                    file.write(piece.data)
+
+
 def to_zip(parts: Iterable[Part], path: Path) -> Artifact:
-    """Write one archive, the same bytes for the same parts."""
+    """Write one archive, which gets its name when it is whole."""
     with _replacing(path) as raw:
-        with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-            # An archive holds no links to files of this machine.
-            bytes_only = (part for part in parts if not part.link)
-            for name, pieces in groupby(bytes_only, key=_path_of):
-                # A fixed date: the same export is the same file.
-                with archive.open(
-                    zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), "w", force_zip64=True
-                ) as file:
-                    for piece in pieces:
-                        file.write(piece.data)
+        zipped(parts, raw)
         raw.flush()
         os.fsync(raw.fileno())
         raw.seek(0)

@@ -15,6 +15,7 @@ from concurrent.futures import BrokenExecutor, Executor, Future, wait
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from threading import RLock
+from typing import NamedTuple
 
 from annotary.engine.core import Engine
 from annotary.engine.partitions import (
@@ -60,7 +61,6 @@ FILES, FILE_STEP = 16, 64 * STEP
 """Where files of some rows each are wanted: so many at least, of as many rows at most, but of no fewer than a
 stretch has at most. How many does not depend on who writes them.
 """
-ENDING = ".ndjson"
 
 
 def far_workers(wanted: int | None) -> int:
@@ -98,7 +98,7 @@ def spread(
     Stretches are kept in a folder within `near()`, or that of temporary files, until their turn. `executor`
     does what the others have to do, in place of processes of this machine, and answers with the stretches.
     """
-    fewer = CLOSELY if isinstance(order.options, TrainingOptions) and not order.options.sheets() else 1
+    fewer = _fewer(order)
     if executor is None:
         least, most = max(1, STEP // fewer), max(1, LONGEST // fewer)
         step = max(least, min(most, _size(engine, order) // (SHARES * count) // least * least))
@@ -109,13 +109,20 @@ def spread(
 
 
 def spread_files(
-    engine: Engine, order: Order, counts: Counts, count: int, executor: Executor | None, place: str
+    engine: Engine,
+    order: Order,
+    counts: Counts,
+    count: int,
+    executor: Executor | None,
+    ending: str,
+    place: str,
 ) -> Generator[tuple[str, Written], None, None]:
     """The same, but that each writes its stretches to the place at an address, which all of them reach: the
     names they have there, in order. Those of stretches without a row are of no file.
     """
     step = min(FILE_STEP, max(LONGEST, _size(engine, order) // FILES // STEP * STEP))
-    with _begun(engine, order, counts, count, step, None, executor, place) as spread:
+    step = max(1, step // _fewer(order))
+    with _begun(engine, order, counts, count, step, None, executor, _Files(place, ending)) as spread:
         yield from spread.files()
 
 
@@ -128,7 +135,7 @@ def _begun(
     step: int,
     near: Path | None,
     executor: Executor | None,
-    place: str | None = None,
+    files: _Files | None = None,
 ) -> Iterator[_Spread]:
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix=".annotary-", suffix=".parts", dir=near))
@@ -136,9 +143,20 @@ def _begun(
         cut = stack.enter_context(closing(stretches(engine.reader, order.selection.at, step)))
         others = executor or stack.enter_context(Processes(count - 1, folder))
         far = executor is not None
-        spread = _Spread(engine, order, counts, cut, folder, others, count - 1, far=far, place=place)
+        spread = _Spread(engine, order, counts, cut, folder, others, count - 1, far=far, to=files)
         stack.callback(spread.end, waiting=far)
         yield spread
+
+
+class _Files(NamedTuple):
+    """Where files go that are not joined: the address of a place, and the ending of their names."""
+
+    place: str
+    ending: str
+
+    def goal(self, number: int) -> Goal:
+        """Where a stretch goes."""
+        return Goal(self.place, f"part-{number:05}{self.ending}")
 
 
 class _Spread:
@@ -158,11 +176,11 @@ class _Spread:
         count: int,
         *,
         far: bool,
-        place: str | None,
+        to: _Files | None,
     ) -> None:
         self.engine, self.order, self.counts = engine, order, counts
         self.folder, self.others, self.count = folder, others, count
-        self.far, self.place = far, place
+        self.far, self.to = far, to
         self.ahead = FAR_AHEAD if far else AHEAD
         self.cut = enumerate(cut)
         self.free: deque[tuple[int, Stretch]] = deque()
@@ -192,12 +210,13 @@ class _Spread:
 
     def files(self) -> Iterator[tuple[str, Written]]:
         """The names of the stretches in their place, in order, with what was written."""
+        assert self.to is not None
         while True:
             mine = self._turn()
             if mine is not None:
                 self._keep(*mine)
             elif self.next in self.held:
-                yield _named(self.next), self.held.pop(self.next)
+                yield self.to.goal(self.next).name, self.held.pop(self.next)
                 self.next += 1
             elif self.next in self.given:
                 self._await()
@@ -262,17 +281,17 @@ class _Spread:
     def _keep(self, number: int, stretch: Stretch) -> None:
         """Write a stretch here whose turn is later."""
         written, goal = Written(), self._goal(number)
-        parts = parts_of(self.engine, self.order, stretch, written)
         if isinstance(goal, Goal):
-            self.held[number] = to_place(parts, goal, written)
+            self.held[number] = to_place(self.engine, self.order, stretch, goal, written)
         else:
+            parts = parts_of(self.engine, self.order, stretch, written)
             # Not over the network, even where the others send theirs.
             self.held[number] = to_file(parts, str(self._file(number)), written)
 
     def _goal(self, number: int) -> str | Goal | None:
         """Where a stretch goes: into the place, over the network, or to a file."""
-        if self.place is not None:
-            return Goal(self.place, _named(number))
+        if self.to is not None:
+            return self.to.goal(number)
         return None if self.far else str(self._file(number))
 
     def _count(self) -> None:
@@ -359,8 +378,9 @@ def _size(engine: Engine, order: Order) -> int:
     return rows.count(engine.reader, order.selection.at, ExportFilters(), None)
 
 
-def _named(number: int) -> str:
-    return f"part-{number:05}{ENDING}"
+def _fewer(order: Order) -> int:
+    """How many times fewer rows its stretches have than those of formats that do not look at each image."""
+    return CLOSELY if isinstance(order.options, TrainingOptions) and not order.options.sheets() else 1
 
 
 def _target(store: Store) -> str:

@@ -11,7 +11,6 @@ from annotary.engine import sinks
 from annotary.engine.exporting import Export
 from annotary.engine.manifest import beside
 from annotary.formats import Part, safe_name
-from annotary.model.corpus import Notice
 from annotary.model.task import Artifact
 
 CHUNK = 4 << 20
@@ -52,15 +51,14 @@ def _written(
         target = path.with_name(f"{path.name}.zip")
         further = beside(export.about, ledger, counts)
         sinks.deliver(parts, target, lines=False, name=ROWS, one_file=False, beside=further)
-        return Written(target, ".zip", ARCHIVE, None)
+        return Written(target, export.ending, ARCHIVE, None)
     pieces: Iterator[bytes] = (part.data for part in parts)
     if sign is not None:
         pieces = map(sign, pieces)
     chunks = _write(pieces, path)
     if export.lines:
-        return Written(path, ".ndjson", LINES, chunks)
-    ending = ".json" if export.document else export.format.ending
-    return Written(path, ending, TYPES.get(ending, BYTES), None)
+        return Written(path, export.ending, LINES, chunks)
+    return Written(path, export.ending, TYPES.get(export.ending, BYTES), None)
 
 
 def delivered(
@@ -83,18 +81,11 @@ def delivered(
 
 
 def _watched(export: Export, moved: Callable[[int], None], *, links: bool) -> Generator[Part, None, None]:
-    left_out = 0
     with closing(export.taken()) as parts:
-        for part in parts:
-            left_out += bool(part.link) and not links
+        for part in parts if links else sinks.without_links(parts, export.findings.notify):
             yield part
             export.written += len(part.data)
             moved(export.done)
-    if left_out:
-        export.findings.notify(Notice(place="", value="", reason=UNLINKED, count=left_out))
-
-
-UNLINKED = "an archive holds no links to the images' own files; copied they are in it (images: copy)"
 
 
 def _write(pieces: Iterable[bytes], path: Path) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from annotary.formats._seen import Seen
 from annotary.model.base import to_json, to_json_lines
-from annotary.model.image import Class, Classes, Image, ImageSet
+from annotary.model.image import Class, Classes, Image, ImageSet, Settled
 
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 _encode = msgspec.json.Encoder().encode
@@ -70,6 +70,10 @@ class Categories:
         self._begun = False
         self.ids: dict[str, int] = {}
         self.taken: set[int] = set()
+        if isinstance(classes, Settled):
+            # Who writes only some of the rows gives no id that these bring or that follows from their order.
+            for one in classes:
+                self.of(one)
 
     def take(self, name: str, id: int) -> None:
         """Give a class an id."""

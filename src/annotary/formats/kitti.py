@@ -96,6 +96,9 @@ class _Types:
         self._classes = classes
         self._by_name: dict[str, str] = {}
         self._taken: set[str] = set()
+        # In order of their numbers, whatever is met first: types are the same in every part of an export.
+        for one in classes:
+            self.of(one.name)
 
     def of(self, name: str) -> str:
         """The type of a class; programs take a line apart at its spaces."""
@@ -123,7 +126,7 @@ class _Types:
 
 
 class _Object(NamedTuple):
-    """A mark's kind, what the ledger calls it, its class, and its line after that; empty if it has none."""
+    """A mark's kind, what the ledger calls it, its class, and its line after that."""
 
     word: str
     id: str
@@ -135,7 +138,7 @@ def _line(found: ImageSet, types: _Types, one: _Object) -> str:
     type = types.of(one.name)
     if type != one.name:
         found.ledger.changed("renamed", one.word, "KITTI cannot say this name", one.id)
-    return f"{type} {one.rest}\n" if one.rest else ""
+    return f"{type} {one.rest}\n"
 
 
 def _prepared(found: ImageSet, options: Options) -> Callable[[Image], list[_Object]]:
@@ -144,18 +147,17 @@ def _prepared(found: ImageSet, options: Options) -> Callable[[Image], list[_Obje
 
 
 def _objects(found: ImageSet, image: Image) -> list[_Object]:
-    """What is said of each mark without knowing how its class is called here."""
+    """What is said of each mark that has a line, without knowing how its class is called here."""
     made: list[_Object] = []
     written: list[Mark] = []
     for mark in image.marks:
-        rest = ""
         try:
             rest = _numbers(found, image, mark)
         except ValueError as error:
             drop(found.ledger, image, mark, str(error))
-        else:
-            written.append(mark)
-            found.ledger.wrote(mark.word)
+            continue
+        written.append(mark)
+        found.ledger.wrote(mark.word)
         made.append(_Object(mark.word, mark_id(image, mark), mark.name, rest))
     no_answers(found.ledger, image, written, "KITTI")
     return made

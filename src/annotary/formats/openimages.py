@@ -103,6 +103,9 @@ class _Writer:
         self.meta = Later()
         self.labels: dict[str, str] = {}
         self.taken: set[str] = set()
+        # In order of their numbers, whatever is met first: labels are the same in every part of an export.
+        for one in found.classes:
+            self._label(one.name)
 
     def _add(self, path: str, *row: object) -> None:
         line = Lines()

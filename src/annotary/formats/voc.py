@@ -44,6 +44,8 @@ from annotary.formats._voc_read import FLAGS, derived_name, folder, read, starts
 from annotary.formats._xml import escaped, markup
 from annotary.model.base import to_json
 from annotary.model.image import (
+    ARROW,
+    BOND,
     BOX,
     CUBOID,
     MASK,
@@ -208,7 +210,9 @@ class _Bodies:
         boxes_only = not (self.options.segmentation or self.options.whole)
         plain = objects(self.found, images, _spelling) if boxes_only else None
         for image, text in zip(images, plain or repeat(None), strict=False):
-            names = tuple(dict.fromkeys([mark.name for mark in image.marks]))
+            # What a relationship is called is no class.
+            drawn = [mark.name for mark in image.marks if mark.kind not in (ARROW, BOND)]
+            names = tuple(dict.fromkeys(drawn))
             yield _Body(text, names) if text is not None else self._body(image, names)
 
     def _body(self, image: Image, names: tuple[str, ...]) -> _Body:

@@ -126,6 +126,19 @@ class Ledger:
         for name, arguments in calls:
             getattr(self, name)(*arguments)
 
+    def add(self, later: Ledger) -> None:
+        """Enter all that another ledger holds, of what came after."""
+        self.went_in.update(later.went_in)
+        self.came_out.update(later.came_out)
+        self._dropped.update(later._dropped)
+        for key, more in later._entries.items():
+            entry = self._entries.setdefault(key, _Entry())
+            entry.count += more.count
+            entry.ids += more.ids[: IDS - len(entry.ids)]
+            entry.total += more.total
+            entry.measured += more.measured
+            entry.worst = min(entry.worst, more.worst)
+
     def before(self, document: dict[str, Any]) -> None:
         """Enter what an earlier step lost: its ledger, as a document."""
         for one in msgspec.convert(document["losses"], list[Loss]):
