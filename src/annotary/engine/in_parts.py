@@ -24,7 +24,7 @@ from annotary.errors import Invalid, Unavailable
 from annotary.model.base import to_json
 from annotary.model.task import Artifact
 from annotary.store.bucket import SCHEME
-from annotary.store.places import Place
+from annotary.store.places import MARK, Place
 
 UNSEEN = (
     "was written where this machine does not see it; give a folder that all workers share, or"
@@ -110,6 +110,9 @@ def _folder(folder: Path) -> Iterator[Gathered]:
     try:
         own.mkdir(parents=True)
         yield parts_place(own.as_uri()), own.as_uri(), lambda name: str(folder / name)
+        for left in own.glob(f"{MARK}*"):
+            # Of a process that died over its part.
+            shutil.rmtree(left, ignore_errors=True)
         if folder.exists():
             folder.rmdir()
         own.replace(folder)

@@ -53,10 +53,14 @@ class Order(NamedTuple):
 
 
 class Goal(NamedTuple):
-    """Where a stretch is to be kept: the address of a place, and the name it gets there."""
+    """Where a stretch is to be kept: the address of a place, and the name it gets there.
+
+    `near` is a folder that goes with the export, for what is written on the way to a place that is far.
+    """
 
     place: str
     name: str
+    near: Path | None = None
 
 
 class Job(NamedTuple):
@@ -213,7 +217,7 @@ def to_place(engine: Engine, order: Order, stretch: Stretch, goal: Goal, written
     """Write a stretch to a file, which its place has when it is whole; none where there is nothing in it."""
     parts = (_data_set if load(order.format).images else parts_of)(engine, order, stretch, written)
     place = parts_place(goal.place)
-    with writing(place) as folder:
+    with writing(place, goal.near) as folder:
         path = folder / "part"
         with path.open("w+b") as file:
             if order.options.one_file():

@@ -291,7 +291,7 @@ class _Spread:
     def _goal(self, number: int) -> str | Goal | None:
         """Where a stretch goes: into the place, over the network, or to a file."""
         if self.to is not None:
-            return self.to.goal(number)
+            return self.to.goal(number)._replace(near=None if self.far else self.folder)
         return None if self.far else str(self._file(number))
 
     def _count(self) -> None:

@@ -130,11 +130,14 @@ class Folder:
 
 
 @contextmanager
-def writing(place: Place) -> Iterator[Path]:
-    """A folder for what is being written; it goes with all that is left in it."""
+def writing(place: Place, otherwise: Path | None = None) -> Iterator[Path]:
+    """A folder for what is being written; it goes with all that is left in it.
+
+    `otherwise` is where it is made for a place that wants none near it; by default among temporary files.
+    """
     if place.near is not None:
         place.near.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f"{MARK}{os.getpid()}-", dir=place.near) as folder:
+    with tempfile.TemporaryDirectory(prefix=f"{MARK}{os.getpid()}-", dir=place.near or otherwise) as folder:
         yield Path(folder)
 
 
