@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from annotary.engine import spreading
+from annotary.engine import partitions, spreading
 from annotary.engine.core import Engine
 from annotary.formats import Part
 from annotary.store import Store
@@ -45,3 +45,18 @@ def done_again(monkeypatch: pytest.MonkeyPatch) -> list[Stretch]:
 
     monkeypatch.setattr(spreading._Spread, "_here", noted)
     return again
+
+
+@pytest.fixture
+def own_engines(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a process keeps open for its next stretch is closed at the end, where the process is this one."""
+    opened = partitions._engine
+    engines: dict[tuple[str, ...], Engine] = {}
+
+    def kept(*asked: str) -> Engine:
+        return engines.get(asked) or engines.setdefault(asked, opened.__wrapped__(*asked))
+
+    monkeypatch.setattr(partitions, "_engine", kept)
+    yield
+    for engine in engines.values():
+        engine.close()

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 import annotary
 from annotary import formats
-from annotary.engine import corpus_images, partitions, spreading
+from annotary.engine import corpus_images, spreading
 from annotary.engine.core import Engine
 from annotary.engine.exporting import open_export
 from annotary.engine.processes import Died, Processes
@@ -87,21 +87,11 @@ def engine(store: Path) -> Iterator[Engine]:
 
 
 @pytest.fixture(autouse=True)
-def _short_stretches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Few rows a stretch; what a process keeps open for its next job is closed where it is this one."""
+def _short_stretches(own_engines: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few rows a stretch."""
     monkeypatch.setattr(spreading, "STEP", 3)
     monkeypatch.setattr(spreading, "LONGEST", 3)
     monkeypatch.setattr(spreading, "CLOSELY", 1)
-    opened = partitions._engine
-    engines: dict[tuple[str, ...], Engine] = {}
-
-    def kept(*asked: str) -> Engine:
-        return engines.get(asked) or engines.setdefault(asked, opened.__wrapped__(*asked))
-
-    monkeypatch.setattr(partitions, "_engine", kept)
-    yield
-    for engine in engines.values():
-        engine.close()
 
 
 class Here(Executor):

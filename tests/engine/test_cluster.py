@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import annotary
-from annotary.engine import cluster, partitions, spreading
+from annotary.engine import cluster, spreading
 from annotary.engine.core import Engine
 from annotary.engine.loading import import_sources
 from annotary.engine.sources import ValueSource
@@ -29,19 +29,9 @@ SECONDS = 60
 
 
 @pytest.fixture(autouse=True)
-def _short_stretches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Few rows a stretch; what a process keeps open for its next job is closed where it is this one."""
-    opened = partitions._engine
+def _short_stretches(own_engines: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few rows a stretch."""
     monkeypatch.setattr(spreading, "FAR_STEP", 3)
-    engines: dict[tuple[str, ...], Engine] = {}
-
-    def kept(*asked: str) -> Engine:
-        return engines.get(asked) or engines.setdefault(asked, opened.__wrapped__(*asked))
-
-    monkeypatch.setattr(partitions, "_engine", kept)
-    yield
-    for engine in engines.values():
-        engine.close()
 
 
 @pytest.fixture

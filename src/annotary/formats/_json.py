@@ -43,6 +43,18 @@ class Broken(Invalid):
         self.problem = Problem(place=place, value=value, reason=reason)
 
 
+class Member:
+    """One file of a folder or archive, as a source of its own."""
+
+    def __init__(self, source: Source, path: str) -> None:
+        self.name = path
+        self._source = source
+
+    def chunks(self) -> Iterator[bytes]:
+        """The file from its start, in pieces."""
+        return self._source.open(self.name)
+
+
 def documents(source: Source) -> Iterator[Document]:
     """The documents of a source; raises Broken where it is not JSON."""
     buffer = _Buffer(source)

@@ -11,7 +11,7 @@ from msgspec import Raw
 from annotary.errors import Invalid
 from annotary.formats import Options, Reading, Source
 from annotary.formats import _label_png as pictures
-from annotary.formats._json import Document, documents, problem_of
+from annotary.formats._json import Document, Member, documents, problem_of
 from annotary.formats._label_png import Labels
 from annotary.formats._png import MAX_PIXELS
 from annotary.model.corpus import Problem
@@ -65,17 +65,6 @@ class ImageLine(msgspec.Struct, omit_defaults=True):
     objects: list[ObjectLine] = []
 
 
-class _Member:
-    """One file of a folder or archive, as a source of its own."""
-
-    def __init__(self, source: Source, path: str) -> None:
-        self.name = path
-        self._source = source
-
-    def chunks(self) -> Iterator[bytes]:
-        return self._source.open(self.name)
-
-
 _legend_decoder = msgspec.json.Decoder(Legend)
 _line_decoder = msgspec.json.Decoder(ImageLine)
 
@@ -86,7 +75,7 @@ def read(source: Source, options: Options, reading: Reading) -> Iterator[Image]:
     legend = _legend(source, reading.classes)
     reading.carried.update(legend.carried)
     names = {one.value: one.name for one in legend.classes}
-    for document in documents(_Member(source, OBJECTS)):  # type: ignore[arg-type]
+    for document in documents(Member(source, OBJECTS)):  # type: ignore[arg-type]
         place = f"{OBJECTS}, {document.place}"
         try:
             line = _line_decoder.decode(document.data)

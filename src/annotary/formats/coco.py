@@ -12,6 +12,7 @@ from annotary.formats import Format, Part, Reading, Source, TrainingOptions
 from annotary.formats._bodies import with_bodies
 from annotary.formats._coco_bodies import Bodies, Body, Said, each, stays
 from annotary.formats._coco_elements import Elements, elements
+from annotary.formats._coco_file import gathered
 from annotary.formats._coco_ids import Categories, Ids, image_element
 from annotary.formats._coco_read import read, starts
 from annotary.formats._disk import Later
@@ -73,14 +74,7 @@ def write(found: ImageSet, options: Options) -> Iterator[Part]:
     for split in (TRAIN, VAL, TEST):
         if split in held or split == TRAIN:
             images, annotations = held.get(split, (Later(), Later()))
-            path = f"annotations/instances_{split}.json"
-            yield Part(path, b'{"images":[\n')
-            for chunk in images.chunks():
-                yield Part(path, chunk)
-            yield Part(path, b'],\n"annotations":[\n')
-            for chunk in annotations.chunks():
-                yield Part(path, chunk)
-            yield Part(path, b'],\n"categories":' + writer.ending())
+            yield from gathered(f"annotations/instances_{split}.json", images, annotations, writer.ending())
 
 
 def _add(annotations: Later, texts: list[bytes]) -> None:

@@ -19,6 +19,7 @@ from annotary.formats import Format, Part, TrainingOptions
 from annotary.formats import _label_png as pictures
 from annotary.formats import _marks as marks
 from annotary.formats._bodies import one_by_one, with_bodies
+from annotary.formats._coco_file import gathered
 from annotary.formats._coco_ids import Categories, Ids, image_element
 from annotary.formats._disk import Later
 from annotary.formats._losses import drop, mark_id, no_answers
@@ -89,19 +90,12 @@ class _Writer:
         """The JSON files."""
         carried = self.found.carried.get("coco-panoptic") or self.found.carried.get("coco") or {}
         more = "".join(f",\n{to_json(key)}:{to_json(one)}" for key, one in carried.items())
-        last = b'],\n"categories":' + self.categories.elements(isthing=1) + more.encode() + b"}\n"
+        last = self.categories.elements(isthing=1) + more.encode() + b"}\n"
         for split in (TRAIN, VAL, TEST):
             if split not in self.held and split != TRAIN:
                 continue
             images, annotations = self.held.get(split, (Later(), Later()))
-            path = f"annotations/panoptic_{split}.json"
-            yield Part(path, b'{"images":[\n')
-            for chunk in images.chunks():
-                yield Part(path, chunk)
-            yield Part(path, b'],\n"annotations":[\n')
-            for chunk in annotations.chunks():
-                yield Part(path, chunk)
-            yield Part(path, last)
+            yield from gathered(f"annotations/panoptic_{split}.json", images, annotations, last)
 
 
 class _Segment(NamedTuple):

@@ -22,7 +22,7 @@ from annotary.formats import Format, Part, Reading, Source, TrainingOptions
 from annotary.formats import _records as tables
 from annotary.formats._bodies import one_by_one, with_bodies
 from annotary.formats._disk import Later
-from annotary.formats._json import Broken, Document, documents, problem_of, shown
+from annotary.formats._json import Broken, Document, Member, documents, problem_of, shown
 from annotary.formats._names import Names
 from annotary.formats._record_text import take_text, text_of
 from annotary.formats._records import Record
@@ -168,17 +168,6 @@ _read = msgspec.json.Decoder(_Read).decode
 _objects = msgspec.json.Decoder(_Objects).decode
 
 
-class _Member:
-    """One file of a folder or archive, as a source of its own."""
-
-    def __init__(self, source: Source, path: str) -> None:
-        self.name = path
-        self._source = source
-
-    def chunks(self) -> Iterator[bytes]:
-        return self._source.open(self.name)
-
-
 def read(source: Source, options: Options, reading: Reading) -> Iterator[Image]:
     """The images of each metadata.jsonl, then the pictures that none of them names."""
     del options
@@ -233,7 +222,7 @@ def _take_classes(source: Source, reading: Reading) -> None:
 def _listed(source: Source, path: str, reading: Reading, told: Seen) -> Iterator[Image]:
     """The images of one file of lines; the place of each is its picture's path."""
     try:
-        for document in documents(_Member(source, path)):  # type: ignore[arg-type]
+        for document in documents(Member(source, path)):  # type: ignore[arg-type]
             place = f"{path}, {document.place}"
             try:
                 line, keys = _read(document.data), _keys(document.data)
