@@ -61,7 +61,10 @@ def main(arguments: list[str] | None = None) -> int:
         for name, (targets, bench) in BENCHES.items():
             if name in wanted or wanted & set(targets):
                 say(f"{name}: targets {', '.join(targets)}")
-                results += bench(shop)
+                for result in bench(shop):
+                    results.append(result)
+                    figure = TARGETS[result.target].shown(result.measured)
+                    say(f"  {result.target}: {figure} ({result.notes})")
     finally:
         shop.close()
     results.sort(key=lambda one: list(TARGETS).index(one.target))

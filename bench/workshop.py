@@ -27,6 +27,8 @@ from bench.measure import say
 
 ON = ExportParams(**dict.fromkeys(DETAILS, True))
 OFF = ExportParams()
+FEWER = 20
+"""So many times fewer rows has the store for what makes some hundred rows a second."""
 FLOOR_ROWS = 64
 """So many finished rows are written at once: measured, the fastest way to copy them."""
 
@@ -100,6 +102,7 @@ class Workshop:
         self.folder = Path(tempfile.mkdtemp(prefix="run-", dir=folder))
         self.rows = rows
         self.large = large
+        self.few = max(1, rows // FEWER)
         self.rounds = rounds
 
     def close(self) -> None:
@@ -130,6 +133,13 @@ class Workshop:
         return folder
 
     @cached_property
+    def few_store(self) -> Path:
+        """A SQLite store with few rows of workload W."""
+        folder = self.new_folder("few")
+        imported(folder, Lines(self.few)).close()
+        return folder
+
+    @cached_property
     def large_store(self) -> Imported:
         """The large store, made in a process of its own whose memory is watched; benchmarks may change it."""
         folder = self.new_folder("large")
@@ -151,12 +161,13 @@ class Workshop:
         sizes = {}
         with sqlite3.connect(self.store / FILE_NAME, isolation_level=None) as database:
             for table, params in (("bench_on", ON), ("bench_off", OFF)):
-                lines = [line + b"\n" for line in reference.lines_of(pieces(self.engine, params))]
-                sizes[table] = sum(map(len, lines))
+                # No list of them: memory in which a list of lines has been freed is slow to use.
+                lines = ((line + b"\n",) for line in reference.lines_of(pieces(self.engine, params)))
                 database.execute(f"CREATE TABLE {table} (n INTEGER PRIMARY KEY, line BLOB NOT NULL)")
                 database.execute("BEGIN")
-                database.executemany(f"INSERT INTO {table} (line) VALUES (?)", ((line,) for line in lines))
+                database.executemany(f"INSERT INTO {table} (line) VALUES (?)", lines)
                 database.execute("COMMIT")
+                ((sizes[table],),) = database.execute(f"SELECT sum(length(line)) FROM {table}")
             database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         database.close()
         return sizes

@@ -211,7 +211,7 @@ def test_wide_and_narrow_reading_agree(project: Any, monkeypatch: pytest.MonkeyP
     filters = {"last_activity_at": ["2026-03-02", "2026-03-06"], "workflow_status": "Done"}
     by_keys = b"".join(project.export(filters=filters).lines())
     monkeypatch.setattr("annotary.store.rows.FEW", 0)
-    monkeypatch.setattr("annotary.store.rows.PAGE_ROWS", 7)
+    monkeypatch.setattr("annotary.store.rows.BARE_ROWS", 7)
     assert b"".join(project.export(filters=filters).lines()) == by_keys
     assert by_keys
 

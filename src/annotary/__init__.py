@@ -46,9 +46,9 @@ def _client() -> type[Client]:
 
 
 def _version() -> str:
-    from importlib.metadata import version
+    from annotary.model.program import version
 
-    return version("annotary")
+    return version()
 
 
 _LATE: dict[str, Callable[[], Any]] = {"Client": _client, "__version__": _version}

@@ -94,6 +94,7 @@ BACK = (
     "DROP INDEX data_rows_external_id",
     "ALTER TABLE data_rows DROP COLUMN external_id",
     "DROP TABLE shown",
+    "DROP INDEX rows_unusual",
     "DROP TABLE placed_blobs",
     "ALTER TABLE alembic_version DROP COLUMN oldest",
     "UPDATE alembic_version SET version_num = '0001'",

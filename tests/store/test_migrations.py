@@ -157,6 +157,7 @@ def test_a_migration_gives_way_to_who_holds_the_tables(
     with database.transaction() as connection:
         connection.execute(text("ALTER TABLE alembic_version DROP COLUMN oldest"))
         connection.execute(text("DROP TABLE placed_blobs"))
+        connection.execute(text("DROP INDEX rows_unusual"))
         tables.mark(connection, "0004")
     monkeypatch.setattr(upgrading, "LOCK_SECONDS", 1)
     monkeypatch.setattr(upgrading, "PAUSE_SECONDS", 0.1)
@@ -192,6 +193,7 @@ def test_masks_beside_the_database_have_a_row_from_0006_on(
         unnamed = store.blobs.put(b"of an import that failed" * 10, connection)
         named = set(store.blobs.names(connection)) - {unnamed}
         connection.execute(text("DROP TABLE placed_blobs"))
+        connection.execute(text("DROP INDEX rows_unusual"))
         tables.mark(connection, "0005")
     store.close()
     store = Store.open(tmp_path, migrate=True)

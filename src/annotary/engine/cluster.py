@@ -7,15 +7,15 @@ import socket
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from importlib.metadata import version
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from annotary.errors import Invalid, Missing, Unavailable
+from annotary.model.program import version
 
 SECONDS = 10
 """So long a scheduler may take to answer."""
-OWN = version("annotary")
+OWN = version()
 
 
 def own_version() -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from annotary.engine import sinks
 from annotary.engine.findings import Findings
 from annotary.engine.manifest import beside
 from annotary.formats import Format, Part
+from annotary.model.program import version
 from annotary.model.task import Artifact
 
 Progress = Callable[[int], None]
@@ -46,7 +46,7 @@ def deliver(
 ) -> None:
     """Put it where it shall be; with an ontology, beside rows that do not say all of it."""
     about = {
-        "annotary": version("annotary"),
+        "annotary": version(),
         "converted": Path(name).name,
         "from": done.format,
         "format": done.to,

@@ -6,7 +6,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,7 @@ from annotary.model.export import (
     RunScope,
 )
 from annotary.model.image import Image
+from annotary.model.program import version
 from annotary.model.sheet import Prepared, Sheet
 from annotary.model.task import Task
 from annotary.operations.exports import StartExport
@@ -273,7 +273,7 @@ def _check_losses(engine: Engine, request: StartExport) -> None:
 def _about(request: StartExport, cursor: int | None) -> dict[str, Any]:
     """What an export was asked for, as its manifest has it."""
     return {
-        "annotary": version("annotary"),
+        "annotary": version(),
         "format": request.format,
         "options": request.options,
         "query": msgspec.to_builtins(request.query),

@@ -111,14 +111,15 @@ def chosen(
 
 def counted(pages: Iterable[Page], counts: Counts, params: ExportParams, *, in_full: bool) -> Iterator[Page]:
     """Pages, whose rows and labels are counted, and their annotations `in_full`."""
-    lean_annotations = -3 if params.project_details else -2
+    after = 1 if params.project_details else 0
     for page in pages:
         counts.done += len(page.rows)
         # Rows of a lean page that have one label have no number.
         single = page.rows if page.plain else [row for row in page.rows if row[0] is None]
         counts.labels += len(single) + len(page.flat)
         if in_full:
-            counts.annotations += sum(_objects(row[lean_annotations]) for row in single)
+            place = -(after + (1 if page.plain else 2))
+            counts.annotations += sum(_objects(row[place]) for row in single)
             counts.annotations += sum(_objects(label[-1]) for label in page.flat)
         for part in page.parts:
             counts.labels += sum(map(len, part.labels.values()))

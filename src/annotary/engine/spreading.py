@@ -36,14 +36,14 @@ from annotary.errors import AnnotaryError, Invalid, Unreachable
 from annotary.formats import Part, TrainingOptions, load
 from annotary.model.export import ExportFilters
 from annotary.store import Store, rows
-from annotary.store.rows import PAGE_ROWS, SPAN_PAGES, Stretch, stretches
+from annotary.store.rows import SPAN_ROWS, Stretch, stretches
 
 LEAST = 50_000
 """Exports of fewer rows are written before another process has begun."""
 COPY_LEAST = 500_000
 USUAL = 4
 """So many processes write an export where nobody says how many, if there are so many processors."""
-STEP, LONGEST = PAGE_ROWS * SPAN_PAGES, 10 * PAGE_ROWS * SPAN_PAGES
+STEP, LONGEST = SPAN_ROWS, 10 * SPAN_ROWS
 """A stretch has so many rows at least, and at most: about a second of what is copied or written in sheets."""
 CLOSELY = 8
 """A format that looks at each image takes several times as long for a row: its stretches have so many times

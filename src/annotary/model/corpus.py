@@ -83,8 +83,8 @@ class Page(NamedTuple):
     has there None, its data row's own fields, its label's `head`, `details`, `performance` and `annotations`,
     its `tail` and `extra`; without details, `head` and `media` are one field, joined as they are written. In
     place of None there is a row's number where it has no label or several: these are in `flat`, in the order
-    of the rows, after that number. A row that is gone has its number less than 0, and its `head`. A lean page
-    that is `plain` has one label a row, and no None before it.
+    of the rows, after that number. A row that is gone has its number less than 0, and its `head`. In a lean
+    page that is `plain` each row has one label and the usual tail, and neither None before nor that tail.
     """
 
     rows: list[tuple[Any, ...]]

@@ -88,9 +88,13 @@ def metadata(given: tuple[MetadataField, ...], extras: Extras = ()) -> str:
     return render(given, extras, "metadata_fields")
 
 
+USUAL_TAIL = '"project_tags":[]'
+"""What follows the labels of a project that has no tags, as most have none."""
+
+
 def project_tail(tags: Any, extras: Extras = ()) -> str:
     """What follows the labels within a project: its tags, and keys annotary does not know."""
-    text = f'"project_tags":{to_json(tags) if isinstance(tags, tuple) and tags else "[]"}'
+    text = f'"project_tags":{to_json(tags)}' if isinstance(tags, tuple) and tags else USUAL_TAIL
     known = {"name", "project_name", "labels", "project_tags", "project_details"}
     for path, value in extras:
         if len(path) == 1 and path[0] not in known:

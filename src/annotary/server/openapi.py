@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import cache
 from http import HTTPStatus
-from importlib.metadata import version
 from typing import Any
 
 import msgspec
 
 from annotary.model.base import Value
 from annotary.model.corpus import Problem
+from annotary.model.program import version
 from annotary.model.task import StoredFile
 from annotary.operations import Operation
 from annotary.operations.exports import StartExport
@@ -69,7 +69,7 @@ def document() -> Json:
         "openapi": "3.1.0",
         "info": {
             "title": "annotary",
-            "version": version("annotary"),
+            "version": version(),
             "description": "Image annotations: kept, and handed out exact, filtered, streamed.",
         },
         "security": [{"key": []}],

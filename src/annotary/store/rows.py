@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import cache
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -22,11 +23,16 @@ from annotary.store.columns import label_columns, lean_columns, row_columns
 from annotary.store.drivers import Cursor
 from annotary.store.filters import At, Condition, Filter, changed, filters_of
 from annotary.store.reader import Reader
+from annotary.store.schema import UNUSUAL
 
 PAGE_ROWS = 80
 """So many rows are a page: few enough to stay in the processor's cache until they are written."""
-SPAN_PAGES = 24
-"""So many pages are read by one statement, which holds nothing back for longer."""
+BARE_ROWS = 160
+"""So many where little is shown of a data row and nothing is held of a page but its text."""
+SPAN_ROWS = 1920
+"""So many rows are read by one statement, which holds nothing back for longer."""
+WIDEST = 16 * SPAN_ROWS
+"""Up to so many data rows are looked through by one statement where few of them are met."""
 FEW = 20_000
 """Up to so many keys are held at once."""
 _ALL = 2**63 - 1
@@ -56,9 +62,7 @@ def pages(
     between: Stretch | None = None,
 ) -> Iterator[Page]:
     """The pages of one project or run, or of a stretch of it; `lean` ones have only what was asked for."""
-    # The GNU C library takes the largest block that has been freed as the measure of what to keep. This one
-    # is never touched, and so costs nothing; without it, faults on fresh memory are a seventh of an export.
-    bytes(_KEPT)
+    _keep_freed_memory()
     with reader.raw() as cursor:
         run = _Run(reader, cursor, at, params, predictions, lean=lean, between=between)
         chosen = list(filters_of(at, filters, arrays=not reader.is_sqlite))
@@ -66,6 +70,16 @@ def pages(
         found = run.few_keys(chosen if since is None else [changed(at, since)])
         spans = run.spans(found, bool(chosen) or (since is not None and found is None))
         yield from run.read(spans, [one.test for one in chosen], since)
+
+
+@cache
+def _keep_freed_memory() -> None:
+    """Have pages read into memory that others have left: faults on fresh memory are a seventh of an export.
+
+    The GNU C library takes the largest block that has been freed as the measure of what to keep. This one is
+    never touched; a second one would be cleared.
+    """
+    bytes(_KEPT)
 
 
 def count(reader: Reader, at: At, filters: ExportFilters, since: int | None) -> int:
@@ -122,8 +136,11 @@ class _Run:
         self.predictions = predictions
         self.params = params
         self.lean = lean
+        self.page_rows = BARE_ROWS if lean and not params.data_row_details else PAGE_ROWS
         self.between = between
         self.label_columns = label_columns(params, lean=lean)
+        self.met = 0
+        """So many rows have come of a span, and labels where these are read beside them."""
 
     def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         self.cursor.execute(self.reader.sql(sql), tuple(parameters))
@@ -135,7 +152,9 @@ class _Run:
         """The result of a statement, a page at a time."""
         cursor = stack.enter_context(self.reader.beside(self.cursor))
         cursor.execute(self.reader.sql(sql), tuple(parameters))
-        return iter(lambda: cursor.fetchmany(PAGE_ROWS), [])
+        while some := cursor.fetchmany(self.page_rows):
+            self.met += len(some)
+            yield some
 
     def few_keys(self, chosen: Iterable[Filter]) -> list[tuple[int, ...]] | None:
         """Keys by the first filter that leaves few, in order, with their versions where known; or None."""
@@ -167,7 +186,7 @@ class _Run:
             # What SQLite finds by number it sorts, whole rows and not their keys alone: to sort many pages at
             # once costs as much again as to read them. In the index they stand in order.
             sorts = bool(keys) and len(keys[0]) > 1
-            while some := list(islice(source, PAGE_ROWS * (1 if sorts else SPAN_PAGES))):
+            while some := list(islice(source, self.page_rows if sorts else SPAN_ROWS)):
                 data_rows, *versions = (f"IN ({','.join(map(str, one))})" for one in zip(*some, strict=True))
                 if versions:
                     # A version's own number spares the way through the index of rows. The plus keeps SQLite
@@ -177,9 +196,16 @@ class _Run:
                     of_rows = f"r.data_row {data_rows} AND {self.at.of('r')}"
                 yield Span(of_rows, data_rows, filtered)
             return
-        for low, high in self.steps(PAGE_ROWS * SPAN_PAGES):
+        low, top = self.between or self._ends()
+        width = SPAN_ROWS
+        while low < top:
+            high = min(low + width, top)
             between = f"BETWEEN {low + 1} AND {high}"
+            self.met = 0
             yield Span(f"r.data_row {between} AND {self.at.of('r')}", between, filtered)
+            # Data rows of other projects may stand between, and filters leave few.
+            width = min(2 * width, WIDEST) if self.met < SPAN_ROWS // 2 else SPAN_ROWS
+            low = high
 
     def steps(self, rows: int) -> Iterator[Stretch]:
         """The corpus in stretches of so many versions of rows."""
@@ -253,15 +279,16 @@ class _Run:
         columns, head = ", ".join(found), found.index("l.head")
         versions = " JOIN data_row_versions v ON v.n = r.version" if "v." in columns else ""
         source = f"FROM rows r{versions} LEFT JOIN labels l ON l.n = r.label WHERE {where} AND "
-        is_plain = deleted is None
+        may_be_plain = is_plain = deleted is None and self._has_usual_tails()
+        usual = ", ".join(column for column in found if column != "r.tail")
         for span in spans:
             rest = f"{source}{span.rows} ORDER BY r.data_row"
             read: int | None = 0
             if is_plain:
-                read = yield from self._read_plain(f"SELECT {columns} {rest}", parameters, head)
+                read = yield from self._read_plain(f"SELECT {usual} {rest}", parameters, head)
             if read is None:
                 continue
-            is_plain = deleted is None
+            is_plain = may_be_plain
             with ExitStack() as stack:
                 odder = f"SELECT CASE {odd} END, {columns} {rest} LIMIT {_ALL} OFFSET {read}"
                 for some in self.stream(stack, odder, parameters):
@@ -271,6 +298,12 @@ class _Run:
                         yield Page(some, (), self.fetch(self.labels_in(f"IN ({','.join(odd_ones)})", 0)))
                     else:
                         yield Page(some, ())
+
+    def _has_usual_tails(self) -> bool:
+        """Whether all rows have, in whatever version: a column that is always the same need not be read."""
+        return not self.fetch(
+            f"SELECT 1 FROM rows WHERE collection = {self.at.collection} AND {UNUSUAL} LIMIT 1"
+        )
 
     def _read_plain(
         self, sql: str, parameters: Sequence[Any], head: int

@@ -24,8 +24,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.type_api import TypeEngine
 
+from annotary.model.sections import USUAL_TAIL
 from annotary.store.filters import FOREVER
 
+UNUSUAL = f"substr(tail, 1, 15) = '\"project_tags\":' AND tail <> '{USUAL_TAIL}'"
+"""Of a row of a project: other tags than most, or keys beside them. Model runs have no such tail."""
 FRONT = "v.head || '},' || v.media"
 """A row's `front`, by the version `v` of its data row."""
 
@@ -158,6 +161,8 @@ rows = Table(
     Index("rows_activity", "collection", "activity", "data_row", "until", "deleted", **_current),
     Index("rows_present", "collection", "status", "batch", "data_row", "until", "deleted", **_present),
     Index("rows_batch", "collection", "batch", **_current),
+    # Where there are none of these, a tail is known without being read.
+    Index("rows_unusual", "collection", sqlite_where=text(UNUSUAL), postgresql_where=text(UNUSUAL)),
 )
 
 labels = Table(

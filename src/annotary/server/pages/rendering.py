@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from functools import cache
-from importlib.metadata import version
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -13,6 +12,7 @@ from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import Response
 
+from annotary.model.program import version
 from annotary.server.pages.drawing import colour
 from annotary.server.pages.static_files import static_path
 from annotary.server.service import Service
@@ -56,7 +56,7 @@ def rendered(
         {
             "theme": theme if theme in THEMES else "",
             "static": static_path,
-            "version": version("annotary"),
+            "version": version(),
             "path": request.url.path,
             "query": request.url.query,
             "json_address": _json_address(request),

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from annotary.errors import Outdated, Unavailable
 from annotary.store.reader import Guard
 
-HEAD = "0007"
+HEAD = "0008"
 OLDEST = "0006"
 """The oldest schema whose programs may use a store of HEAD: what the migrations up to it say."""
 _COPY = "copy "
