@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from annotary.model.corpus import Page, Part
 from annotary.model.export import ExportFilters, ExportParams
 from annotary.store.columns import label_columns, lean_columns, row_columns
+from annotary.store.dealing import Labels, grouped
 from annotary.store.drivers import Cursor
 from annotary.store.filters import At, Condition, Filter, changed, filters_of
 from annotary.store.reader import Reader
@@ -39,8 +40,6 @@ _ALL = 2**63 - 1
 """The LIMIT of a statement that has none: SQLite takes no OFFSET without it."""
 _KEPT = 8 << 20
 """So many bytes that were freed the process keeps, in place of having others cleared for the next page."""
-
-Grouped = dict[int, list[tuple[Any, ...]]]
 
 
 class Stretch(NamedTuple):
@@ -108,12 +107,20 @@ def stretches(reader: Reader, at: At, rows: int) -> Generator[Stretch, None, Non
 class Span(NamedTuple):
     """Some pages of the corpus: a condition on its rows, one on the data rows of their labels.
 
-    `sparse` where filters may leave few of the rows that it names.
+    `sparse` where filters may leave few of the rows that it names. `keys` is what its rows are joined with,
+    where `in_order` they come so without being sorted.
     """
 
     rows: str
     labels: str
     sparse: bool
+    keys: str = ""
+    in_order: bool = False
+
+    def select(self, columns: str, joined: str) -> str:
+        """A query of its rows, in their order."""
+        order = "" if self.in_order else " ORDER BY r.data_row"
+        return f"SELECT {columns} FROM {self.keys}rows r {joined} AND {self.rows}{order}"
 
 
 class _Run:
@@ -183,18 +190,19 @@ class _Run:
         """The corpus, cut into some pages each."""
         if keys is not None:
             source = iter(keys)
-            # What SQLite finds by number it sorts, whole rows and not their keys alone: to sort many pages at
-            # once costs as much again as to read them. In the index they stand in order.
-            sorts = bool(keys) and len(keys[0]) > 1
-            while some := list(islice(source, self.page_rows if sorts else SPAN_ROWS)):
-                data_rows, *versions = (f"IN ({','.join(map(str, one))})" for one in zip(*some, strict=True))
-                if versions:
-                    # A version's own number spares the way through the index of rows. The plus keeps SQLite
-                    # from walking through all of that index, which has the right order.
-                    of_rows = f"r.n {versions[0]} AND {self.at.of('+r')}"
-                else:
-                    of_rows = f"r.data_row {data_rows} AND {self.at.of('r')}"
-                yield Span(of_rows, data_rows, filtered)
+            while some := list(islice(source, SPAN_ROWS)):
+                data_rows, *versions = (",".join(map(str, one)) for one in zip(*some, strict=True))
+                of_labels = f"IN ({data_rows})"
+                if not versions:
+                    yield Span(f"r.data_row {of_labels} AND {self.at.of('r')}", of_labels, filtered)
+                    continue
+                # A version's own number spares the way through the index of rows. SQLite walks through the
+                # numbers as they stand here, which no ORDER BY would tell it: it would sort whole rows, which
+                # takes half as long as reading them. The plus keeps it from walking through an index instead.
+                numbers = versions[0].replace(",", "),(")
+                joined = f"(VALUES ({numbers})) AS k CROSS JOIN "
+                of_rows = f"r.n = k.column1 AND {self.at.of('+r')}"
+                yield Span(of_rows, of_labels, filtered, joined, in_order=self.reader.is_sqlite)
             return
         low, top = self.between or self._ends()
         width = SPAN_ROWS
@@ -241,25 +249,23 @@ class _Run:
         if self.lean:
             yield from self._read_lean(spans, where, parameters, None if since is None else deleted)
             return
-        head = (
-            f"SELECT r.data_row, {deleted}, {row_columns(self.params)} FROM rows r"
-            f" JOIN data_row_versions v ON v.n = r.version WHERE {where} AND "
-        )
-        for of_rows, of_labels, sparse in spans:
+        columns = f"r.data_row, {deleted}, {row_columns(self.params)}"
+        joined = f"JOIN data_row_versions v ON v.n = r.version WHERE {where}"
+        for span in spans:
             with ExitStack() as stack:
-                found = self.stream(stack, f"{head}{of_rows} ORDER BY r.data_row", parameters)
-                if sparse:
+                found = self.stream(stack, span.select(columns, joined), parameters)
+                if span.sparse:
                     for some in found:
                         yield Page(some, (self.part(f"IN ({','.join(str(row[0]) for row in some)})"),))
                     continue
                 # Labels are read in step with their rows; asking for those of each page costs a tenth more.
-                labels = _Labels(self.stream(stack, self.labels_in(of_labels, 0)))
-                predictions = _Labels(
-                    self.stream(stack, self.labels_in(of_labels, 1)) if self.predictions else iter(())
+                labels = Labels(self.stream(stack, self.labels_in(span.labels, 0)))
+                predictions = Labels(
+                    self.stream(stack, self.labels_in(span.labels, 1)) if self.predictions else iter(())
                 )
                 for some in found:
                     last = some[-1][0]
-                    held = (_grouped(labels.up_to(last)), _grouped(predictions.up_to(last)))
+                    held = (grouped(labels.up_to(last)), grouped(predictions.up_to(last)))
                     yield Page(some, (Part(*held, {}),))
 
     def _read_lean(
@@ -277,21 +283,20 @@ class _Run:
                 parameters = [*parameters, *parameters]
         found = lean_columns(self.params, front)
         columns, head = ", ".join(found), found.index("l.head")
-        versions = " JOIN data_row_versions v ON v.n = r.version" if "v." in columns else ""
-        source = f"FROM rows r{versions} LEFT JOIN labels l ON l.n = r.label WHERE {where} AND "
+        versions = "JOIN data_row_versions v ON v.n = r.version " if "v." in columns else ""
+        joined = f"{versions}LEFT JOIN labels l ON l.n = r.label WHERE {where}"
         may_be_plain = is_plain = deleted is None and self._has_usual_tails()
         usual = ", ".join(column for column in found if column != "r.tail")
         for span in spans:
-            rest = f"{source}{span.rows} ORDER BY r.data_row"
             read: int | None = 0
             if is_plain:
-                read = yield from self._read_plain(f"SELECT {usual} {rest}", parameters, head)
+                read = yield from self._read_plain(span.select(usual, joined), parameters, head)
             if read is None:
                 continue
             is_plain = may_be_plain
             with ExitStack() as stack:
-                odder = f"SELECT CASE {odd} END, {columns} {rest} LIMIT {_ALL} OFFSET {read}"
-                for some in self.stream(stack, odder, parameters):
+                odder = span.select(f"CASE {odd} END, {columns}", joined)
+                for some in self.stream(stack, f"{odder} LIMIT {_ALL} OFFSET {read}", parameters):
                     odd_ones = [str(row[0]) for row in some if row[0] is not None and row[0] > 0]
                     if odd_ones:
                         is_plain = False
@@ -325,8 +330,8 @@ class _Run:
     def part(self, span: str) -> Part:
         """The labels (and predictions) of some rows."""
         return Part(
-            _grouped(self.fetch(self.labels_in(span, 0))),
-            _grouped(self.fetch(self.labels_in(span, 1))) if self.predictions else {},
+            grouped(self.fetch(self.labels_in(span, 0))),
+            grouped(self.fetch(self.labels_in(span, 1))) if self.predictions else {},
             {},
         )
 
@@ -338,39 +343,6 @@ class _Run:
             f" AND +l.prediction = {prediction} AND l.data_row {span}"
             " ORDER BY l.data_row, l.prediction, l.position"
         )
-
-
-class _Labels:
-    """The labels of a span in the order of its rows, dealt out page by page."""
-
-    def __init__(self, pieces: Iterator[list[tuple[Any, ...]]]) -> None:
-        self.pieces = pieces
-        self.held: list[tuple[Any, ...]] = []
-
-    def up_to(self, last: int) -> list[tuple[Any, ...]]:
-        """Those of the rows up to a number."""
-        held = self.held
-        while not held or held[-1][0] <= last:
-            more = next(self.pieces, None)
-            if more is None:
-                break
-            held = held + more
-        end = len(held)
-        while end and held[end - 1][0] > last:
-            end -= 1
-        self.held = held[end:]
-        return held[:end] if end < len(held) else held
-
-
-def _grouped(found: list[tuple[Any, ...]]) -> Grouped:
-    """Labels by row, those of a row in their order."""
-    grouped: Grouped = {label[0]: [label] for label in found}
-    if len(grouped) != len(found):
-        for several in grouped.values():
-            several.clear()
-        for label in found:
-            grouped[label[0]].append(label)
-    return grouped
 
 
 def catalog_pages(
