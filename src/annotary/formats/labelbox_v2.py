@@ -136,7 +136,8 @@ def _project(corpus: Corpus) -> Iterator[bytes]:
             yield plain.woven(columns)
         elif columns[0] == (None,) * len(page.rows):
             page.rows.clear()
-            yield with_tails.woven(columns[1:])
+            del columns[0]
+            yield with_tails.woven(columns)
         else:
             columns.clear()
             yield b"".join(_pieces(page, before, drawn, after, middle, there))
