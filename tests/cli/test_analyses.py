@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import re
+import subprocess
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
 
+import annotary
 from annotary.engine.suspects import crosses_itself
-from tests.cli.conftest import PROJECT, document, done, refused
+from tests.cli.conftest import PROJECT, SCRIPT, document, done, refused
 
 RUN = "first run"
 
@@ -103,3 +108,42 @@ def test_long_outlines_are_followed_in_pieces() -> None:
     assert not crosses_itself(ring)
     ring[2:4], ring[1000:1002] = ring[1000:1002], ring[2:4]
     assert crosses_itself(ring)
+
+
+def test_they_tell_how_many_rows_are_done(demo: Path) -> None:
+    with annotary.Client(demo) as client:
+        (project,) = client.get_projects(PROJECT)
+        (run,) = client.get_model_runs()
+        calls = (project.stats, project.lint, run.stats, run.lint, run.evaluate)
+        for call in (*calls, lambda progress: run.evaluate(project.id, progress=progress)):
+            heard: list[tuple[int, int | None]] = []
+            found = call(progress=lambda done, total, heard=heard: heard.append((done, total)))
+            assert heard == sorted(heard) and heard[0][0] > 0, call
+            assert heard[-1][0] == heard[-1][1] >= found.rows, call
+            assert call(progress=None) == found
+
+
+@pytest.mark.parametrize("words", [["stats", PROJECT], ["lint", PROJECT], ["evaluate", "--model-run", RUN]])
+def test_a_terminal_shows_how_many_rows_are_done(demo: Path, words: list[str]) -> None:
+    shown = _on_a_terminal("--at", str(demo), *words)
+    done, total = re.findall(r"(\d+) of (\d+) rows", shown)[-1]
+    assert done == total
+    assert _on_a_terminal("--at", str(demo), "--quiet", *words) == ""
+
+
+def _on_a_terminal(*words: str) -> str:
+    """What a command writes to standard error, where that is a terminal."""
+    ours, theirs = pty.openpty()
+    command = subprocess.Popen(
+        [SCRIPT, *words], stdout=subprocess.DEVNULL, stderr=theirs, env={**os.environ, "TERM": "xterm"}
+    )
+    os.close(theirs)
+    pieces = []
+    try:
+        while piece := os.read(ours, 1 << 16):
+            pieces.append(piece)
+    except OSError:  # on Linux, where nobody writes any more
+        pass
+    os.close(ours)
+    assert command.wait() == 0
+    return b"".join(pieces).decode()

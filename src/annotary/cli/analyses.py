@@ -11,7 +11,7 @@ from annotary.cli import pictures
 from annotary.cli.exporting import filters_given
 from annotary.cli.finding import find_dataset, find_project, find_run
 from annotary.cli.flags import STATE, filters, option
-from annotary.cli.printing import count, show, show_json, table
+from annotary.cli.printing import count, progress, show, show_json, table
 from annotary.cli.session import Session, Usage
 from annotary.errors import Invalid
 from annotary.model.analysis import Averages, Bin, Evaluation, Statistics, Suspects
@@ -122,14 +122,16 @@ def stats(session: Session, **given: Any) -> None:
     split = _shares(given["split"])
     with session.client() as client:
         handle = _handle(session, client, given, ("project", "model_run", "dataset"))
-        found = handle.stats(
-            chosen,
-            as_of=given["as_of"],
-            labels=given["labels"],
-            split=split,
-            seed=given["seed"],
-            split_by=given["split_by"] or "",
-        )
+        with progress(session, "counting") as move:
+            found = handle.stats(
+                chosen,
+                as_of=given["as_of"],
+                labels=given["labels"],
+                split=split,
+                seed=given["seed"],
+                split_by=given["split_by"] or "",
+                progress=move,
+            )
     _draw(given["chart"], lambda: pictures.classes(found, handle.name))
     if session.json:
         show_json(found)
@@ -151,11 +153,13 @@ def evaluate(session: Session, **given: Any) -> None:
         if given["model_run"] is not None:
             run = find_run(session, client, given["model_run"])
             name = run.name
-            found = run.evaluate(None if project is None else project.id, **how)
+            with progress(session, "measuring") as move:
+                found = run.evaluate(None if project is None else project.id, progress=move, **how)
         else:
             assert project is not None
             name = Path(given["predictions"]).name
-            found = project.evaluate(given["predictions"], format=given["format"], **how)
+            with progress(session, "measuring") as move:
+                found = project.evaluate(given["predictions"], format=given["format"], progress=move, **how)
     _draw(given["picture"], lambda: pictures.evaluation(found, name))
     if session.json:
         show_json(found)
@@ -169,13 +173,15 @@ def lint(session: Session, **given: Any) -> None:
     chosen = filters_given(given)
     with session.client() as client:
         handle = _handle(session, client, given, ("project", "model_run"))
-        found = handle.lint(
-            chosen,
-            as_of=given["as_of"],
-            labels=given["labels"],
-            limit=given["limit"],
-            confidence=given["confidence"],
-        )
+        with progress(session, "looking through") as move:
+            found = handle.lint(
+                chosen,
+                as_of=given["as_of"],
+                labels=given["labels"],
+                limit=given["limit"],
+                confidence=given["confidence"],
+                progress=move,
+            )
     if session.json:
         show_json(found)
     else:

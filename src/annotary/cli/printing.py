@@ -111,17 +111,15 @@ def progress(session: Session, what: str, total: int | None = None) -> Iterator[
         yield lambda done, total=None: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+    from rich.progress import BarColumn, Progress, TextColumn
 
-    counted = "{task.completed:,.0f} of {task.total:,.0f} rows" if total else "{task.completed:,.0f} rows"
-    columns = [
-        TextColumn("{task.description}"),
-        BarColumn() if total else SpinnerColumn(),
-        TextColumn(counted),
-    ]
+    def said(done: int, total: int | None) -> str:
+        return f"{done:,} of {total:,} rows" if total else f"{done:,} rows"
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"))
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda done, total=total: bar.update(task, completed=done, total=total)
+        task = bar.add_task(what, total=total, said=said(0, total))
+        yield lambda done, total=total: bar.update(task, completed=done, total=total, said=said(done, total))
 
 
 def typed(session: Session, *words: str) -> str:

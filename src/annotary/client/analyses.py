@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from annotary.client.exports import Exporting
+from annotary.engine.watching import Watcher, watched
 from annotary.errors import Invalid
 from annotary.model.analysis import Evaluation, RowScore, Statistics, Suspects
 from annotary.model.export import LabelRule
@@ -27,14 +28,18 @@ class Counting(Exporting):
         split: tuple[float, ...] = (),
         seed: int = 0,
         split_by: str = "",
+        progress: Watcher | None = None,
     ) -> Statistics:
         """Counts and sizes of the rows that pass the filters; of a dataset's rows in all projects.
 
         `split` gives shares of train, val and test; `split_by` counts by the values of a metadata field, or
-        with shares keeps those together. Raises Invalid.
+        with shares keeps those together. `progress` is called with the rows done and all there are (None
+        where that is not known); of a server it hears nothing. Raises Invalid.
         """
         query = self._query(filters, {"all_projects": True}, as_of=as_of, labels=labels)
-        return self._port.call(CountStatistics(query=query, split=tuple(split), seed=seed, split_by=split_by))
+        request = CountStatistics(query=query, split=tuple(split), seed=seed, split_by=split_by)
+        with watched(progress):
+            return self._port.call(request)
 
 
 class Labelled(Counting):
@@ -48,13 +53,15 @@ class Labelled(Counting):
         labels: LabelRule = "all",
         limit: int = 50,
         confidence: float = 0.8,
+        progress: Watcher | None = None,
     ) -> Suspects:
         """Labels that look wrong, the most suspicious first; of a run also predictions without a label.
 
-        Raises Invalid.
+        `progress` is called as by `stats`. Raises Invalid.
         """
         query = self._query(filters, None, as_of=as_of, labels=labels)
-        return self._port.call(FindSuspects(query=query, limit=limit, confidence=confidence))
+        with watched(progress):
+            return self._port.call(FindSuspects(query=query, limit=limit, confidence=confidence))
 
 
 class Judging(Labelled):
@@ -73,13 +80,15 @@ class Judging(Labelled):
         limit: int = 20,
         data_row_ids: Sequence[str] = (),
         averages: bool = True,
+        progress: Watcher | None = None,
     ) -> Evaluation:
         """Measure the predictions of a file (COCO results, Labelbox import lines) against the labels.
 
-        Raises Invalid, Refused.
+        `progress` is called as by `stats`. Raises Invalid, Refused.
         """
         measure = _measure(labels, iou, confidence, limit, data_row_ids, averages)
-        return self._port.evaluate(predictions, measure, project_id=self.id, format=format)
+        with watched(progress):
+            return self._port.evaluate(predictions, measure, project_id=self.id, format=format)
 
 
 class Predicting(Labelled):
@@ -97,10 +106,15 @@ class Predicting(Labelled):
         limit: int = 20,
         data_row_ids: Sequence[str] = (),
         averages: bool = True,
+        progress: Watcher | None = None,
     ) -> Evaluation:
-        """Measure the predictions against the run's labels, or a project's. Raises Invalid, NotFound."""
+        """Measure the predictions against the run's labels, or a project's.
+
+        `progress` is called as by `stats`. Raises Invalid, NotFound.
+        """
         measure = _measure(labels, iou, confidence, limit, data_row_ids, averages)
-        return self._port.call(EvaluateRun(model_run_id=self.id, project_id=project_id, measure=measure))
+        with watched(progress):
+            return self._port.call(EvaluateRun(model_run_id=self.id, project_id=project_id, measure=measure))
 
     def match(
         self, data_row_id: str, *, label_id: str | None = None, iou: float = 0.5, confidence: float = 0.0

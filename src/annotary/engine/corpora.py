@@ -64,10 +64,10 @@ class Selection(NamedTuple):
         )
 
 
-def corpus_of(engine: Engine, query: ExportQuery) -> Corpus:
-    """The rows that a query selects; raises Invalid, NotFound."""
+def corpus_of(engine: Engine, query: ExportQuery, *, counted: bool = False) -> Corpus:
+    """The rows that a query selects, and how many these are where that is asked; raises Invalid, NotFound."""
     found = selection(engine, query)
-    return catalog(engine, query) if found is None else found.corpus(engine)
+    return catalog(engine, query) if found is None else found.corpus(engine, counted=counted)
 
 
 def selection(engine: Engine, query: ExportQuery, *, lean: bool = False) -> Selection | None:

@@ -192,7 +192,7 @@ def evaluate_run(engine: Engine, request: EvaluateRun) -> Evaluation:
         rows: Rows = _own(run)
     else:
         scope = ProjectScope(id=request.project_id)
-        project = open_corpus(engine, ExportQuery(scope=scope, labels=rule))
+        project = open_corpus(engine, ExportQuery(scope=scope, labels=rule), watched=False)
         rows = _beside(run, project)
     return _measured(meter, rows)
 

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from annotary.engine import label_rules, tasks
+from annotary.engine import label_rules, tasks, watching
 from annotary.engine.core import Engine, handles
 from annotary.engine.corpora import catalog, corpus_of, selection
 from annotary.engine.findings import Findings, refuse_losses
@@ -243,14 +243,15 @@ def _check_far(engine: Engine, form: Format, order: Order | None, executor: Exec
         )
 
 
-def open_corpus(engine: Engine, query: ExportQuery) -> Corpus:
+def open_corpus(engine: Engine, query: ExportQuery, *, watched: bool = True) -> Corpus:
     """The rows a query selects, with the labels its rule leaves, for whoever only reads them.
 
-    Raises Invalid, NotFound.
+    Where the call is `watched`, its rows are told of as they are done. Raises Invalid, NotFound.
     """
     params = label_rules.params_for(query.labels, query.params)
-    corpus = corpus_of(engine, replace(_allowed(query), params=params))
-    pages = corpus.pages
+    watcher = watching.watcher() if watched else None
+    corpus = corpus_of(engine, replace(_allowed(query), params=params), counted=watcher is not None)
+    pages = corpus.pages if watcher is None else watching.told(corpus.pages, corpus.rows, watcher)
     if query.labels != "all":
         pages = label_rules.chosen(pages, query.labels, query.params)
     return corpus._replace(pages=pages, pixels=engine.store.blob)
