@@ -19,12 +19,11 @@ from typing import Any, NamedTuple
 
 from annotary.model.corpus import Page, Part
 from annotary.model.export import ExportFilters, ExportParams
-from annotary.store.columns import label_columns, lean_columns, row_columns
+from annotary.store.columns import UNUSUAL, label_columns, lean_columns, row_columns
 from annotary.store.dealing import Labels, grouped
 from annotary.store.drivers import Cursor
 from annotary.store.filters import At, Condition, Filter, changed, filters_of
 from annotary.store.reader import Reader
-from annotary.store.schema import UNUSUAL
 
 PAGE_ROWS = 80
 """So many rows are a page: few enough to stay in the processor's cache until they are written."""
@@ -213,7 +212,14 @@ class _Run:
             yield Span(f"r.data_row {between} AND {self.at.of('r')}", between, filtered)
             # Data rows of other projects may stand between, and filters leave few.
             width = min(2 * width, WIDEST) if self.met < SPAN_ROWS // 2 else SPAN_ROWS
-            low = high
+            low = high if self.met else self._before_next(high, top)
+
+    def _before_next(self, low: int, top: int) -> int:
+        """The number before that of the next data row beyond one; the last where there is none."""
+        ((following,),) = self.fetch(
+            f"SELECT min(data_row) FROM rows WHERE collection = {self.at.collection} AND data_row > {low}"
+        )
+        return top if following is None else int(following) - 1
 
     def steps(self, rows: int) -> Iterator[Stretch]:
         """The corpus in stretches of so many versions of rows."""

@@ -24,11 +24,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.type_api import TypeEngine
 
-from annotary.model.sections import USUAL_TAIL
+from annotary.store.columns import UNUSUAL
 from annotary.store.filters import FOREVER
 
-UNUSUAL = f"substr(tail, 1, 15) = '\"project_tags\":' AND tail <> '{USUAL_TAIL}'"
-"""Of a row of a project: other tags than most, or keys beside them. Model runs have no such tail."""
 FRONT = "v.head || '},' || v.media"
 """A row's `front`, by the version `v` of its data row."""
 
