@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 
 from annotary.client.exports import Exporting
-from annotary.engine.watching import Watcher, watched
 from annotary.errors import Invalid
 from annotary.model.analysis import Evaluation, RowScore, Statistics, Suspects
 from annotary.model.export import LabelRule
+from annotary.model.watching import Watcher, watched
 from annotary.operations.analyses import CountStatistics, EvaluateRun, FindSuspects, MatchRow, Measure
 
 

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from annotary.engine import label_rules, tasks, watching
+from annotary.engine import label_rules, tasks
 from annotary.engine.core import Engine, handles
 from annotary.engine.corpora import catalog, corpus_of, selection
 from annotary.engine.findings import Findings, refuse_losses
@@ -23,6 +23,7 @@ from annotary.engine.splitting import checked
 from annotary.engine.spreading import far_workers, spread, spread_files, workers
 from annotary.errors import Invalid
 from annotary.formats import Format, Part, TrainingOptions, load, names, options_of
+from annotary.model import watching
 from annotary.model.base import new_id
 from annotary.model.corpus import Corpus, Page
 from annotary.model.export import (

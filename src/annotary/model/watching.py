@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
-from annotary.model.corpus import Page
+if TYPE_CHECKING:
+    from annotary.model.corpus import Page
 
 Watcher = Callable[[int, int | None], None]
 """Is told of the rows that are done, and of all there are, where that is known."""
