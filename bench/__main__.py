@@ -23,7 +23,7 @@ from bench import (
     training_exports,
     writer,
 )
-from bench.measure import machine, say
+from bench.measure import forget, machine, say
 from bench.targets import TARGETS, Result
 from bench.workshop import Workshop
 
@@ -61,6 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
         for name, (targets, bench) in BENCHES.items():
             if name in wanted or wanted & set(targets):
                 say(f"{name}: targets {', '.join(targets)}")
+                forget()
                 for result in bench(shop):
                     results.append(result)
                     figure = TARGETS[result.target].shown(result.measured)

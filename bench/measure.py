@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import platform
@@ -23,6 +24,14 @@ class Spent(NamedTuple):
 
 
 Rounds = dict[str, list[Spent]]
+
+
+def forget() -> None:
+    """Give back the memory that earlier work has freed: what comes next is slower in what is left of it."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of the GNU C library
+    if trim is not None:
+        trim(0)
 
 
 def spent(work: Callable[[], object]) -> Spent:
