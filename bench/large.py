@@ -19,8 +19,7 @@ from bench.targets import Result
 from bench.workshop import ON, Workshop, pieces
 
 PICTURES = ("coco-panoptic", "masks")
-"""Formats that write a picture a row or more: one process makes some hundred a second. Memory is measured on
-fewer rows, then."""
+"""Formats that write pictures, some hundred a second: their memory is measured on fewer rows."""
 
 
 class Large:

@@ -8,6 +8,6 @@ from functools import cache
 @cache
 def version() -> str:
     """The version that is installed: reading it from the package takes as long as a hundred rows."""
-    from importlib.metadata import version
+    from importlib import metadata
 
-    return version("annotary")
+    return metadata.version("annotary")

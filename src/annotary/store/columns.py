@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from annotary.model.export import ExportParams
 from annotary.model.sections import USUAL_TAIL
 
-UNUSUAL = f"substr(tail, 1, 15) = '\"project_tags\":' AND tail <> '{USUAL_TAIL}'"
+_TAGS = USUAL_TAIL.removesuffix("[]")
+UNUSUAL = f"substr(tail, 1, {len(_TAGS)}) = '{_TAGS}' AND tail <> '{USUAL_TAIL}'"
 """Of a row of a project: other tags than most, or keys beside them. Model runs have no such tail."""
 
 
